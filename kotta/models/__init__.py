@@ -1,0 +1,59 @@
+"""What travels between a client and the service, as pydantic models.
+
+Requests forbid unknown fields; replies ignore them, so that an old client reads a newer service.
+No behaviour beyond validation belongs here.
+"""
+
+from __future__ import annotations
+
+from kotta.models.description import DESCRIPTION_FIELDS, JobDescription, known_field_near
+from kotta.models.job import (
+    ACTIVE_STATES,
+    TERMINAL_STATES,
+    Job,
+    JobDetail,
+    JobPage,
+    JobState,
+    Output,
+    Reason,
+    Transition,
+)
+from kotta.models.service import (
+    Change,
+    ChangePage,
+    Problem,
+    ProblemField,
+    Queue,
+    QueuePage,
+    ServiceInfo,
+    SubmitReply,
+    SubmitRequest,
+    UploadCheck,
+    UploadMissing,
+)
+
+__all__ = [
+    "ACTIVE_STATES",
+    "DESCRIPTION_FIELDS",
+    "TERMINAL_STATES",
+    "Change",
+    "ChangePage",
+    "Job",
+    "JobDescription",
+    "JobDetail",
+    "JobPage",
+    "JobState",
+    "Output",
+    "Problem",
+    "ProblemField",
+    "Queue",
+    "QueuePage",
+    "Reason",
+    "ServiceInfo",
+    "SubmitReply",
+    "SubmitRequest",
+    "Transition",
+    "UploadCheck",
+    "UploadMissing",
+    "known_field_near",
+]

@@ -1,0 +1,171 @@
+"""A job as the service tells of it: state, times, outputs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class JobState(str, Enum):
+    """Where a job is in its life.
+
+    `unsubmitted` exists in a client only; the last three are final.
+    """
+
+    UNSUBMITTED = "unsubmitted"
+    PENDING = "pending"
+    STAGING_INPUTS = "staging_inputs"
+    PROCESSING = "processing"
+    STAGING_OUTPUTS = "staging_outputs"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_terminal(self) -> bool:
+        return self in TERMINAL_STATES
+
+    @property
+    def meaning(self) -> str:
+        """One sentence that says what this state means to the person who submitted the job."""
+        return _MEANINGS[self]
+
+
+TERMINAL_STATES = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED})
+ACTIVE_STATES = frozenset(
+    {JobState.STAGING_INPUTS, JobState.PROCESSING, JobState.STAGING_OUTPUTS}
+)
+
+_MEANINGS = {
+    JobState.UNSUBMITTED: "It exists in this program only.",
+    JobState.PENDING: "It waits for room in its queue.",
+    JobState.STAGING_INPUTS: "Its inputs are being brought to where it will run.",
+    JobState.PROCESSING: "Its command runs.",
+    JobState.STAGING_OUTPUTS: "Its command has ended and its outputs are being kept.",
+    JobState.COMPLETED: "Its command ended with exit code 0.",
+    JobState.FAILED: "It ended without success; `reason` says why.",
+    JobState.CANCELLED: "Somebody asked for its end, and nothing of it is left running.",
+}
+
+
+class Reason(str, Enum):
+    """Why a job is in its terminal state."""
+
+    EXIT = "exit"
+    """Its command ended by itself: see `exit_code` or `signal`."""
+    WALLTIME = "walltime"
+    """It ran longer than its walltime and was ended."""
+    LOST = "lost"
+    """What ran it is gone without a word: a killed runner, a node that went down."""
+    STAGING = "staging"
+    """An input could not be brought, or an output could not be kept: see `error`."""
+    USER = "user"
+    """Somebody cancelled it."""
+
+
+class _Reply(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
+
+
+class Output(_Reply):
+    """One file that a job declared, made or not.
+
+    Attributes:
+        name: its name, without any folder.
+        available: whether the job made it (and the job has ended).
+        size_bytes: its size, None while not available.
+        sha256: SHA-256 of its bytes in lower-case hex, None while not available.
+    """
+
+    name: str
+    available: bool
+    size_bytes: int | None = None
+    sha256: str | None = None
+
+
+class Transition(_Reply):
+    """One step in a job's life: the state it entered, when, and in which attempt."""
+
+    status: JobState
+    at: datetime
+    attempt: int
+
+
+class Job(_Reply):
+    """A job in short, as lists and the change feed show it.
+
+    Attributes:
+        id: UUID4 in its usual 36 characters.
+        change: number of its latest change in the change feed.
+        cpus: cores counted against the queue.
+        memory_mib: memory counted against the queue, MiB.
+        walltime_seconds: longest time its command may run, seconds.
+        attempt: 0 while it never started, then counting from 1.
+        started_at: when its command was started, latest attempt.
+        ended_at: when it became terminal.
+        exit_code: exit status of its command, None if it ended otherwise.
+        signal: number of the signal that ended its command, None if none did.
+        error: what went wrong in words, "" if nothing did.
+    """
+
+    id: str
+    name: str
+    status: JobState
+    reason: Reason | None = None
+    queue: str
+    jobtype: str
+    tags: list[str] = Field(default_factory=list)
+    cpus: int
+    memory_mib: int
+    walltime_seconds: float
+    attempt: int
+    submitted_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+    error: str = ""
+    change: int
+
+
+class JobDetail(Job):
+    """Everything the service knows of one job.
+
+    Attributes:
+        description: the description as it was submitted, defaults filled in.
+        staging_inputs_seconds: time spent bringing inputs, None before it is known.
+        processing_seconds: time from start to end of the command, None before it is known.
+        staging_outputs_seconds: time spent keeping outputs, None before it is known.
+        cancel_requested_at: when its end was asked for, None if never.
+        cpu_seconds: user and system time of the whole process tree, None before it is known.
+        peak_memory_bytes: largest resident memory of one process, None before it is known.
+        outputs: every declared output, in the order of the description.
+        timeline: every state it has been in, oldest first.
+    """
+
+    description: dict[str, Any]
+    user_email: str = ""
+    staging_inputs_seconds: float | None = None
+    processing_seconds: float | None = None
+    staging_outputs_seconds: float | None = None
+    cancel_requested_at: datetime | None = None
+    cpu_seconds: float | None = None
+    peak_memory_bytes: int | None = None
+    outputs: list[Output] = Field(default_factory=list)
+    timeline: list[Transition] = Field(default_factory=list)
+
+
+class JobPage(_Reply):
+    """Some jobs, newest first, and where the next page begins.
+
+    Attributes:
+        next_cursor: give it back to get the next page; None on the last.
+        change: the feed's latest number when the page was read: follow the feed from there.
+    """
+
+    jobs: list[Job]
+    next_cursor: str | None = None
+    change: int = 0

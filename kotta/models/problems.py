@@ -1,0 +1,48 @@
+"""Turns what pydantic says of a request into sentences with a place, the same on both sides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from kotta.errors import FieldProblem
+from kotta.models.description import DESCRIPTION_FIELDS, known_field_near
+
+
+def field_problems(
+    error: ValidationError, *, prefix: tuple[str | int, ...] = ()
+) -> tuple[FieldProblem, ...]:
+    """Every problem in `error`, with its place as a JSON Pointer.
+
+    Args:
+        prefix: where the validated document lies inside the larger one, as path parts.
+    """
+    return tuple(
+        FieldProblem(pointer(*prefix, *item["loc"]), *_words(item)) for item in _by_place(error)
+    )
+
+
+def pointer(*parts: str | int) -> str:
+    """The parts as an RFC 6901 JSON Pointer."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def _by_place(error: ValidationError) -> list[Any]:
+    return list(error.errors(include_url=False, include_input=False))
+
+
+def _words(item: dict[str, Any]) -> tuple[str, str]:
+    kind, where = item["type"], item["loc"]
+    if kind == "extra_forbidden":
+        near = known_field_near(str(where[-1]))
+        if near:
+            return "is not a known field", f"did you mean `{near}`?"
+        return "is not a known field", "known: " + ", ".join(DESCRIPTION_FIELDS)
+    if kind == "missing":
+        return "is missing", ""
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        return "must be an object of fields and values", ""
+    if kind == "value_error":
+        return str(item["ctx"]["error"]), ""
+    return str(item["msg"]).lower(), ""

@@ -1,0 +1,133 @@
+"""Requests and replies that are not a job: submission, the change feed, queues, problems."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from kotta.models.description import JobDescription
+from kotta.models.job import Job
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", defer_build=True)
+
+
+class _Reply(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
+
+
+class SubmitRequest(_Request):
+    """One job or many; either all of them are accepted or none."""
+
+    jobs: list[JobDescription] = Field(min_length=1, max_length=10_000)
+
+
+class SubmitReply(_Reply):
+    """The accepted jobs, in the order of the request."""
+
+    jobs: list[Job]
+
+
+class Change(_Reply):
+    """A job as it is after one change."""
+
+    number: int
+    job: Job
+
+
+class ChangePage(_Reply):
+    """What changed after the number that was asked about, oldest first.
+
+    A job that changed several times appears once, as it is now.
+
+    Attributes:
+        last: ask for what comes after this number next.
+    """
+
+    changes: list[Change]
+    last: int
+
+
+class Queue(_Reply):
+    """A queue's size and load.
+
+    Attributes:
+        cpus: cores its jobs share.
+        memory_mib: memory its jobs share, MiB.
+        cpus_used: cores counted for jobs that run now.
+        memory_used_mib: memory counted for jobs that run now, MiB.
+        running: jobs that run now.
+        pending: jobs that wait.
+        max_walltime_minutes: longest walltime it accepts.
+    """
+
+    name: str
+    cpus: int
+    memory_mib: int
+    cpus_used: int
+    memory_used_mib: int
+    running: int
+    pending: int
+    max_walltime_minutes: int
+
+
+class QueuePage(_Reply):
+    queues: list[Queue]
+
+
+class ServiceInfo(_Reply):
+    """The service that answers.
+
+    Attributes:
+        idle_stop_seconds: it stops after this long without jobs and callers; None: never.
+        active_jobs: jobs that are neither pending nor ended.
+        peak_memory_bytes: largest resident memory of its process so far.
+    """
+
+    version: str
+    pid: int
+    started_at: datetime
+    data_directory: str
+    log_file: str | None = None
+    address: str
+    idle_stop_seconds: float | None
+    pending_jobs: int
+    active_jobs: int
+    peak_memory_bytes: int
+
+
+class UploadCheck(_Request):
+    """Which of these contents does the service lack?"""
+
+    sha256: list[Sha256] = Field(max_length=10_000)
+
+
+class UploadMissing(_Reply):
+    missing: list[str]
+
+
+class ProblemField(_Reply):
+    """What is wrong with one field; `pointer` is a JSON Pointer into the request's body."""
+
+    pointer: str
+    detail: str
+    hint: str = ""
+
+
+class Problem(_Reply):
+    """An RFC 9457 problem: every error answer of the API has this shape."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    code: str
+    detail: str
+    hint: str = ""
+    request_id: str | None = None
+    errors: list[ProblemField] = Field(default_factory=list)
+    extra: dict[str, Any] = Field(default_factory=dict)
