@@ -1,7 +1,8 @@
 """What travels between a client and the service, as pydantic models.
 
 Requests forbid unknown fields; replies ignore them, so that an old client reads a newer service.
-No behaviour beyond validation belongs here.
+No behaviour beyond validation belongs here. Requests lie in `kotta.models.requests`, apart because
+they are built at import, which a client that only reads replies need not pay for.
 """
 
 from __future__ import annotations
@@ -27,8 +28,6 @@ from kotta.models.service import (
     QueuePage,
     ServiceInfo,
     SubmitReply,
-    SubmitRequest,
-    UploadCheck,
     UploadMissing,
 )
 
@@ -51,9 +50,7 @@ __all__ = [
     "Reason",
     "ServiceInfo",
     "SubmitReply",
-    "SubmitRequest",
     "Transition",
-    "UploadCheck",
     "UploadMissing",
     "known_field_near",
 ]

@@ -1,4 +1,4 @@
-"""What a person writes to describe a job: the first client's JSON, and what has been added to it."""
+"""What a person writes to describe a job: the first client's JSON and what was added to it."""
 
 from __future__ import annotations
 

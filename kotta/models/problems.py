@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -18,18 +19,19 @@ def field_problems(
     Args:
         prefix: where the validated document lies inside the larger one, as path parts.
     """
-    return tuple(
-        FieldProblem(pointer(*prefix, *item["loc"]), *_words(item)) for item in _by_place(error)
-    )
+    return located(error.errors(include_url=False, include_input=False), prefix=prefix)
+
+
+def located(
+    errors: Sequence[Any], *, prefix: tuple[str | int, ...] = ()
+) -> tuple[FieldProblem, ...]:
+    """The same for pydantic's list of errors, however it was come by."""
+    return tuple(FieldProblem(pointer(*prefix, *item["loc"]), *_words(item)) for item in errors)
 
 
 def pointer(*parts: str | int) -> str:
     """The parts as an RFC 6901 JSON Pointer."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
-
-
-def _by_place(error: ValidationError) -> list[Any]:
-    return list(error.errors(include_url=False, include_input=False))
 
 
 def _words(item: dict[str, Any]) -> tuple[str, str]:

@@ -1,30 +1,17 @@
-"""Requests and replies that are not a job: submission, the change feed, queues, problems."""
+"""Replies that are not a job: submission, the change feed, queues, problems."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
-from kotta.models.description import JobDescription
 from kotta.models.job import Job
-
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-
-
-class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 class _Reply(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
-
-
-class SubmitRequest(_Request):
-    """One job or many; either all of them are accepted or none."""
-
-    jobs: list[JobDescription] = Field(min_length=1, max_length=10_000)
 
 
 class SubmitReply(_Reply):
@@ -99,12 +86,6 @@ class ServiceInfo(_Reply):
     pending_jobs: int
     active_jobs: int
     peak_memory_bytes: int
-
-
-class UploadCheck(_Request):
-    """Which of these contents does the service lack?"""
-
-    sha256: list[Sha256] = Field(max_length=10_000)
 
 
 class UploadMissing(_Reply):
