@@ -1,0 +1,144 @@
+"""Puts the parts together, and opens and closes them in the right order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+from fastapi import APIRouter, FastAPI
+
+from kotta._version import __version__
+from kotta_service import problems
+from kotta_service.dispatcher import Dispatcher
+from kotta_service.executors import Key
+from kotta_service.executors.local import LocalExecutor
+from kotta_service.feed import Feed
+from kotta_service.front import Activity, Front
+from kotta_service.launching import Launches
+from kotta_service.parts import Parts
+from kotta_service.routes import changes, files, jobs, runner, service
+from kotta_service.settings import Settings
+from kotta_service.storage.files import FileStorage
+from kotta_service.store import jobs as store
+from kotta_service.store.database import Database, last_change
+from kotta_service.store.migration import prepare
+from kotta_service.tokens import JobTokens
+
+logger = logging.getLogger(__name__)
+
+
+def build(
+    settings: Settings,
+    *,
+    data: Path,
+    address: str,
+    log_file: Path | None,
+    stop: Callable[[], None],
+) -> FastAPI:
+    """The service as an ASGI application; its parts are opened when it is started.
+
+    Args:
+        data: the directory that holds everything it must not lose.
+        address: where clients and runners reach it.
+        stop: called when it wants to leave.
+    """
+    activity = Activity()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        with _opened(settings, data, address, log_file, activity, stop) as parts:
+            app.state.parts = parts
+            watcher = asyncio.create_task(_stop_when_idle(parts))
+            try:
+                yield
+            finally:
+                watcher.cancel()
+
+    app = FastAPI(
+        title="Kotta",
+        version=__version__,
+        description="Runs jobs, and keeps what they make.",
+        lifespan=lifespan,
+        openapi_url="/api/v2/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    api = APIRouter(prefix="/api/v2", responses=problems.ERROR_ANSWERS)
+    for part in (jobs, changes, files, service, runner):
+        api.include_router(part.router)
+    app.include_router(api)
+    problems.install(app)
+    app.add_middleware(Front, activity=activity)
+    return app
+
+
+@contextlib.contextmanager
+def _opened(
+    settings: Settings,
+    data: Path,
+    address: str,
+    log_file: Path | None,
+    activity: Activity,
+    stop: Callable[[], None],
+) -> Iterator[Parts]:
+    executor = LocalExecutor(data / "jobs", on_exit=lambda key: look_at(key))
+    executor.start()  # first: its launcher comes up while the database is opened
+    database = Database(data / "kotta.db")
+    prepare(database.engine)
+    with database.read() as connection:
+        feed = Feed(last_change(connection))
+    storage = FileStorage(data / "files")
+    tokens = JobTokens.from_file(data / "job-tokens.key")
+    launches = Launches(settings, storage, tokens, executor.root, address)
+    dispatcher = Dispatcher(database, executor, launches, settings)
+
+    def look_at(key: Key) -> None:
+        dispatcher.look_at(key)
+
+    database.on_change = feed.publish
+    database.start()
+    dispatcher.start()
+    try:
+        yield Parts(
+            settings=settings,
+            database=database,
+            feed=feed,
+            storage=storage,
+            tokens=tokens,
+            executor=executor,
+            dispatcher=dispatcher,
+            activity=activity,
+            data=data,
+            address=address,
+            log_file=log_file,
+            started_at=time.time(),
+            stop=stop,
+        )
+    finally:
+        dispatcher.stop()
+        database.close()
+        executor.stop()
+
+
+async def _stop_when_idle(parts: Parts) -> None:
+    limit = parts.settings.idle_stop_seconds
+    while limit:
+        await asyncio.sleep(min(limit / 4, 30))
+        if parts.activity.idle_seconds < limit:
+            continue
+        with parts.database.read() as connection:
+            busy = any(
+                load.running or load.pending
+                for load in store.loads(connection, with_pending=True).values()
+            )
+        if busy:
+            parts.activity.touch()
+        elif parts.activity.idle_seconds >= limit:
+            logger.info("idle for %.0f s: leaving", limit)
+            parts.stop()
+            return

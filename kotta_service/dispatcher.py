@@ -1,0 +1,182 @@
+"""Starts what fits, and learns what became of it.
+
+It is part of every commit that makes room or adds work (`assign`), and a loop of its own that
+looks at what runs (`_watch`). A restart of the service is that loop's first round, with no special
+path.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+
+from pydantic import ValidationError
+
+from kotta.errors import KottaError
+from kotta_service import jobs
+from kotta_service.executors import Executor, Key, Sight, Sighting
+from kotta_service.launching import InputGoneError, Launches
+from kotta_service.messages import ExitRecord
+from kotta_service.settings import Settings
+from kotta_service.store import jobs as store
+from kotta_service.store.database import Database, Transaction
+from kotta_service.store.jobs import JobRow, Load
+
+logger = logging.getLogger(__name__)
+ROUND_SECONDS = 1.0
+MAX_HANDOVERS = 4
+"""How often an attempt whose runners die before its command is started is handed over."""
+
+
+class Dispatcher:
+    """Keeps one executor supplied and one database informed."""
+
+    def __init__(
+        self, database: Database, executor: Executor, launches: Launches, settings: Settings
+    ) -> None:
+        self._database = database
+        self._executor = executor
+        self._launches = launches
+        self._settings = settings
+        self._handovers: Counter[Key] = Counter()
+        self._wishes: queue.SimpleQueue[Key | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._watch, name="dispatcher", daemon=True)
+
+    def start(self) -> None:
+        self._database.before_commit = self.assign
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._wishes.put(None)
+        self._thread.join()
+
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def look_at(self, key: Key) -> None:
+        """Look at this attempt now rather than in the next round. May be called from any thread."""
+        self._wishes.put(key)
+
+    def assign(self, transaction: Transaction) -> None:
+        """Moves the longest-waiting jobs that fit into their next attempt; hands them over after.
+
+        In each queue the first job that does not fit holds up those behind it, so that a large job
+        is not starved by small ones.
+        """
+        now = time.time()
+        loads = store.loads(transaction.connection)
+        for name, size in self._settings.queues.items():
+            load = loads.get(name, Load())
+            cpus, memory_mib = size.cpus - load.cpus, size.memory_mib - load.memory_mib
+            if cpus <= 0:
+                continue
+            rows, launches = [], []
+            for row in store.pending_in(transaction.connection, name, cpus):
+                if row.cpus > cpus or row.memory_mib > memory_mib:
+                    break
+                try:
+                    launch = self._launches.make(transaction.connection, row, row.attempt + 1)
+                except InputGoneError as error:
+                    jobs.refuse(transaction, row, error.message, now)
+                    continue
+                cpus, memory_mib = cpus - row.cpus, memory_mib - row.memory_mib
+                rows.append(row)
+                launches.append(launch)
+            if rows:
+                store.start_attempts(transaction, rows, now)
+                for launch in launches:
+                    transaction.after_commit(partial(self._executor.submit, launch))
+
+    def _watch(self) -> None:
+        self._nudge()
+        while True:
+            deadline = time.monotonic() + ROUND_SECONDS
+            try:
+                while (remaining := deadline - time.monotonic()) > 0:
+                    key = self._wishes.get(timeout=remaining)
+                    if key is None:
+                        return
+                    self._guarded(key)
+            except queue.Empty:
+                pass
+            self._guarded(None)
+
+    def _guarded(self, key: Key | None) -> None:
+        """One look, at one attempt or at all; after a failure the next round tries again."""
+        try:
+            with self._database.read() as connection:
+                rows = {Key(row.id, row.attempt): row for row in store.active(connection)}
+            if key is not None:
+                rows = {known: row for known, row in rows.items() if known == key}
+            for seen, sighting in self._executor.poll(rows).items():
+                self._settle(seen, rows[seen], sighting)
+        except Exception:
+            logger.exception("a round of the dispatcher failed; the next one tries again")
+
+    def _settle(self, key: Key, row: JobRow, sighting: Sighting) -> None:
+        """Brings the database to what was seen of one attempt."""
+        if sighting.sight is Sight.ENDED:
+            self._finish(key, sighting)
+        elif sighting.sight is Sight.LOST:
+            self._executor.end_leftovers(key)
+            self._write(key, jobs.lose)
+        elif row.cancel_requested_at is not None:
+            if self._executor.cancel(key):
+                self._write(key, jobs.drop)
+        elif sighting.sight is Sight.ABSENT:
+            self._hand_over_again(key, row)
+        elif sighting.sight is Sight.RUNNING and sighting.phase:
+            timeline = sighting.phase.get("timeline", {})
+            if row.status != sighting.phase.get("phase"):
+                self._write(key, lambda tx, row, _now: jobs.advance(tx, row, timeline))
+
+    def _finish(self, key: Key, sighting: Sighting) -> None:
+        try:
+            record = ExitRecord.model_validate(sighting.record)
+        except ValidationError as error:
+            logger.error("the exit record of %s cannot be understood: %s", key, error)
+            self._write(key, jobs.lose)
+            return
+        self._write(key, lambda tx, row, _now: jobs.finish(tx, row, record))
+
+    def _hand_over_again(self, key: Key, row: JobRow) -> None:
+        self._handovers[key] += 1
+        if self._handovers[key] > MAX_HANDOVERS and self._executor.cancel(key):
+            self._write(key, jobs.lose)
+            return
+        try:
+            with self._database.read() as connection:
+                launch = self._launches.make(connection, row, row.attempt)
+        except InputGoneError as error:
+            words = error.message
+            self._write(key, lambda tx, row, now: jobs.refuse(tx, row, words, now))
+        else:
+            self._executor.submit(launch)
+
+    def _write(self, key: Key, rule: Callable[[Transaction, JobRow, float], None]) -> None:
+        """Applies a rule to the job if it still is at this attempt and running."""
+
+        def action(transaction: Transaction) -> None:
+            row = store.by_id(transaction.connection, key.job_id)
+            if row is not None and row.attempt == key.attempt and row.status in store.ACTIVE:
+                rule(transaction, row, time.time())
+
+        self._database.write(action).result()
+        self._handovers.pop(key, None)
+
+    def _nudge(self) -> None:
+        """Assigns what was left pending when the service last ended."""
+
+        def action(transaction: Transaction) -> None:
+            transaction.needs_assignment = True
+
+        try:
+            self._database.write(action).result()
+        except KottaError:
+            logger.exception("nothing could be started; the next commit tries again")

@@ -1,0 +1,186 @@
+"""Runs attempts as processes of this machine, through a launcher that forks runners."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import queue
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from kotta_service.executors import Key, Sight, Sighting
+
+logger = logging.getLogger(__name__)
+_START_SECONDS = 5
+"""How long a launch that was handed over may stay unseen before it counts as absent."""
+
+
+class LocalExecutor:
+    """Executor of one machine.
+
+    Attributes:
+        root: below it lie the attempts' directories, as docs/runner.md describes them.
+        on_exit: called, from a thread, when a runner died of anything but its own end.
+    """
+
+    def __init__(self, root: Path, on_exit: Callable[[Key], None]) -> None:
+        self.root = root
+        self.on_exit = on_exit
+        root.mkdir(mode=0o700, exist_ok=True)
+        self._handed_over: dict[Key, float] = {}
+        self._launches: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._launcher: subprocess.Popen[bytes] | None = None
+        self._sender = threading.Thread(target=self._send_forever, name="launches", daemon=True)
+
+    def start(self) -> None:
+        self._start_launcher()
+        self._sender.start()
+
+    def stop(self) -> None:
+        """Lets the launcher leave; runners run on."""
+        self._launches.put(None)
+        self._sender.join()
+        if self._launcher is not None and self._launcher.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._launcher.stdin.close()
+            self._launcher.wait()
+
+    def directory(self, key: Key) -> Path:
+        return self.root / key.job_id[:2] / key.job_id / str(key.attempt)
+
+    def submit(self, launch: dict[str, Any]) -> None:
+        self._handed_over[Key(launch["job_id"], launch["attempt"])] = time.monotonic()
+        self._launches.put(launch)
+
+    def poll(self, keys: Iterable[Key]) -> dict[Key, Sighting]:
+        return {key: self._look(key) for key in keys}
+
+    def cancel(self, key: Key) -> bool:
+        directory = self.directory(key)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _lock(directory) as locked:
+            if locked:
+                return _bar(directory)
+        # a runner has it: ask through its FIFO, which exists as soon as the lock is taken
+        with contextlib.suppress(OSError):
+            control = os.open(directory / "control", os.O_WRONLY | os.O_NONBLOCK)
+            try:
+                os.write(control, b"c")
+            finally:
+                os.close(control)
+        return False
+
+    def end_leftovers(self, key: Key) -> None:
+        tag = f"{key.job_id}/{key.attempt}"
+        subprocess.run([sys.executable, "-m", "kotta_runner.leftovers", tag], check=True)
+
+    def _look(self, key: Key) -> Sighting:
+        directory = self.directory(key)
+        with _lock(directory) as locked:
+            # a runner writes its record before it lets go of the lock, so this order misses none
+            record = _read_json(directory / "exit.json")
+            if record is not None:
+                return Sighting(Sight.ENDED, record=record)
+            if locked is False:
+                return Sighting(Sight.RUNNING, phase=_read_json(directory / "phase.json"))
+            if (directory / "started").exists():
+                return Sighting(Sight.LOST)
+        handed_over = self._handed_over.get(key)
+        if handed_over is not None and time.monotonic() - handed_over < _START_SECONDS:
+            return Sighting(Sight.WAITING)
+        return Sighting(Sight.ABSENT)
+
+    def _start_launcher(self) -> None:
+        self._launcher = launcher = subprocess.Popen(
+            [sys.executable, "-m", "kotta_runner.launcher"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+            cwd="/",
+        )
+        threading.Thread(
+            target=self._receive_forever, args=(launcher,), name="launcher", daemon=True
+        ).start()
+
+    def _send_forever(self) -> None:
+        while (launch := self._launches.get()) is not None:
+            text = json.dumps({"launch": launch}).encode()
+            try:
+                self._send(text)
+            except OSError:
+                logger.warning("the launcher is gone; starting another")
+                self._start_launcher()
+                with contextlib.suppress(OSError):
+                    self._send(text)
+
+    def _send(self, text: bytes) -> None:
+        assert self._launcher is not None
+        stdin = self._launcher.stdin
+        assert stdin is not None
+        stdin.write(struct.pack(">I", len(text)) + text)
+        stdin.flush()
+
+    def _receive_forever(self, launcher: subprocess.Popen[bytes]) -> None:
+        assert launcher.stdout is not None
+        while len(head := launcher.stdout.read(4)) == 4:
+            message = json.loads(launcher.stdout.read(struct.unpack(">I", head)[0]))
+            kind, body = next(iter(message.items()))
+            if kind == "started":
+                continue
+            key = Key(body["job_id"], body["attempt"])
+            self._handed_over.pop(key, None)
+            if kind == "failed" or body["status"] != 0:
+                self.on_exit(key)
+        # what it had not forked yet is absent now, and will be handed over again
+        self._handed_over.clear()
+
+
+@contextlib.contextmanager
+def _lock(directory: Path) -> Iterator[bool | None]:
+    """Tries the attempt's lock: True while held here, False if a runner has it, None if no file."""
+    flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if directory.is_dir() else 0)
+    try:
+        descriptor = os.open(directory / "lock", flags, 0o600)
+    except FileNotFoundError:
+        yield None
+        return
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(descriptor)
+
+
+def _bar(directory: Path) -> bool:
+    """Keeps an attempt from ever starting; False if its command was started before."""
+    try:
+        descriptor = os.open(directory / "started", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        return False
+    os.fsync(descriptor)
+    os.close(descriptor)
+    folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    os.fsync(folder)
+    os.close(folder)
+    return True
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        value = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None

@@ -1,0 +1,98 @@
+"""Writes the launch of an attempt: everything its runner has to know, as docs/runner.md says."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from sqlalchemy import Connection
+
+from kotta.errors import RequestError
+from kotta.models import JobDescription
+from kotta.models.description import input_name
+from kotta_service.executors import Key
+from kotta_service.settings import Settings
+from kotta_service.storage.files import FileStorage
+from kotta_service.store import jobs as store
+from kotta_service.store.jobs import JobRow
+from kotta_service.tokens import JobTokens
+
+_INHERITED = ("HOME", "LANG", "LANGUAGE", "LOGNAME", "PATH", "SHELL", "TMPDIR", "TZ", "USER")
+
+
+class InputGoneError(RequestError):
+    """An input that was accepted cannot be had any more."""
+
+
+class Launches:
+    """Makes launches for one executor.
+
+    Args:
+        directory: below it lie the attempts' directories.
+        address: where runners report.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        storage: FileStorage,
+        tokens: JobTokens,
+        directory: Path,
+        address: str,
+    ) -> None:
+        self._settings = settings
+        self._storage = storage
+        self._tokens = tokens
+        self._directory = directory
+        self._address = address
+        self._environment = _job_environment()
+
+    def make(self, connection: Connection, row: JobRow, attempt: int) -> dict[str, Any]:
+        """The launch of an attempt of a job (a row with every column).
+
+        Raises:
+            InputGoneError: one of its inputs is an output that does not exist (any more).
+        """
+        key = Key(row.id, attempt)
+        description = JobDescription.model_construct(**row.description)
+        script = {"name": description.script_name, "text": description.script}
+        return {
+            "job_id": key.job_id,
+            "attempt": key.attempt,
+            "directory": str(self._directory / key.job_id[:2] / key.job_id / str(attempt)),
+            "command": description.command_line,
+            "script": script if description.script else None,
+            "inputs": [self._input(connection, row.owner, url) for url in description.inputs],
+            "outputs": description.declared_outputs,
+            "stdout": description.output_file_stdout,
+            "stderr": description.output_file_stderr,
+            "environment": {**self._environment, **description.env},
+            "walltime_seconds": row.walltime_seconds,
+            "grace_seconds": self._settings.grace_seconds,
+            "stage_out": {"directory": str(self._storage.output_directory(row.id, attempt))},
+            "service": {"address": self._address, "token": self._tokens.make(row.id, attempt)},
+        }
+
+    def _input(self, connection: Connection, owner: str, url: str) -> dict[str, Any]:
+        name = input_name(url)
+        if not url.startswith("kotta://"):
+            return {"name": name, "url": url}
+        kind, place, last = url.removeprefix("kotta://").split("/")
+        if kind == "uploads":
+            return {"name": name, "path": str(self._storage.upload_path(place)), "sha256": place}
+        output = store.output(connection, place, unquote(last), owner)
+        if output is None:
+            raise InputGoneError(f"input {url} is not available: that job did not make this file")
+        path = self._storage.output_directory(place, output.attempt) / output.name
+        return {"name": name, "path": str(path), "sha256": output.sha256}
+
+
+def _job_environment() -> dict[str, str]:
+    """Who and where the user is; nothing else of what the service was started with."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in _INHERITED or name.startswith("LC_")
+    }

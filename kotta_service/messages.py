@@ -1,0 +1,59 @@
+"""What runners say, checked: reports and exit records as docs/runner.md describes them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+_Seconds = Annotated[float, Field(ge=0, lt=1e12, allow_inf_nan=False)]
+_Count = Annotated[int, Field(ge=0, lt=1 << 63)]
+
+
+class _Message(BaseModel):
+    # a runner may be newer than the service that hears it
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class RecordedOutput(_Message):
+    """One declared output, as its runner left it in the storage."""
+
+    name: Annotated[str, Field(min_length=1, max_length=255)]
+    available: bool
+    size_bytes: _Count | None = None
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+
+
+class ExitRecord(_Message):
+    """How an attempt ended, in its runner's words; the last word on it."""
+
+    job_id: str
+    attempt: int
+    status: Literal["completed", "failed", "cancelled"]
+    reason: Literal["exit", "walltime", "staging", "user"]
+    exit_code: Annotated[int, Field(ge=0, le=255)] | None = None
+    signal: Annotated[int, Field(ge=1, le=64)] | None = None
+    error: Annotated[str, Field(max_length=65_536)] = ""
+    timeline: dict[str, _Seconds]
+    staging_inputs_seconds: _Seconds | None = None
+    processing_seconds: _Seconds | None = None
+    staging_outputs_seconds: _Seconds | None = None
+    cpu_seconds: _Seconds | None = None
+    peak_memory_bytes: _Count | None = None
+    outputs: Annotated[list[RecordedOutput], Field(max_length=20_000)]
+
+
+class RunnerReport(_Message):
+    """That an attempt entered a phase, or ended."""
+
+    job_id: Annotated[str, Field(max_length=36)]
+    attempt: int
+    phase: Literal["staging_inputs", "processing", "staging_outputs", "ended"]
+    timeline: dict[str, _Seconds] = Field(default_factory=dict)
+    record: ExitRecord | None = None
+
+
+class RunnerAnswer(BaseModel):
+    """What a runner is told in return."""
+
+    cancel: bool

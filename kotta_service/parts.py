@@ -1,0 +1,59 @@
+"""The parts of a running service, put together once and handed to every request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from kotta_service.dispatcher import Dispatcher
+from kotta_service.executors.local import LocalExecutor
+from kotta_service.feed import Feed
+from kotta_service.front import Activity
+from kotta_service.settings import Settings
+from kotta_service.storage.files import FileStorage
+from kotta_service.store.database import Database
+from kotta_service.tokens import JobTokens
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything a route may need.
+
+    Attributes:
+        address: how clients reach this service.
+        log_file: where it logs, None if to standard error.
+        started_at: seconds since 1970.
+        stop: asks the service to leave once the requests at hand are answered.
+    """
+
+    settings: Settings
+    database: Database
+    feed: Feed
+    storage: FileStorage
+    tokens: JobTokens
+    executor: LocalExecutor
+    dispatcher: Dispatcher
+    activity: Activity
+    data: Path
+    address: str
+    log_file: Path | None
+    started_at: float
+    stop: Callable[[], None]
+
+
+def _parts(request: Request) -> Parts:
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+def _owner() -> str:
+    """Whose jobs these are. Whoever reaches the Unix socket is the user who runs the service."""
+    return "local"
+
+
+WithParts = Annotated[Parts, Depends(_parts)]
+Owner = Annotated[str, Depends(_owner)]

@@ -1,0 +1,144 @@
+"""Turns errors into RFC 9457 answers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
+
+from kotta.errors import (
+    ConflictError,
+    DescriptionError,
+    FieldProblem,
+    KottaError,
+    LoginRequiredError,
+    NotFoundError,
+    RequestError,
+    StorageFullError,
+    UnavailableError,
+)
+from kotta.models import Problem, ProblemField
+from kotta.models.problems import located
+
+logger = logging.getLogger(__name__)
+
+_STATUS_BY_CODE = {
+    "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "hash_mismatch": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "idempotency_key_reused": HTTPStatus.UNPROCESSABLE_ENTITY,
+}
+_STATUS_BY_CLASS = (
+    (NotFoundError, HTTPStatus.NOT_FOUND),
+    (ConflictError, HTTPStatus.CONFLICT),
+    (DescriptionError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (RequestError, HTTPStatus.BAD_REQUEST),
+    (LoginRequiredError, HTTPStatus.UNAUTHORIZED),
+    (StorageFullError, HTTPStatus.INSUFFICIENT_STORAGE),
+    (UnavailableError, HTTPStatus.SERVICE_UNAVAILABLE),
+)
+ERROR_ANSWERS: dict[int | str, dict[str, Any]] = {
+    "default": {"model": Problem, "description": "What went wrong, and what to do about it"}
+}
+
+
+class ProblemResponse(JSONResponse):
+    media_type = "application/problem+json"
+
+
+def install(app: FastAPI) -> None:
+    """Makes every error of `app` a problem."""
+
+    @app.exception_handler(KottaError)
+    def _ours(request: Request, error: KottaError) -> ProblemResponse:
+        return answer_to(error, request_id(request))
+
+    @app.exception_handler(RequestValidationError)
+    def _shape(request: Request, error: RequestValidationError) -> ProblemResponse:
+        return answer_to(_refusal(error.errors()), request_id(request))
+
+    @app.exception_handler(HTTPException)
+    def _http(request: Request, error: HTTPException) -> ProblemResponse:
+        codes = {404: "not_found", 405: "method_not_allowed"}
+        return problem(
+            error.status_code,
+            codes.get(error.status_code, "bad_request"),
+            str(error.detail),
+            request_id=request_id(request),
+            headers=error.headers,
+        )
+
+    @app.exception_handler(SQLAlchemyError)
+    def _database(request: Request, error: SQLAlchemyError) -> ProblemResponse:
+        logger.error("request %s failed in the database: %s", request_id(request), error)
+        return problem(
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+            "service_fault",
+            "the service's database failed",
+            hint="see the service's log: kotta service logs",
+            request_id=request_id(request),
+        )
+
+
+def request_id(request: Request) -> str:
+    return str(request.scope.get("kotta.request_id", ""))
+
+
+def answer_to(error: KottaError, request_id: str | None = None) -> ProblemResponse:
+    """The answer that tells a client of this error."""
+    fallback = next(
+        (status for kind, status in _STATUS_BY_CLASS if isinstance(error, kind)),
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+    )
+    return problem(
+        _STATUS_BY_CODE.get(error.code, fallback),
+        error.code,
+        error.message,
+        hint=error.hint,
+        request_id=request_id,
+        fields=error.problems if isinstance(error, DescriptionError) else (),
+    )
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    hint: str = "",
+    request_id: str | None = None,
+    fields: tuple[FieldProblem, ...] = (),
+    headers: Mapping[str, str] | None = None,
+) -> ProblemResponse:
+    content = Problem(
+        title=HTTPStatus(status).phrase,
+        status=int(status),
+        code=code,
+        detail=detail,
+        hint=hint,
+        request_id=request_id,
+        errors=[
+            ProblemField(pointer=item.pointer, detail=item.detail, hint=item.hint)
+            for item in fields
+        ],
+    )
+    return ProblemResponse(
+        content.model_dump(mode="json"), status_code=status, headers=dict(headers or {})
+    )
+
+
+def _refusal(errors: Any) -> RequestError:
+    """A wrong body is a bad description; a wrong path, query or header is a bad request."""
+    in_body = [{**item, "loc": item["loc"][1:]} for item in errors if item["loc"][:1] == ("body",)]
+    if any(item["type"] == "json_invalid" for item in errors):
+        return RequestError("the request's body is not JSON")
+    if in_body:
+        return DescriptionError("the request's body is wrong", problems=located(in_body))
+    words = "; ".join(f"{item['loc'][-1]}: {item['msg']}" for item in errors)
+    return RequestError(f"the request is wrong: {words}")

@@ -1,0 +1,30 @@
+"""`/runner`: where runners report. Each is heard about its own attempt only."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Header
+
+from kotta.errors import NotFoundError
+from kotta_service import jobs
+from kotta_service.messages import RunnerAnswer, RunnerReport
+from kotta_service.parts import WithParts
+
+router = APIRouter(prefix="/runner", tags=["runner"])
+
+
+@router.post("/reports", summary="A runner tells how its attempt goes")
+async def report(
+    message: RunnerReport,
+    parts: WithParts,
+    authorization: Annotated[str, Header(max_length=1024)] = "",
+) -> RunnerAnswer:
+    token = authorization.removeprefix("Bearer ")
+    if not parts.tokens.fits(token, message.job_id, message.attempt):
+        raise NotFoundError(f"there is no job {message.job_id}")
+    cancel = await asyncio.wrap_future(
+        parts.database.write(lambda transaction: jobs.report(transaction, message))
+    )
+    return RunnerAnswer(cancel=cancel)

@@ -1,0 +1,65 @@
+"""`/service` and `/queues`: the service about itself."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+from datetime import datetime, timezone
+
+from fastapi import APIRouter
+
+from kotta._version import __version__
+from kotta.models import Queue, QueuePage, ServiceInfo
+from kotta_service.parts import Owner, WithParts
+from kotta_service.store import jobs as store
+from kotta_service.store.jobs import Load
+
+router = APIRouter(tags=["service"])
+
+
+@router.get("/service", summary="Which service this is, and what it does now")
+def service(parts: WithParts, _: Owner) -> ServiceInfo:
+    with parts.database.read() as connection:
+        loads = store.loads(connection, with_pending=True).values()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return ServiceInfo(
+        version=__version__,
+        pid=os.getpid(),
+        started_at=datetime.fromtimestamp(parts.started_at, timezone.utc),
+        data_directory=str(parts.data),
+        log_file=str(parts.log_file) if parts.log_file else None,
+        address=parts.address,
+        idle_stop_seconds=parts.settings.idle_stop_seconds or None,
+        pending_jobs=sum(load.pending for load in loads),
+        active_jobs=sum(load.running for load in loads),
+        # Source: getrusage(2): kilobytes on Linux, bytes on macOS
+        peak_memory_bytes=peak if sys.platform == "darwin" else peak * 1024,
+    )
+
+
+@router.post("/service/stop", status_code=202, summary="Leave; jobs run on")
+async def stop(parts: WithParts, _: Owner) -> None:
+    parts.stop()
+
+
+@router.get("/queues", summary="What runs, what waits, what fits")
+def queues(parts: WithParts, _: Owner) -> QueuePage:
+    with parts.database.read() as connection:
+        loads = store.loads(connection, with_pending=True)
+    return QueuePage(
+        queues=[
+            Queue(
+                name=name,
+                cpus=size.cpus,
+                memory_mib=size.memory_mib,
+                cpus_used=load.cpus,
+                memory_used_mib=load.memory_mib,
+                running=load.running,
+                pending=load.pending,
+                max_walltime_minutes=size.max_walltime_minutes,
+            )
+            for name, size in parts.settings.queues.items()
+            for load in (loads.get(name, Load()),)
+        ]
+    )

@@ -1,0 +1,1 @@
+"""Where the bytes are: uploaded inputs and the outputs of jobs."""

@@ -1,0 +1,95 @@
+"""Uploads and outputs as plain files under one folder that only this user can read.
+
+::
+
+    uploads/ab/ab12…           an uploaded file, by the SHA-256 of its bytes
+    outputs/4f/4f6c…/1/NAME    an output of a job's first attempt, put there by its runner
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from kotta.errors import RequestError, StorageFullError
+
+
+class FileStorage:
+    """The files below `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._incoming = root / "incoming"
+        for folder in (root, root / "uploads", root / "outputs", self._incoming):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        for leftover in self._incoming.iterdir():
+            leftover.unlink()
+
+    def upload_path(self, sha256: str) -> Path:
+        return self.root / "uploads" / sha256[:2] / sha256
+
+    def output_directory(self, job_id: str, attempt: int) -> Path:
+        return self.root / "outputs" / job_id[:2] / job_id / str(attempt)
+
+    async def keep_upload(self, sha256: str, chunks: AsyncIterator[bytes], limit_bytes: int) -> int:
+        """Writes an upload to disk, synced, under the hash of its bytes.
+
+        Returns:
+            Its size in bytes.
+
+        Raises:
+            RequestError: it is larger than `limit_bytes` (`too_large`), or its bytes have another
+                hash (`hash_mismatch`).
+            StorageFullError: there is no room; nothing was kept.
+        """
+        aside = self._incoming / secrets.token_hex(8)
+        try:
+            size = await self._receive(aside, sha256, chunks, limit_bytes)
+            final = self.upload_path(sha256)
+            final.parent.mkdir(mode=0o700, exist_ok=True)
+            aside.rename(final)
+            _sync_directory(final.parent)
+            _sync_directory(final.parent.parent)
+        except OSError as error:
+            raise StorageFullError(
+                f"the service could not keep the file: {error.strerror}",
+                hint="free some space where the service keeps its data, then repeat this",
+            ) from error
+        finally:
+            aside.unlink(missing_ok=True)
+        return size
+
+    async def _receive(
+        self, aside: Path, sha256: str, chunks: AsyncIterator[bytes], limit_bytes: int
+    ) -> int:
+        digest, size = hashlib.sha256(), 0
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            async for chunk in chunks:
+                size += len(chunk)
+                if size > limit_bytes:
+                    raise RequestError(
+                        f"an upload may hold {limit_bytes} bytes at most", code="too_large"
+                    )
+                digest.update(chunk)
+                file.write(chunk)
+            if digest.hexdigest() != sha256:
+                raise RequestError(
+                    "the bytes that came are not those that were announced",
+                    hint="the file changed while it was sent, or was damaged on its way: repeat it",
+                    code="hash_mismatch",
+                )
+            file.flush()
+            os.fsync(file.fileno())
+        return size
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,316 @@
+"""Every statement about jobs: what is asked of the database, and nothing of why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    bindparam,
+    func,
+    insert,
+    select,
+    update,
+)
+from typing_extensions import Unpack
+
+from kotta_service.store.database import Transaction
+from kotta_service.store.schema import counters, jobs, outputs, submissions, transitions
+
+JobRow: TypeAlias = "Row[Unpack[tuple[Any, ...]]]"
+
+SUMMARY = (
+    jobs.c.number,
+    jobs.c.id,
+    jobs.c.owner,
+    jobs.c.name,
+    jobs.c.status,
+    jobs.c.reason,
+    jobs.c.queue,
+    jobs.c.jobtype,
+    jobs.c.tags,
+    jobs.c.cpus,
+    jobs.c.memory_mib,
+    jobs.c.walltime_seconds,
+    jobs.c.retries,
+    jobs.c.attempt,
+    jobs.c.change,
+    jobs.c.submitted_at,
+    jobs.c.started_at,
+    jobs.c.ended_at,
+    jobs.c.cancel_requested_at,
+    jobs.c.exit_code,
+    jobs.c.signal,
+    jobs.c.error,
+)
+ACTIVE = ("staging_inputs", "processing", "staging_outputs")
+_ID_PART = re.compile(r"^[0-9a-f-]{1,36}$")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One transition to be recorded: the state entered, when, and in which attempt."""
+
+    status: str
+    at: float
+    attempt: int
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a queue's running jobs use, and how many wait."""
+
+    running: int = 0
+    cpus: int = 0
+    memory_mib: int = 0
+    pending: int = 0
+
+
+def take_numbers(transaction: Transaction, name: str, count: int) -> int:
+    """The first of `count` consecutive new numbers of the counter `name`."""
+    statement = (
+        update(counters)
+        .where(counters.c.name == name)
+        .values(value=counters.c.value + count)
+        .returning(counters.c.value)
+    )
+    last = int(transaction.connection.execute(statement).scalar_one())
+    if name == "change":
+        transaction.last_change = last
+    return last - count + 1
+
+
+def add(transaction: Transaction, rows: Sequence[dict[str, Any]]) -> list[JobRow]:
+    """Adds pending jobs in one go, each with its number, change and first transition."""
+    number = take_numbers(transaction, "job", len(rows))
+    change = take_numbers(transaction, "change", len(rows))
+    values = [
+        {**row, "number": number + i, "change": change + i, "status": "pending", "attempt": 0}
+        for i, row in enumerate(rows)
+    ]
+    transaction.connection.execute(insert(jobs), values)
+    transaction.connection.execute(
+        insert(transitions),
+        [
+            {
+                "change": row["change"],
+                "job_number": row["number"],
+                "status": "pending",
+                "at": row["submitted_at"],
+                "attempt": 0,
+            }
+            for row in values
+        ],
+    )
+    return by_numbers(transaction.connection, number, len(rows))
+
+
+def by_numbers(connection: Connection, first: int, count: int) -> list[JobRow]:
+    """Jobs numbered from `first` on, `count` of them, in that order."""
+    statement = (
+        select(*SUMMARY)
+        .where(jobs.c.number >= first, jobs.c.number < first + count)
+        .order_by(jobs.c.number)
+    )
+    return list(connection.execute(statement))
+
+
+def by_id(connection: Connection, job_id: str, owner: str | None = None) -> JobRow | None:
+    """One job with every column, None if there is none (or it is somebody else's)."""
+    statement = select(jobs).where(jobs.c.id == job_id)
+    if owner is not None:
+        statement = statement.where(jobs.c.owner == owner)
+    return connection.execute(statement).one_or_none()
+
+
+def change(transaction: Transaction, number: int, steps: Sequence[Step], **values: Any) -> None:
+    """Sets columns of one job and records the transitions; the last one is its status."""
+    first = take_numbers(transaction, "change", max(1, len(steps)))
+    last = first + max(1, len(steps)) - 1
+    if steps:
+        values["status"] = steps[-1].status
+        transaction.connection.execute(
+            insert(transitions),
+            [
+                {
+                    "change": first + i,
+                    "job_number": number,
+                    "status": step.status,
+                    "at": step.at,
+                    "attempt": step.attempt,
+                }
+                for i, step in enumerate(steps)
+            ],
+        )
+    transaction.connection.execute(
+        update(jobs).where(jobs.c.number == number).values(change=last, **values)
+    )
+
+
+def start_attempts(transaction: Transaction, rows: Sequence[JobRow], at: float) -> None:
+    """Moves pending jobs into the first phase of their next attempt."""
+    first = take_numbers(transaction, "change", len(rows))
+    values = [
+        {"job_number": row.number, "change": first + i, "attempt": row.attempt + 1}
+        for i, row in enumerate(rows)
+    ]
+    statement = (
+        update(jobs)
+        .where(jobs.c.number == bindparam("job_number"))
+        .values(
+            status="staging_inputs",
+            change=bindparam("change"),
+            attempt=bindparam("attempt"),
+            started_at=None,
+        )
+    )
+    transaction.connection.execute(statement, values)
+    transaction.connection.execute(
+        insert(transitions), [{**row, "status": "staging_inputs", "at": at} for row in values]
+    )
+
+
+def keep_outputs(
+    transaction: Transaction, number: int, attempt: int, files: Iterable[dict[str, Any]]
+) -> None:
+    """Records the manifest of a job's final attempt."""
+    rows = [
+        {**file, "job_number": number, "attempt": attempt, "position": position}
+        for position, file in enumerate(files)
+    ]
+    if rows:
+        transaction.connection.execute(insert(outputs), rows)
+
+
+def outputs_of(connection: Connection, number: int) -> list[JobRow]:
+    statement = select(outputs).where(outputs.c.job_number == number).order_by(outputs.c.position)
+    return list(connection.execute(statement))
+
+
+def output(connection: Connection, job_id: str, name: str, owner: str) -> JobRow | None:
+    """One available output file (name, attempt, size_bytes, sha256), None if there is none."""
+    statement = (
+        select(outputs)
+        .join(jobs, jobs.c.number == outputs.c.job_number)
+        .where(jobs.c.id == job_id, jobs.c.owner == owner, outputs.c.name == name)
+        .where(outputs.c.available)
+    )
+    return connection.execute(statement).one_or_none()
+
+
+def transitions_of(connection: Connection, number: int) -> list[JobRow]:
+    statement = (
+        select(transitions.c.status, transitions.c.at, transitions.c.attempt)
+        .where(transitions.c.job_number == number)
+        .order_by(transitions.c.change)
+    )
+    return list(connection.execute(statement))
+
+
+def page(
+    connection: Connection,
+    owner: str,
+    *,
+    statuses: Sequence[str] = (),
+    queue: str | None = None,
+    name: str | None = None,
+    before: int | None = None,
+    limit: int = 100,
+) -> list[JobRow]:
+    """Jobs of `owner`, newest first, of number less than `before`; `name` is a glob."""
+    statement = select(*SUMMARY).where(jobs.c.owner == owner)
+    if statuses:
+        statement = statement.where(jobs.c.status.in_(statuses))
+    if queue is not None:
+        statement = statement.where(jobs.c.queue == queue)
+    if name is not None:
+        statement = statement.where(_name_is(name))
+    if before is not None:
+        statement = statement.where(jobs.c.number < before)
+    return list(connection.execute(statement.order_by(jobs.c.number.desc()).limit(limit)))
+
+
+def selected(connection: Connection, owner: str, selector: str, limit: int) -> list[JobRow]:
+    """What a person means by `selector`: `@last`, a full id or the start of one, or a name.
+
+    Ids win over names: nobody can hide a job by naming another one after its id.
+    """
+    statement = select(*SUMMARY).where(jobs.c.owner == owner).order_by(jobs.c.number.desc())
+    if selector == "@last":
+        return list(connection.execute(statement.limit(1)))
+    lowered = selector.lower()
+    if _ID_PART.match(lowered):
+        # ids that begin so sort between the prefix and the prefix with what follows any hex digit
+        within = statement.where(jobs.c.id >= lowered, jobs.c.id < lowered + "g")
+        if found := list(connection.execute(within.limit(limit))):
+            return found
+    return list(connection.execute(statement.where(jobs.c.name == selector).limit(limit)))
+
+
+def changed_after(
+    connection: Connection, owner: str, number: int, *, ids: Sequence[str] = (), limit: int
+) -> list[JobRow]:
+    """Jobs whose latest change is after `number`, in the order of those changes."""
+    statement = select(*SUMMARY).where(jobs.c.owner == owner, jobs.c.change > number)
+    if ids:
+        statement = statement.where(jobs.c.id.in_(ids))
+    return list(connection.execute(statement.order_by(jobs.c.change).limit(limit)))
+
+
+def pending_in(connection: Connection, queue: str, limit: int) -> list[JobRow]:
+    """The longest-waiting jobs of a queue, all columns."""
+    statement = (
+        select(jobs)
+        .where(jobs.c.status == "pending", jobs.c.queue == queue)
+        .order_by(jobs.c.number)
+        .limit(limit)
+    )
+    return list(connection.execute(statement))
+
+
+def loads(connection: Connection, *, with_pending: bool = False) -> dict[str, Load]:
+    """What runs in each queue, and with `with_pending` how many wait."""
+    found: dict[str, Load] = {}
+    statement = (
+        select(jobs.c.queue, func.count(), func.sum(jobs.c.cpus), func.sum(jobs.c.memory_mib))
+        .where(jobs.c.status.in_(ACTIVE))
+        .group_by(jobs.c.queue)
+    )
+    for queue, running, cpus, memory_mib in connection.execute(statement):
+        found[queue] = Load(running, int(cpus), int(memory_mib))
+    if with_pending:
+        waiting = (
+            select(jobs.c.queue, func.count())
+            .where(jobs.c.status == "pending")
+            .group_by(jobs.c.queue)
+        )
+        for queue, pending in connection.execute(waiting):
+            known = found.get(queue, Load())
+            found[queue] = Load(known.running, known.cpus, known.memory_mib, int(pending))
+    return found
+
+
+def active(connection: Connection) -> list[JobRow]:
+    """Every job that has been given to an executor and has not ended, all columns."""
+    return list(connection.execute(select(jobs).where(jobs.c.status.in_(ACTIVE))))
+
+
+def submission(connection: Connection, owner: str, key: str) -> JobRow | None:
+    statement = select(submissions).where(submissions.c.owner == owner, submissions.c.key == key)
+    return connection.execute(statement).one_or_none()
+
+
+def keep_submission(transaction: Transaction, **values: Any) -> None:
+    transaction.connection.execute(insert(submissions).values(**values))
+
+
+def _name_is(glob: str) -> ColumnElement[bool]:
+    if not any(sign in glob for sign in "*?"):
+        return jobs.c.name == glob
+    escaped = re.sub(r"([\\%_])", r"\\\1", glob).replace("*", "%").replace("?", "_")
+    return jobs.c.name.like(escaped, escape="\\")

@@ -1,0 +1,67 @@
+"""Brings a database to the tables this release knows, or refuses one from a newer release."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, inspect, text
+
+from kotta.errors import ConfigError
+from kotta_service.store import schema
+
+
+def prepare(engine: Engine) -> None:
+    """Creates the tables in an empty database, upgrades an older one.
+
+    A fresh database is made from `schema` and stamped, which a test holds equal to what the
+    revisions make; Alembic (slow to import) is only there for one that has to change.
+
+    Raises:
+        ConfigError: a newer release wrote this database.
+    """
+    with engine.begin() as connection:
+        revision = _revision(connection)
+        if revision == schema.SCHEMA_VERSION:
+            return
+        if revision is None:
+            schema.metadata.create_all(connection)
+            _stamp(connection)
+            return
+    upgrade(engine)
+
+
+def upgrade(engine: Engine) -> None:
+    """Runs the revisions that a database lacks, in one transaction."""
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util.exc import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise ConfigError(
+                f"the database was written by a newer release ({error})",
+                hint="install the newest Kotta: pip install --upgrade kotta-cli",
+            ) from error
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+
+
+def _stamp(connection: Connection) -> None:
+    connection.execute(
+        text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
+    )
+    connection.execute(
+        text("INSERT INTO alembic_version VALUES (:version)"), {"version": schema.SCHEMA_VERSION}
+    )
+    connection.execute(
+        schema.counters.insert(), [{"name": "job", "value": 0}, {"name": "change", "value": 0}]
+    )

@@ -1,0 +1,115 @@
+"""The tables. Times are seconds since 1970 (UTC) as floats; sizes are bytes unless named."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+SCHEMA_VERSION = "0001"
+"""The newest revision in `migrations/versions`, and so what a fresh database is stamped with."""
+
+metadata = MetaData()
+
+counters = Table(
+    "counters",
+    metadata,
+    # "job" numbers jobs in the order of submission, "change" numbers the change feed. A row here is
+    # locked until its transaction ends, so no number becomes visible before a smaller one.
+    Column("name", String(16), primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", String(36), nullable=False, unique=True),
+    Column("owner", String(255), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("reason", String(16)),
+    Column("queue", Text, nullable=False),
+    Column("jobtype", String(16), nullable=False),
+    Column("cpus", Integer, nullable=False),
+    Column("memory_mib", BigInteger, nullable=False),
+    Column("walltime_seconds", Float, nullable=False),
+    Column("retries", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("change", BigInteger, nullable=False),
+    Column("submitted_at", Float, nullable=False),
+    Column("started_at", Float),
+    Column("ended_at", Float),
+    Column("cancel_requested_at", Float),
+    Column("exit_code", Integer),
+    Column("signal", Integer),
+    Column("staging_inputs_seconds", Float),
+    Column("processing_seconds", Float),
+    Column("staging_outputs_seconds", Float),
+    Column("cpu_seconds", Float),
+    Column("peak_memory_bytes", BigInteger),
+    Column("error", Text, nullable=False),
+    Column("tags", JSON, nullable=False),
+    # last, because a long script makes it long and most statements do not read it
+    Column("description", JSON, nullable=False),
+    Index("jobs_by_owner", "owner", "number"),
+    Index("jobs_by_owner_status", "owner", "status", "number"),
+    Index("jobs_by_owner_name", "owner", "name", "number"),
+    Index("jobs_by_owner_queue", "owner", "queue", "number"),
+    Index("jobs_by_owner_change", "owner", "change"),
+    Index("jobs_by_status", "status", "queue", "number"),
+)
+
+transitions = Table(
+    "transitions",
+    metadata,
+    Column("change", BigInteger, primary_key=True, autoincrement=False),
+    Column("job_number", BigInteger, ForeignKey("jobs.number"), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Index("transitions_by_job", "job_number", "change"),
+)
+
+outputs = Table(
+    "outputs",
+    metadata,
+    Column("job_number", BigInteger, ForeignKey("jobs.number"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("attempt", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("available", Boolean, nullable=False),
+    Column("size_bytes", BigInteger),
+    Column("sha256", String(64)),
+)
+
+submissions = Table(
+    "submissions",
+    metadata,
+    # jobs of one submission are numbered without a gap, so these two name them all
+    Column("owner", String(255), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("body_sha256", String(64), nullable=False),
+    Column("first_number", BigInteger, nullable=False),
+    Column("job_count", Integer, nullable=False),
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("owner", String(255), primary_key=True),
+    Column("sha256", String(64), primary_key=True),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("uploaded_at", Float, nullable=False),
+)

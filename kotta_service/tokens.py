@@ -1,0 +1,40 @@
+"""Job tokens: what a runner shows to be heard about its own attempt, and about nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from pathlib import Path
+
+
+class JobTokens:
+    """Makes and checks tokens from one secret, so none has to be stored or looked up."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+
+    @classmethod
+    def from_file(cls, path: Path) -> JobTokens:
+        """Reads the secret; makes one, readable by this user alone, if there is none."""
+        try:
+            return cls(path.read_bytes())
+        except FileNotFoundError:
+            secret = secrets.token_bytes(32)
+            aside = path.with_suffix(".new")
+            aside.unlink(missing_ok=True)
+            descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                os.write(descriptor, secret)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            aside.rename(path)
+            return cls(secret)
+
+    def make(self, job_id: str, attempt: int) -> str:
+        return hmac.new(self._secret, f"{job_id}/{attempt}".encode(), hashlib.sha256).hexdigest()
+
+    def fits(self, token: str, job_id: str, attempt: int) -> bool:
+        return hmac.compare_digest(token.encode(), self.make(job_id, attempt).encode())

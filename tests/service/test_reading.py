@@ -1,0 +1,135 @@
+"""Listing, selecting, and what is refused on the way."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from conftest import RunningService  # type: ignore[import-not-found]
+
+
+def ids(page: dict[str, list[dict[str, str]]]) -> list[str]:
+    return [job["id"] for job in page["jobs"]]
+
+
+def test_pages_follow_each_other_newest_first(service: RunningService) -> None:
+    jobs = service.submit(*({"executable": "true"} for _ in range(7)))
+    seen, cursor = [], None
+    while True:
+        params = {"limit": 3, **({"cursor": cursor} if cursor else {})}
+        page = service.http.get("/jobs", params=params).json()
+        seen += ids(page)
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert seen == [job["id"] for job in reversed(jobs)]
+
+
+def test_lists_can_be_narrowed(service: RunningService) -> None:
+    a = service.run(executable="true", jobname="alpha one")
+    b = service.run(executable="false", jobname="alpha_two", queue="Prod")
+    get = service.http.get
+    assert ids(get("/jobs", params={"status": "failed"}).json()) == [b["id"]]
+    both = get("/jobs", params={"status": ["failed", "completed"]}).json()
+    assert ids(both) == [b["id"], a["id"]]
+    assert ids(get("/jobs", params={"queue": "Prod"}).json()) == [b["id"]]
+    assert ids(get("/jobs", params={"name": "alpha*"}).json()) == [b["id"], a["id"]]
+    assert ids(get("/jobs", params={"name": "alpha_two"}).json()) == [b["id"]]
+    assert ids(get("/jobs", params={"name": "alpha_*"}).json()) == [b["id"]]
+    assert ids(get("/jobs", params={"name": "%"}).json()) == []
+
+
+def test_a_selector_finds_by_id_prefix_name_and_last(service: RunningService) -> None:
+    first = service.submit({"executable": "true", "jobname": "first"})[0]
+    last = service.submit({"executable": "true", "jobname": first["id"][:6]})[0]
+
+    def select(selector: str) -> list[str]:
+        return ids(service.http.get("/jobs/select", params={"selector": selector}).json())
+
+    assert select(first["id"]) == [first["id"]]
+    assert select(first["id"][:6].upper()) == [first["id"]], "an id wins over a name"
+    assert select("first") == [first["id"]]
+    assert select("@last") == [last["id"]]
+    assert select("nothing") == []
+    assert select("' OR 1=1 --") == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/jobs/nope", 404, "not_found"),
+        ("GET", "/jobs/nope/outputs/x", 404, "not_found"),
+        ("GET", "/jobs/nope/logs/stdout", 404, "not_found"),
+        ("POST", "/jobs/nope/cancel", 404, "not_found"),
+        ("GET", "/jobs?limit=0", 400, "bad_request"),
+        ("GET", "/jobs?cursor=%00", 400, "bad_request"),
+        ("GET", "/jobs?cursor=zzzz", 400, "bad_request"),
+        ("GET", "/jobs?status=dead", 400, "bad_request"),
+        ("GET", "/changes?after=-1", 400, "bad_request"),
+        ("GET", "/changes?after=99999999999999999999", 400, "bad_request"),
+        ("GET", "/nothing", 404, "not_found"),
+        ("DELETE", "/jobs", 405, "method_not_allowed"),
+        ("PUT", "/uploads/zz", 400, "bad_request"),
+        ("POST", "/runner/reports", 422, "bad_description"),
+    ],
+)
+def test_every_error_is_a_problem(
+    service: RunningService, method: str, path: str, status: int, code: str
+) -> None:
+    answer = service.http.request(method, path)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["request_id"] == answer.headers["kotta-request-id"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"jobs": [', 400),
+        (b"\xff\xfe", 400),
+        (b"[" * 100_000, 400),
+        (b'{"jobs": []}', 422),
+        (b'{"jobs": [{"executable": "\\ud800"}]}', 422),
+        (b'{"jobs": [{"executable": "true", "walltime": 1e999}]}', 422),
+        (b'{"jobs": [{"executable": "true", "walltime": NaN}]}', 422),
+        (b'{"jobs": "' + b"x" * (64 << 20) + b'"}', 413),
+    ],
+)
+def test_a_hostile_body_is_refused_and_the_service_lives(
+    service: RunningService, body: bytes, status: int
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    assert service.http.post("/jobs", content=body, headers=headers).status_code == status
+    assert service.run(executable="true")["status"] == "completed"
+
+
+def test_a_runner_is_heard_about_its_own_attempt_only(service: RunningService) -> None:
+    job = service.submit({"executable": "sleep 30"})[0]
+    report = {"job_id": job["id"], "attempt": 1, "phase": "ended"}
+    for token in ("", "Bearer x", "Bearer " + "0" * 64):
+        answer = service.http.post(
+            "/runner/reports", json=report, headers={"Authorization": token}
+        )
+        assert answer.status_code == 404
+
+
+def test_only_this_user_can_read_what_the_service_keeps(service: RunningService) -> None:
+    service.run(executable="echo a > a.txt", outputs="a.txt")
+    for folder, _, files in os.walk(service.data):
+        assert stat.S_IMODE(Path(folder).stat().st_mode) == 0o700, folder
+        for name in files:
+            path = Path(folder, name)
+            assert stat.S_IMODE(path.lstat().st_mode) & 0o077 == 0, path
+    assert stat.S_IMODE(service.socket.stat().st_mode) == 0o600
+
+
+def test_the_openapi_document_names_every_route(service: RunningService) -> None:
+    paths = service.http.get("/openapi.json").json()["paths"]
+    assert {path.removeprefix("/api/v2") for path in paths} == {
+        "/service", "/service/stop", "/queues", "/jobs", "/jobs/select", "/jobs/{job_id}",
+        "/jobs/{job_id}/cancel", "/jobs/{job_id}/outputs/{name}", "/jobs/{job_id}/logs/{stream}",
+        "/changes", "/uploads/check", "/uploads/{sha256}", "/runner/reports",
+    }  # fmt: skip

@@ -1,0 +1,194 @@
+"""What a killed service, runner or launcher must not change."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from waiting import wait_until
+
+from conftest import RunningService  # type: ignore[import-not-found]
+
+
+def processes_of(job: dict[str, object]) -> list[psutil.Process]:
+    """Every live process that carries the job's id in its environment."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("KOTTA_JOB_ID") == job["id"]:
+                found.append(process)
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+def runner_of(job: dict[str, object]) -> psutil.Process:
+    """The process that started the job's shell."""
+    shell = min(processes_of(job), key=lambda process: (process.create_time(), process.pid))
+    parent = shell.parent()
+    assert parent is not None
+    return parent
+
+
+def test_a_running_job_outlives_the_service_and_is_found_again(service: RunningService) -> None:
+    job = service.submit({"executable": "sleep 2; echo done"})[0]
+    service.until_status(job, "processing")
+    service.kill()
+    service.start()
+    assert service.status(job)["status"] == "processing"
+    ended = service.wait(job)[0]
+    assert (ended["status"], service.output(ended, "STDOUT.txt")) == ("completed", "done\n")
+    assert ended["attempt"] == 1
+
+
+def test_a_job_that_ended_while_no_service_ran_is_found_ended(service: RunningService) -> None:
+    job = service.submit({"executable": "sleep 1; echo done > a.txt", "outputs": "a.txt"})[0]
+    service.until_status(job, "processing")
+    service.kill()
+    wait_until(lambda: not processes_of(job), timeout=10)
+    service.start()
+    ended = service.wait(job)[0]
+    assert (ended["status"], service.output(ended, "a.txt")) == ("completed", "done\n")
+
+
+def test_a_killed_runner_is_a_lost_job_and_leaves_nothing_running(service: RunningService) -> None:
+    job = service.submit({"executable": "setsid sleep 100 & sleep 100"})[0]
+    service.until_status(job, "processing")
+    wait_until(lambda: len(processes_of(job)) >= 3, timeout=10)
+    started = time.monotonic()
+    runner_of(job).kill()
+    ended = service.wait(job)[0]
+    assert time.monotonic() - started < 10
+    assert (ended["status"], ended["reason"]) == ("failed", "lost")
+    assert processes_of(job) == []
+
+
+def test_a_lost_job_is_retried_as_often_as_it_asked(service: RunningService) -> None:
+    job = service.submit({"executable": "sleep 100", "retries": 1})[0]
+    for attempt in (1, 2):
+        wait_until(
+            lambda attempt=attempt: (
+                (now := service.status(job))["attempt"] == attempt
+                and now["status"] == "processing"
+                and processes_of(job)
+            ),
+            timeout=15,
+            what=lambda: service.status(job),
+        )
+        runner_of(job).kill()
+    ended = service.wait(job)[0]
+    assert (ended["status"], ended["reason"], ended["attempt"]) == ("failed", "lost", 2)
+
+
+def test_a_killed_launcher_is_replaced(service: RunningService) -> None:
+    assert service.process is not None
+    service.run(executable="true")
+    for child in psutil.Process(service.process.pid).children():
+        child.kill()
+    assert service.run(executable="true")["status"] == "completed"
+
+
+def test_jobs_run_on_when_the_service_stops_in_order(service: RunningService) -> None:
+    job = service.submit({"executable": "sleep 1; echo on"})[0]
+    service.until_status(job, "processing")
+    assert service.stop() == 0
+    assert processes_of(job)
+    service.start()
+    assert service.wait(job)[0]["status"] == "completed"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_fifty_kills_during_two_hundred_submissions_lose_and_repeat_nothing(
+    stopped_service: RunningService,
+) -> None:
+    """The service is killed at random moments while a client submits, repeating by key."""
+    service, seed = stopped_service, random.randrange(1 << 32)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    log = service.home / "ran.log"
+    service.start()
+    done = threading.Event()
+    ids: dict[str, str] = {}
+
+    def submit_all() -> None:
+        for number in range(200):
+            key = f"key-{number}"
+            body = {"jobs": [{"executable": f"echo {key} >> {log}", "jobname": key}]}
+            while key not in ids:
+                try:
+                    answer = service.http.post("/jobs", json=body, headers={"Idempotency-Key": key})
+                except httpx.TransportError:
+                    time.sleep(0.005)
+                    continue
+                if answer.status_code in (200, 201):
+                    ids[key] = answer.json()["jobs"][0]["id"]
+        done.set()
+
+    client = threading.Thread(target=submit_all)
+    client.start()
+    for _ in range(50):
+        time.sleep(chance.uniform(0, 0.25))
+        service.kill()
+        service.start()
+    client.join(120)
+    assert done.is_set()
+    jobs = wait_until(
+        lambda: all_ended(service), timeout=60, what=lambda: service.http.get("/jobs").text
+    )
+    assert Counter(job["name"] for job in jobs) == Counter(ids)
+    assert {job["id"] for job in jobs} == set(ids.values())
+    assert {job["status"] for job in jobs} == {"completed"}
+    assert Counter(Path(log).read_text().split()) == Counter(ids)
+
+
+def all_ended(service: RunningService) -> list[dict[str, object]] | bool:
+    jobs: list[dict[str, object]] = service.http.get("/jobs", params={"limit": 1000}).json()["jobs"]
+    return all(job["ended_at"] for job in jobs) and jobs
+
+
+def test_cancel_leaves_nothing_of_a_five_process_tree(service: RunningService) -> None:
+    """setsid, double fork, SIGTERM ignored, children that fork on: all gone, and only then told."""
+    script = """
+import os, signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+subprocess.Popen(["setsid", "sleep", "1000"])
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        subprocess.Popen(["sh", "-c", "trap '' TERM; while :; do sleep 0.05; done"])
+        while True:
+            time.sleep(1)
+    os._exit(0)
+open("ready", "w").close()
+while True:
+    time.sleep(1)
+"""
+    job = service.submit(
+        {"executable": "python3 tree.py", "script_name": "tree.py", "script": script}
+    )[0]
+    wait_until(lambda: len(processes_of(job)) >= 5, timeout=15)
+    answer = service.http.post(f"/jobs/{job['id']}/cancel")
+    assert answer.status_code == 200
+    ended = service.wait(job)[0]
+    assert processes_of(job) == []
+    assert (ended["status"], ended["reason"]) == ("cancelled", "user")
+
+
+def test_a_service_that_is_stopped_for_a_while_loses_nothing(service: RunningService) -> None:
+    assert service.process is not None
+    job = service.submit({"executable": "sleep 0.5; echo on"})[0]
+    service.until_status(job, "processing")
+    os.kill(service.process.pid, signal.SIGSTOP)
+    wait_until(lambda: not processes_of(job), timeout=10)
+    os.kill(service.process.pid, signal.SIGCONT)
+    assert service.wait(job)[0]["status"] == "completed"

@@ -1,0 +1,158 @@
+"""Starting, stopping, idling, and refusing to start."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, inspect, text
+from waiting import wait_until
+
+from conftest import RunningService  # type: ignore[import-not-found]
+from kotta.errors import ConfigError
+from kotta_service.settings import load_settings
+from kotta_service.store import migration, schema
+
+
+def refusal(service: RunningService) -> dict[str, str]:
+    """What a service says that cannot start."""
+    command = [sys.executable, "-m", "kotta_service", "--local", "--socket", service.socket]
+    ended = subprocess.run(
+        [*command, "--data", service.data, "--ready-fd", "1"],
+        env=service.environment,
+        capture_output=True,
+        timeout=20,
+    )
+    assert ended.returncode == 1
+    assert b"Traceback" not in ended.stderr, ended.stderr
+    answer: dict[str, str] = json.loads(ended.stdout)
+    return answer
+
+
+def test_a_second_service_on_the_same_data_is_refused(service: RunningService) -> None:
+    assert "another service" in refusal(service)["error"]
+    assert service.http.get("/service").status_code == 200
+
+
+def test_a_stale_socket_is_replaced(service: RunningService) -> None:
+    service.kill()
+    assert service.socket.exists()
+    service.start()
+    assert service.http.get("/service").status_code == 200
+
+
+def test_a_wrong_setting_is_named(stopped_service: RunningService) -> None:
+    folder = stopped_service.home / "config" / "kotta"
+    folder.mkdir(parents=True)
+    (folder / "service.toml").write_text("[queues.Test]\ncpus = 0\nmemory_mib = 100\n")
+    answer = refusal(stopped_service)
+    assert "queues.Test.cpus" in answer["error"]
+    assert "service.toml" in answer["hint"]
+
+
+def test_an_unwritable_data_directory_is_named(stopped_service: RunningService) -> None:
+    stopped_service.data = Path("/proc/nothing")
+    assert "/proc/nothing" in refusal(stopped_service)["error"]
+
+
+def test_a_too_long_socket_path_is_named(stopped_service: RunningService) -> None:
+    stopped_service.socket = stopped_service.home / ("x" * 120)
+    assert "107 bytes" in refusal(stopped_service)["hint"]
+
+
+def test_queues_come_from_the_settings_file(stopped_service: RunningService) -> None:
+    folder = stopped_service.home / "config" / "kotta"
+    folder.mkdir(parents=True)
+    (folder / "service.toml").write_text("[queues.Night]\ncpus = 1\nmemory_mib = 100\n")
+    stopped_service.start()
+    queues = stopped_service.http.get("/queues").json()["queues"]
+    assert [queue["name"] for queue in queues] == ["Night"]
+    assert stopped_service.run(executable="true", queue="Night")["status"] == "completed"
+
+
+def test_an_idle_service_leaves_but_not_while_a_job_runs(stopped_service: RunningService) -> None:
+    stopped_service.environment["KOTTA_SERVICE_IDLE_STOP_SECONDS"] = "0.5"
+    stopped_service.start()
+    process = stopped_service.process
+    assert process is not None
+    stopped_service.submit({"executable": "sleep 2"})
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(1.5)
+    assert wait_until(lambda: process.poll() is not None, timeout=10)
+    assert process.returncode == 0
+    assert not stopped_service.socket.exists()
+
+
+def test_it_can_be_asked_to_stop(service: RunningService) -> None:
+    assert service.http.post("/service/stop").status_code == 202
+    assert service.process is not None
+    assert service.process.wait(10) == 0
+
+
+def test_a_full_disk_is_said_and_nothing_is_kept(
+    stopped_service: RunningService, tmp_path: Path
+) -> None:
+    mount = tmp_path / "small"
+    mount.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(mount)]
+    if os.geteuid() != 0 or subprocess.run(command).returncode != 0:
+        if os.environ.get("CI"):
+            pytest.fail("CI must be able to mount a tmpfs")
+        pytest.skip("mounting a small file system needs root")
+    try:
+        stopped_service.data = mount / "data"
+        stopped_service.start()
+        accepted = 0
+        body = {"jobs": [{"executable": "true # " + "x" * 90_000} for _ in range(4)]}
+        while (answer := stopped_service.http.post("/jobs", json=body)).status_code == 201:
+            accepted += 4
+            assert accepted < 200
+        assert (answer.status_code, answer.json()["code"]) == (507, "storage_full")
+        listed = stopped_service.http.get("/jobs", params={"limit": 1000}).json()["jobs"]
+        assert len(listed) == accepted
+        stopped_service.stop()
+    finally:
+        subprocess.run(["umount", "-l", str(mount)], check=True)
+
+
+def test_a_fresh_database_equals_a_migrated_one(tmp_path: Path) -> None:
+    fresh = create_engine(f"sqlite:///{tmp_path}/fresh.db")
+    migration.prepare(fresh)
+    migrated = create_engine(f"sqlite:///{tmp_path}/migrated.db")
+    migration.upgrade(migrated)
+    for table in [*schema.metadata.tables, "alembic_version"]:
+        for look in ("get_columns", "get_pk_constraint", "get_indexes", "get_foreign_keys"):
+            one, other = (getattr(inspect(engine), look)(table) for engine in (fresh, migrated))
+            assert str(one) == str(other), (table, look)
+    for query in ("SELECT * FROM alembic_version", "SELECT * FROM counters ORDER BY name"):
+        results = []
+        for engine in (fresh, migrated):
+            with engine.connect() as connection:
+                results.append(connection.execute(text(query)).all())
+        assert results[0] == results[1]
+    fresh.dispose()
+    migrated.dispose()
+
+
+def test_a_database_of_a_newer_release_is_refused(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path}/newer.db")
+    migration.prepare(engine)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(ConfigError, match="newer release"):
+        migration.prepare(engine)
+    engine.dispose()
+
+
+def test_a_setting_from_the_environment_wins(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "service.toml"
+    file.write_text("grace_seconds = 5\n")
+    assert load_settings(file).grace_seconds == 5
+    monkeypatch.setenv("KOTTA_SERVICE_GRACE_SECONDS", "7")
+    assert load_settings(file).grace_seconds == 7
