@@ -1,0 +1,59 @@
+"""The commands of `kotta` as plain data, for what must answer before anything heavy is imported.
+
+The top page is made from it, and the command tree imports a command by it. A test holds it equal
+to the Typer tree.
+"""
+
+from __future__ import annotations
+
+SUMMARY = "Run jobs on your own computer, or on somebody else's."
+
+COMMANDS: dict[str, dict[str, str]] = {
+    "Jobs": {
+        "submit": "Submit a job, or many, from a description.",
+        "status": "Show everything that is known of a job.",
+        "list": "List jobs, newest first.",
+        "wait": "Wait until jobs have ended, and exit as they did.",
+        "logs": "Show what a job writes to stdout and stderr.",
+        "fetch": "Download what a job has made.",
+        "cancel": "End jobs.",
+    },
+    "Service": {
+        "queues": "List the queues and how full they are.",
+        "service": "Show or stop the local service, or read its log.",
+        "serve": "Run the service in the foreground.",
+        "login": "Log in to a shared service.",
+    },
+    "Shell": {
+        "completion": "Print the completion script for a shell.",
+    },
+}
+"""Title of the group → name of the command → its help line."""
+
+GLOBAL_OPTIONS = {
+    "-p, --profile NAME": "Use the settings of this profile.",
+    "--server URL": "Talk to this service instead of the local one.",
+    "-V, --version": "Print the version and exit.",
+    "-h, --help": "Show this page and exit.",
+}
+
+ENVIRONMENT = {
+    "KOTTA_PROFILE": "What --profile says, for every command.",
+    "KOTTA_SERVER": "What --server says, for every command.",
+    "KOTTA_DEBUG": "1 shows tracebacks.",
+    "NO_COLOR": "1 turns colours off; CLICOLOR_FORCE=1 turns them on in a pipe.",
+}
+
+EXAMPLES = {
+    "kotta submit job.json --wait": "Submit and follow one job",
+    "kotta list --watch": "Watch all of them",
+    "kotta logs -f @last": "Read the newest job's output as it comes",
+    "kotta fetch @last -o results": "Bring home what it made",
+}
+
+CLOSING = "`kotta COMMAND --help` says more about a command."
+
+
+def command_names() -> list[str]:
+    """Every command, in the order of the top page."""
+    return [name for group in COMMANDS.values() for name in group]

@@ -1,0 +1,114 @@
+"""`kotta service`: the local service, which starts by itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kotta_cli.command_page import examples
+from kotta_cli.exit_codes import ExitCode
+from kotta_cli.parameters import JsonOption
+from kotta_cli.tree import Command, command_app
+
+if TYPE_CHECKING:
+    from kotta.models import ServiceInfo
+    from kotta_cli.context import App
+
+app = command_app("Show or stop the local service, or read its log.")
+
+
+@app.callback()
+def service(ctx: typer.Context) -> None:
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help(), color=ctx.color)
+
+
+@app.command(
+    "status",
+    cls=Command,
+    epilog=examples({"kotta service status": "Exit code 1 if it does not run"}),
+)
+def status(ctx: typer.Context, as_json: JsonOption = False) -> int:
+    """Show the local service, without starting it."""
+    app: App = ctx.obj
+    app.as_json = as_json
+    info = app.client.peek_service()
+    if app.as_json:
+        from kotta_cli.render.as_json import print_json
+
+        print_json(app, {"running": info is not None, "service": info})
+    elif info is None:
+        app.print(
+            "The local service is not running. It starts with the next command that needs it."
+        )
+    else:
+        _render(app, info)
+    return ExitCode.OK if info is not None else ExitCode.ERROR
+
+
+@app.command(
+    "stop",
+    cls=Command,
+    epilog=examples({"kotta service stop": "Jobs that run, run on"}),
+)
+def stop(ctx: typer.Context, as_json: JsonOption = False) -> int:
+    """Stop the local service; jobs run on, and the next command starts it again."""
+    app: App = ctx.obj
+    app.as_json = as_json
+    info = app.client.peek_service()
+    if info is not None:
+        app.client.stop_service()
+    if app.as_json:
+        from kotta_cli.render.as_json import print_json
+
+        print_json(app, {"stopped": info is not None})
+    elif info is None:
+        app.print("The local service was not running.")
+    else:
+        app.print(f"Stopped the local service (pid {info.pid}).")
+    return ExitCode.OK
+
+
+@app.command(
+    "logs",
+    cls=Command,
+    epilog=examples({"kotta service logs -f": "Go on as it writes; Ctrl-C ends"}),
+)
+def logs(
+    ctx: typer.Context,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as it is written.")] = False,
+) -> int:
+    """Show the log of the local service, running or not."""
+    from kotta_cli.log_file import print_log
+
+    app: App = ctx.obj
+    print_log(app, _log_file(app), follow=follow)
+    return ExitCode.OK
+
+
+def _render(app: App, info: ServiceInfo) -> None:
+    from datetime import datetime, timezone
+
+    from kotta_cli.render.pages import Section, print_page
+    from kotta_cli.render.times import ago, duration, local_time, rfc3339, size
+
+    now = datetime.now(timezone.utc)
+    moment = local_time if app.out.is_tty else rfc3339
+    idle = info.idle_stop_seconds
+    facts = Section()
+    facts.add("Process", str(info.pid))
+    facts.add("Version", info.version)
+    facts.add("Started", f"{ago(info.started_at, now)}  ", (moment(info.started_at), "dim"))
+    facts.add("Jobs", f"{info.active_jobs} running, {info.pending_jobs} pending")
+    facts.add("Peak memory", size(info.peak_memory_bytes))
+    facts.add("Idle stop", f"after {duration(idle)} without jobs and callers" if idle else "never")
+    facts.add("Address", info.address)
+    facts.add("Data", info.data_directory)
+    if info.log_file:
+        facts.add("Log", info.log_file)
+    print_page(app, [("The local service is ", ""), ("running", "bold green")], [facts])
+
+
+def _log_file(app: App) -> str:
+    raise NotImplementedError

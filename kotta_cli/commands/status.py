@@ -1,0 +1,54 @@
+"""`kotta status`: everything that is known of a job."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from kotta_cli.command_page import examples
+from kotta_cli.parameters import JobArguments, JsonOption
+from kotta_cli.tree import Command, command_app
+
+if TYPE_CHECKING:
+    from kotta.models import JobDetail
+    from kotta_cli.context import App
+
+app = command_app()
+
+
+@app.command(
+    "status",
+    cls=Command,
+    epilog=examples(
+        {
+            "kotta status @last": "The job submitted last",
+            "kotta status 3f1c2d4e": "By the start of its id",
+            "kotta status simulation --json": "By its name, for programs",
+        }
+    ),
+)
+def status(ctx: typer.Context, jobs: JobArguments, as_json: JsonOption = False) -> int:
+    """Show everything that is known of a job."""
+    app: App = ctx.obj
+    app.as_json = as_json
+    details = [app.client.status(app.client.select(selector)) for selector in jobs]
+    app.remember(details)
+    if app.as_json:
+        from kotta_cli.render.as_json import print_json
+
+        print_json(app, details[0] if len(jobs) == 1 else details)
+    else:
+        _render(app, details)
+    return 0
+
+
+def _render(app: App, details: list[JobDetail]) -> None:
+    from kotta_cli.render.job_page import JobPage
+    from kotta_cli.render.pages import print_page
+
+    for number, detail in enumerate(details):
+        if number:
+            app.print()
+        page = JobPage(detail, for_terminal=app.out.is_tty)
+        print_page(app, page.heading, page.sections)

@@ -1,0 +1,117 @@
+"""What a shell must know of the command line: commands, options, and what their values are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import typer
+
+from kotta.models import JobState
+from kotta_cli.command_table import command_names
+from kotta_cli.tree import load, root
+
+HEADER = "made by `python -m kotta_cli.completion_scripts`; do not edit"
+
+WORDS = {
+    "STATE": [state.value for state in JobState if state is not JobState.UNSUBMITTED],
+    "STREAM": ["stdout", "stderr"],
+    "SHELL": ["bash", "zsh", "fish"],
+}
+"""Metavar → every value there is."""
+REQUESTS = {"JOB": "jobs", "QUEUE": "queues", "NAME": "profiles"}
+"""Metavar → what `kotta __complete` is asked."""
+FILES = ("FILE", "PATH")
+DIRECTORIES = ("DIR",)
+
+_ACTIVE_ONLY = ("cancel", "wait")
+"""Commands for which a job that has ended is of no use."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """What stands in one place: an option's value or an argument.
+
+    Attributes:
+        metavar: how help pages call it.
+        request: what to ask `kotta __complete`, "" for nothing.
+        words: every value there is, empty where they cannot be listed.
+    """
+
+    metavar: str
+    request: str = ""
+    words: tuple[str, ...] = ()
+
+    @property
+    def is_file(self) -> bool:
+        return self.metavar in FILES
+
+    @property
+    def is_directory(self) -> bool:
+        return self.metavar in DIRECTORIES
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option; `value` is None for a flag."""
+
+    names: tuple[str, ...]
+    help: str
+    value: Value | None
+    is_repeatable: bool = False
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command, with its options in the order of its help page."""
+
+    name: str
+    help: str
+    options: tuple[Option, ...]
+    argument: Value | None = None
+    commands: tuple[Command, ...] = field(default=())
+
+
+@cache
+def grammar() -> Command:
+    """The whole command line, its commands below it."""
+    top = root()
+    commands = tuple(_command(name, load(name)) for name in command_names())
+    return Command("kotta", "", _options(top, "kotta"), commands=commands)
+
+
+def _command(name: str, command: Any) -> Command:
+    arguments = [param for param in command.params if param.param_type_name == "argument"]
+    subcommands: dict[str, Any] = getattr(command, "commands", {})
+    return Command(
+        name=name,
+        help=(command.help or "").split("\n")[0],
+        options=_options(command, name),
+        argument=_value(arguments[0].metavar, name) if arguments else None,
+        commands=tuple(_command(sub, below) for sub, below in subcommands.items()),
+    )
+
+
+def _options(command: Any, name: str) -> tuple[Option, ...]:
+    options = [
+        Option(
+            names=tuple(sorted(param.opts, key=len)),
+            help=(param.help or "").rstrip("."),
+            value=None if param.is_flag else _value(param.metavar, name),
+            is_repeatable=param.multiple,
+        )
+        for param in command.params
+        if param.param_type_name == "option" and not param.hidden
+    ]
+    return (*options, Option(("-h", "--help"), "Show this page and exit", None))
+
+
+def _value(metavar: str | None, command: str) -> Value:
+    if metavar is None:
+        raise typer.BadParameter(f"a value of `kotta {command}` has no metavar")
+    name = metavar.rstrip(".")
+    request = REQUESTS.get(name, "")
+    if name == "JOB" and command in _ACTIVE_ONLY:
+        request = "active-jobs"
+    return Value(name, request, tuple(WORDS.get(name, ())))

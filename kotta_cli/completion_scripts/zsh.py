@@ -1,0 +1,100 @@
+"""The zsh script: for a folder of `$fpath`, and for `eval`."""
+
+from __future__ import annotations
+
+from kotta_cli.completion_scripts.grammar import HEADER, Command, Option, Value, grammar
+
+_TOP = """\
+#compdef kotta
+# zsh completion for kotta; {header}
+
+# Offers what `kotta __complete KIND` knows, with descriptions.
+_kotta_ask() {{
+    local -a found
+    local value text
+    while IFS=$'\\t' read -r value text; do
+        found+=("${{value//:/\\\\:}}${{text:+:$text}}")
+    done < <(kotta __complete $1 "${{(Q)PREFIX}}" 2>/dev/null)
+    _describe -t $1 $1 found -V
+}}
+
+{functions}
+
+if [[ $funcstack[1] == _kotta ]]; then
+    _kotta "$@"
+else
+    compdef _kotta kotta
+fi
+"""
+
+
+def zsh_script() -> str:
+    """The text of `completions/_kotta`."""
+    functions = "\n\n".join(_functions("_kotta", grammar()))
+    return _TOP.format(header=HEADER, functions=functions)
+
+
+def _functions(name: str, command: Command) -> list[str]:
+    below = [text for sub in command.commands for text in _functions(f"{name}_{sub.name}", sub)]
+    return [*below, _group(name, command) if command.commands else _leaf(name, command)]
+
+
+def _leaf(name: str, command: Command) -> str:
+    lines = [f"        {_option(option)}" for option in command.options]
+    if command.argument is not None:
+        lines.append(f"        '*:{command.argument.metavar}:{_action(command.argument)}'")
+    return f"{name}() {{\n    _arguments -s -S \\\n" + " \\\n".join(lines) + "\n}"
+
+
+def _group(name: str, command: Command) -> str:
+    options = " \\\n".join(f"        {_option(option)}" for option in command.options)
+    described = "\n".join(
+        f"                '{sub.name}:{_quoted(sub.help)}'" for sub in command.commands
+    )
+    return f"""\
+{name}() {{
+    local curcontext=$curcontext state line
+    local -A opt_args
+    _arguments -C -s \\
+{options} \\
+        '1: :->command' \\
+        '*:: :->arguments'
+    case $state in
+        command)
+            local -a commands=(
+{described}
+            )
+            _describe -t commands command commands -V
+            ;;
+        arguments)
+            (( $+functions[{name}_$words[1]] )) && {name}_$words[1]
+            ;;
+    esac
+}}"""
+
+
+def _option(option: Option) -> str:
+    names = " ".join(option.names)
+    exclusive = "*" if option.is_repeatable else f"({names})"
+    spelled = "{" + ",".join(option.names) + "}" if len(option.names) > 1 else option.names[0]
+    value = f":{option.value.metavar}:{_action(option.value)}" if option.value else ""
+    help_text = _quoted(option.help)
+    if len(option.names) == 1:
+        return f"'{exclusive}{spelled}[{help_text}]{value}'"
+    return f"'{exclusive}'{spelled}'[{help_text}]{value}'"
+
+
+def _action(value: Value) -> str:
+    if value.words:
+        return f"({' '.join(value.words)})"
+    if value.request:
+        return f"_kotta_ask {value.request}"
+    if value.is_file:
+        return "_files"
+    return "_files -/" if value.is_directory else " "
+
+
+def _quoted(text: str) -> str:
+    for char in ("\\", "[", "]", ":"):
+        text = text.replace(char, "\\" + char)
+    return text.replace("'", "'\\''")

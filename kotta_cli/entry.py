@@ -1,0 +1,55 @@
+"""Where `kotta` begins: what needs no import is answered before anything is imported."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def run() -> int:
+    """Run the command line of this process; the result is its exit code."""
+    arguments = sys.argv[1:]
+    first = arguments[0] if arguments else "help"
+    if first == "__complete":
+        from kotta_cli.completion_requests import answer
+
+        return answer(arguments[1:])
+    if first in ("--version", "-V"):
+        return _say(f"kotta {_version()}\n")
+    if first in ("--help", "-h") or (first == "help" and len(arguments) < 2):
+        return _say(_top_page())
+    if first == "help":
+        arguments = [*arguments[1:], "--help"]
+
+    try:
+        from kotta_cli.main import main
+
+        return main(arguments)
+    except KeyboardInterrupt:
+        # While modules were still being imported.
+        return 130
+
+
+def _version() -> str:
+    from kotta._version import __version__
+
+    return __version__
+
+
+def _top_page() -> str:
+    from kotta_cli.help_page import page_width, terminal_columns, top_page, wants_color
+
+    return top_page(page_width(terminal_columns(1)), color=wants_color(sys.stdout.isatty()))
+
+
+def _say(text: str) -> int:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python would complain of the lost output once more when it leaves.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 141
+    except KeyboardInterrupt:
+        return 130
+    return 0

@@ -1,0 +1,137 @@
+"""Runs the command tree, and alone turns what goes wrong into words and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from kotta_cli.context import App, OutputClosedError
+from kotta_cli.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    import typer
+
+    from kotta.errors import KottaError
+
+
+def main(arguments: list[str], app: App | None = None) -> int:
+    """Run one command line; the result is the exit code.
+
+    Args:
+        app: what the command is given; by default one on the process's own streams.
+    """
+    app = app or App.of_this_process()
+    # Asked of the words, because a command line that cannot be parsed must be refused in JSON too.
+    app.as_json = "--json" in arguments
+    try:
+        try:
+            return _run(arguments, app)
+        except KeyboardInterrupt:
+            return ExitCode.INTERRUPTED
+        except OutputClosedError:
+            raise
+        except Exception as error:
+            return _report(error, app)
+        finally:
+            app.close()
+    except (OutputClosedError, BrokenPipeError):
+        _forget_output()
+        return ExitCode.OUTPUT_CLOSED
+
+
+def _run(arguments: list[str], app: App) -> int:
+    from kotta_cli.tree import root
+
+    result = root().main(arguments, prog_name="kotta", standalone_mode=False, obj=app)
+    return int(result or ExitCode.OK)
+
+
+def _report(error: Exception, app: App) -> int:
+    import typer
+
+    from kotta.errors import KottaError
+    from kotta_cli.render.errors import show_error
+
+    if isinstance(error, typer.TyperException):
+        error, code = _usage_error(error), ExitCode.USAGE
+    elif isinstance(error, KottaError):
+        code = _exit_code(error)
+    else:
+        code = ExitCode.KOTTA_FAULT
+        error = _internal_error(error)
+    assert isinstance(error, KottaError)
+    show_error(app, error, code)
+    if os.environ.get("KOTTA_DEBUG", "0") not in ("", "0"):
+        import traceback
+
+        app.note("".join(traceback.format_exception(error.__cause__ or error)).rstrip())
+    return code
+
+
+def _exit_code(error: KottaError) -> ExitCode:
+    from kotta import errors
+
+    match error:
+        case errors.DescriptionError():
+            return ExitCode.USAGE
+        case errors.LoginRequiredError():
+            return ExitCode.LOGIN_NEEDED
+        case errors.WaitTimeoutError():
+            return ExitCode.TIMED_OUT
+        case errors.ServiceFaultError() | errors.ServiceStartError():
+            return ExitCode.KOTTA_FAULT
+    return ExitCode.ERROR
+
+
+def _internal_error(error: Exception) -> KottaError:
+    from kotta.errors import KottaError
+
+    words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    wrapped = KottaError(
+        f"internal error ({words}); please report it",
+        hint="KOTTA_DEBUG=1 shows the traceback",
+        code="internal_error",
+    )
+    wrapped.__cause__ = error
+    return wrapped
+
+
+def _usage_error(error: typer.TyperException) -> KottaError:
+    """What Typer has against the command line, in our words."""
+    from kotta.errors import KottaError
+
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "kotta"
+    hint = getattr(error, "hint", "")
+    if hasattr(error, "possibilities"):
+        message = f"there is no option `{getattr(error, 'option_name', '')}`"
+        hint = f"did you mean `{error.possibilities[0]}`?" if error.possibilities else ""
+    else:
+        message = _plainly(error)
+    wrapped = KottaError(message, hint=hint or f"see `{path} --help`", code="usage")
+    wrapped.__cause__ = error
+    return wrapped
+
+
+def _plainly(error: typer.TyperException) -> str:
+    param, message = getattr(error, "param", None), error.message
+    if param is not None and message:
+        name = max(param.opts, key=len) if param.param_type_name == "option" else param.metavar
+        for said, meant in (
+            ("valid integer", "must be a whole number"),
+            ("valid number", "must be a number"),
+            ("than or equal to", "must be at least " + message.rpartition(" ")[2]),
+        ):
+            if said in message:
+                return f"`{name}` {meant}"
+        return f"`{name}`: {message}"
+    message = error.format_message().rstrip(".").replace("'", "`")
+    return message[:1].lower() + message[1:]
+
+
+def _forget_output() -> None:
+    # Python flushes once more when it leaves, and would complain aloud.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.dup2(nowhere, sys.stderr.fileno())

@@ -1,0 +1,50 @@
+"""Options and arguments that several commands have, and what all of them say of a wrong value."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Annotated
+
+import typer
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and errors as JSON too.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+JobArgument = Annotated[
+    str,
+    typer.Argument(metavar="JOB", help="Id, start of an id, name, or @last.", show_default=False),
+]
+JobArguments = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="JOB...", help="Id, start of an id, name, or @last.", show_default=False
+    ),
+]
+
+
+class UsageProblem(typer.TyperException):
+    """The command line is wrong, and we know better than Typer what was meant."""
+
+    exit_code = 2
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def one_of(value: str, known: list[str], what: str) -> str:
+    """`value`, if it is known; else a usage error that names the nearest.
+
+    Raises:
+        UsageProblem: it is not.
+    """
+    if value in known:
+        return value
+    near = nearest(value, known)
+    hint = f"did you mean `{near}`?" if near else "one of: " + ", ".join(known)
+    raise UsageProblem(f"`{value}` is no {what}", hint=hint)
+
+
+def nearest(word: str, known: list[str]) -> str | None:
+    """The known word that is most like `word`, None where none is."""
+    near = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.5)
+    return near[0] if near else None

@@ -1,0 +1,105 @@
+"""How an error looks: what is wrong, where, and what to do next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kotta.errors import AmbiguousError, DescriptionError, FieldProblem, KottaError
+from kotta_cli.render.as_json import note_json
+from kotta_cli.render.plain_text import cell_width, one_line, several_lines
+from kotta_cli.render.states import paint
+
+if TYPE_CHECKING:
+    from kotta_cli.context import App
+
+_WIDEST_EXCERPT = 76
+
+
+def show_error(app: App, error: KottaError, exit_code: int) -> None:
+    """Write an error to stderr, as lines or, with `--json`, as a document."""
+    if app.as_json:
+        note_json(app, error_shape(error, exit_code))
+    else:
+        app.note("\n".join(error_lines(error, app)))
+
+
+def error_lines(error: KottaError, app: App) -> list[str]:
+    """The lines that stderr shows for `error`."""
+    color = app.err.color
+    lines = [paint("error:", "red", color) + " " + several_lines(error.message)]
+    if isinstance(error, DescriptionError):
+        for problem in error.problems:
+            lines += _problem_lines(problem, error, color)
+    if isinstance(error, AmbiguousError):
+        lines += [
+            f"  {job_id}  {one_line(name)}  {status}" for job_id, name, status in error.candidates
+        ]
+    if error.hint:
+        lines.append(hint_line(error.hint, color))
+    if error.request_id and error.code == "service_fault":
+        lines.append(f"  request id: {one_line(error.request_id)}")
+    return lines
+
+
+def hint_line(hint: str, color: bool) -> str:
+    return paint("hint:", "cyan", color) + " " + one_line(hint)
+
+
+def error_shape(error: KottaError, exit_code: int) -> dict[str, Any]:
+    """The same as JSON, in the words of the API's problem documents."""
+    shape: dict[str, Any] = {
+        "code": error.code,
+        "detail": error.message,
+        "hint": error.hint,
+        "request_id": error.request_id,
+        "exit_code": exit_code,
+        "errors": [],
+    }
+    if isinstance(error, DescriptionError):
+        shape["source"] = error.source
+        shape["errors"] = [
+            {
+                "pointer": problem.pointer,
+                "detail": problem.detail,
+                "hint": problem.hint,
+                "line": problem.line,
+                "column": problem.column,
+            }
+            for problem in error.problems
+        ]
+    if isinstance(error, AmbiguousError):
+        shape["candidates"] = [
+            {"id": job_id, "name": name, "status": status}
+            for job_id, name, status in error.candidates
+        ]
+    return shape
+
+
+def _problem_lines(problem: FieldProblem, error: DescriptionError, color: bool) -> list[str]:
+    place = ":".join(
+        str(part) for part in (error.source, problem.line, problem.column) if part not in ("", None)
+    )
+    said = one_line(" ".join(part for part in (problem.field, problem.detail) if part))
+    hint = f" ({one_line(problem.hint)})" if problem.hint else ""
+    head = f"  {paint(one_line(place), 'bold', color)}: " if place else "  "
+    lines = [head + said + hint]
+    text_lines = error.text.splitlines()
+    if problem.line is not None and 0 < problem.line <= len(text_lines):
+        lines += _excerpt(text_lines[problem.line - 1], problem.line, problem.column, color)
+    return lines
+
+
+def _excerpt(line: str, number: int, column: int | None, color: bool) -> list[str]:
+    # Tabs and controls become one cell each, so that the caret stays under its character.
+    line = "".join(one_line(char) or " " for char in line)
+    start = 0
+    if column is not None and column > _WIDEST_EXCERPT - 8:
+        start = column - _WIDEST_EXCERPT // 2
+    shown = ("…" if start else "") + line[start : start + _WIDEST_EXCERPT]
+    gutter = f"  {number:>5} | "
+    lines = [paint(gutter, "dim", color) + shown.rstrip()]
+    if column is not None:
+        before = cell_width(shown[: column - 1 - start + (1 if start else 0)])
+        empty = " " * (len(gutter) - 2) + "| "
+        lines.append(paint(empty, "dim", color) + " " * before + paint("^", "red", color))
+    return lines

@@ -1,0 +1,175 @@
+"""Everything that is known of one job, as a page: what `kotta status` shows."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from kotta.models import JobState
+from kotta_cli.render.pages import Section, Span
+from kotta_cli.render.states import COLORS, SIGNS, meaning, signal_name, status_word
+from kotta_cli.render.times import ago, clock_time, duration, local_time, rfc3339, size
+
+if TYPE_CHECKING:
+    from kotta.models import JobDetail
+
+_BAR_CELLS = 30
+
+
+class JobPage:
+    """The heading and sections for one job.
+
+    Args:
+        for_terminal: short id in commands and the reader's own clock, else full values and UTC.
+    """
+
+    def __init__(self, job: JobDetail, *, for_terminal: bool, now: datetime | None = None) -> None:
+        self._job = job
+        self._for_terminal = for_terminal
+        self._now = now or datetime.now(timezone.utc)
+
+    @property
+    def heading(self) -> list[Span]:
+        job = self._job
+        return [
+            (job.name, "bold"),
+            ("\n", ""),
+            (status_word(job.status), f"bold {COLORS[job.status]}"),
+            ("  " + meaning(job), ""),
+        ]
+
+    @property
+    def sections(self) -> list[Section]:
+        return [
+            self._facts(),
+            self._description(),
+            self._phases(),
+            self._timeline(),
+            self._outputs(),
+            self._next(),
+        ]
+
+    def _facts(self) -> Section:
+        job, facts = self._job, Section()
+        if not self._for_terminal:
+            facts.add("Name", job.name)
+            facts.add("Status", job.status.value)
+            facts.add("Meaning", meaning(job))
+        facts.add("Job", job.id)
+        if job.error:
+            facts.add("Error", (job.error, "red"))
+        if job.exit_code is not None:
+            facts.add("Exit code", (str(job.exit_code), "red" if job.exit_code else ""))
+        if job.signal is not None:
+            facts.add("Signal", (signal_name(job.signal), "red"))
+        if job.reason is not None:
+            facts.add("Reason", job.reason.value)
+        facts.add("Queue", job.queue)
+        facts.add("Type", job.jobtype)
+        facts.add("Attempt", str(job.attempt) if job.attempt else "none yet")
+        if job.user_email:
+            facts.add("Owner", job.user_email)
+        if job.tags:
+            facts.add("Tags", ", ".join(job.tags))
+        for label, moment in (
+            ("Submitted", job.submitted_at),
+            ("Started", job.started_at),
+            ("Cancel asked", job.cancel_requested_at),
+            ("Ended", job.ended_at),
+        ):
+            if moment is not None:
+                facts.add(label, *self._moment(moment))
+        if job.cpu_seconds is not None:
+            facts.add("CPU time", duration(job.cpu_seconds))
+        if job.peak_memory_bytes is not None:
+            facts.add("Peak memory", size(job.peak_memory_bytes))
+        facts.add("Change", str(job.change))
+        return facts
+
+    def _description(self) -> Section:
+        job, section = self._job, Section("Description")
+        given: dict[str, Any] = job.description
+        command = " ".join(str(given.get(key) or "") for key in ("executable", "args")).strip()
+        if command:
+            section.add("Command", (command, "cyan"))
+        if given.get("script"):
+            lines = str(given["script"]).count("\n") + 1
+            section.add("Script", f"{given.get('script_name')} ({_count(lines, 'line')})")
+        for url in given.get("inputs") or []:
+            section.add("Input", str(url))
+        for name, value in (given.get("env") or {}).items():
+            section.add("Variable", f"{name}={value}")
+        section.add("Walltime", duration(job.walltime_seconds))
+        section.add("Resources", f"{_count(job.cpus, 'core')}, {job.memory_mib} MiB")
+        if given.get("retries"):
+            section.add("Retries", f"{given['retries']}, where the job is lost")
+        section.add("Stdout to", str(given.get("output_file_stdout") or "STDOUT.txt"))
+        section.add("Stderr to", str(given.get("output_file_stderr") or "STDERR.txt"))
+        return section
+
+    def _phases(self) -> Section:
+        job, section = self._job, Section("Phases")
+        phases = {
+            JobState.STAGING_INPUTS: job.staging_inputs_seconds,
+            JobState.PROCESSING: job.processing_seconds,
+            JobState.STAGING_OUTPUTS: job.staging_outputs_seconds,
+        }
+        total = sum(seconds or 0 for seconds in phases.values())
+        for phase, seconds in phases.items():
+            if seconds is None:
+                continue
+            if self._for_terminal:
+                bar = "█" * round(_BAR_CELLS * seconds / (total or 1)) or "▏"
+                section.add(phase.value, f"{duration(seconds):<12}", (bar, COLORS[phase]))
+            else:
+                section.add(phase.value, f"{seconds:.3f} s")
+        return section
+
+    def _timeline(self) -> Section:
+        section = Section("Timeline")
+        has_attempts = len({step.attempt for step in self._job.timeline} - {0}) > 1
+        for step in self._job.timeline:
+            state = self._state(step.status, step.status.value)
+            attempt = (f"  attempt {step.attempt}", "dim") if has_attempts else ""
+            when = clock_time(step.at) if self._for_terminal else rfc3339(step.at)
+            section.add(when, state, attempt)
+        return section
+
+    def _outputs(self) -> Section:
+        section = Section("Outputs")
+        for output in self._job.outputs:
+            if output.available:
+                count = output.size_bytes or 0
+                amount = f"  {size(count)}" if self._for_terminal else f", {count} bytes"
+                section.add(output.name, self._state(JobState.COMPLETED, "available"), amount)
+            elif self._job.status.is_terminal:
+                section.add(output.name, self._state(JobState.FAILED, "not available"))
+            else:
+                section.add(output.name, self._state(JobState.PENDING, "not available yet"))
+        return section
+
+    def _next(self) -> Section:
+        job, section = self._job, Section("Next")
+        name = job.id[:8] if self._for_terminal else job.id
+        if job.status.is_terminal:
+            if any(output.available for output in job.outputs):
+                section.add("Download", (f"kotta fetch {name}", "bold"))
+            if job.attempt:
+                section.add("Read output", (f"kotta logs {name}", "bold"))
+        else:
+            section.add("Follow", (f"kotta wait {name}", "bold"))
+            section.add("Read output", (f"kotta logs -f {name}", "bold"))
+            section.add("End it", (f"kotta cancel {name}", "bold"))
+        return section
+
+    def _state(self, state: JobState, word: str) -> Span:
+        return (f"{SIGNS[state]} {word}", COLORS[state]) if self._for_terminal else (word, "")
+
+    def _moment(self, moment: datetime) -> list[str | Span]:
+        if not self._for_terminal:
+            return [f"{rfc3339(moment)} ({ago(moment, self._now)})"]
+        return [f"{ago(moment, self._now):<14}", (local_time(moment), "dim")]
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -1,0 +1,87 @@
+"""One line on stderr that follows jobs to their end, and what remains of it afterwards."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+from kotta_cli.render.plain_text import one_line
+from kotta_cli.render.states import COLORS, SIGNS, ending, paint
+from kotta_cli.render.times import duration
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.text import Text
+
+    from kotta.models import Job
+    from kotta_cli.context import App
+
+
+class LiveLine:
+    """The states of some jobs, as a line that rich redraws."""
+
+    def __init__(self, jobs: Sequence[Job], *, unicode: bool) -> None:
+        from rich.spinner import Spinner
+
+        self._jobs = {job.id: job for job in jobs}
+        self._began = time.monotonic()
+        self._spinner = Spinner("dots" if unicode else "line")
+
+    def update(self, job: Job) -> None:
+        """Show a job as it is now."""
+        self._jobs[job.id] = job
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.text import Text
+
+        line = Text()
+        line.append_text(cast(Text, self._spinner.render(console.get_time())))
+        line.append(" ").append_text(self._words())
+        line.append(f"  {_clock(time.monotonic() - self._began)}", style="dim")
+        line.truncate(options.max_width - 1, overflow="ellipsis")
+        yield line
+
+    def _words(self) -> Text:
+        from rich.text import Text
+
+        from kotta_cli.render.job_table import counts
+
+        if len(self._jobs) > 1:
+            return counts(self._jobs.values())
+        (job,) = self._jobs.values()
+        state = Text(job.status.value, style=COLORS[job.status])
+        return Text.assemble(state, "  ", one_line(job.name), (f"  {job.id[:8]}", "dim"))
+
+
+@contextmanager
+def following(app: App, jobs: Sequence[Job]) -> Iterator[Any]:
+    """Draw the line while the body waits; the result takes each job that has changed.
+
+    Where no line can be drawn, a terminal is told each change on a line of its own, and a pipe
+    nothing.
+    """
+    if app.shows_progress:
+        from rich.live import Live
+
+        line = LiveLine(jobs, unicode=app.err.unicode)
+        with Live(line, console=app.err.console(), transient=True, refresh_per_second=10):
+            yield line.update
+    elif app.err.is_tty and not app.quiet and not app.as_json:
+        yield lambda job: app.note(f"{job.id[:8]}  {one_line(job.name)}  {job.status.value}")
+    else:
+        yield lambda _: None
+
+
+def note_endings(app: App, jobs: Sequence[Job]) -> None:
+    """Say on a terminal's stderr how each job ended."""
+    if not app.err.is_tty or app.quiet or app.as_json:
+        return
+    for job in jobs:
+        sign = paint(SIGNS[job.status], COLORS[job.status], app.err.color)
+        app.note(f"{sign} {one_line(job.name)} {ending(job)}")
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds)} s" if seconds < 60 else duration(int(seconds))

@@ -1,0 +1,114 @@
+"""Takes the power out of text that came from jobs and servers, before a terminal sees it.
+
+A file name or an error message may hold escape sequences that repaint the screen, or bidirectional
+controls that make it read as something else. What they spell stays; what they do is removed.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+import unicodedata
+
+_ESCAPE = re.compile(
+    r"""
+      \x1b\[ [0-?]* [\x20-/]* [@-~]                  # CSI: colours, cursor, modes
+    | \x1b[\]PX^_] .*? (?: \x07 | \x1b\\ | \x9c | $)  # OSC, DCS, SOS, PM, APC: titles, links
+    | \x1b [\x20-/]* [0-~]                           # the rest of ECMA-48
+    | \x9b [0-?]* [\x20-/]* [@-~]
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_COLOR = re.compile(r"\x1b\[[0-9;:]*m")
+_BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+_INVISIBLE = re.compile(
+    f"[\x00-\x08\x0b-\x1f\x7f-\x9f{_BIDI}\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+_BREAK = re.compile("[\t\n\r\x0b\x0c\x85\u2028\u2029]+")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_UNSAFE_IN_JSON = re.compile(
+    f"[\x7f-\x9f{_BIDI}\u2028\u2029\ufeff\U000e0000-\U000e007f\ud800-\udfff]"
+)
+
+
+def one_line(text: str) -> str:
+    """`text` on one line, with every control and bidirectional character gone."""
+    return several_lines(_BREAK.sub(" ", _ESCAPE.sub("", text)))
+
+
+def several_lines(text: str) -> str:
+    """The same, but newlines and tabs stay."""
+    text = _INVISIBLE.sub("", _ESCAPE.sub("", text.replace("\r\n", "\n")))
+    return _SURROGATE.sub("\ufffd", text)
+
+
+def json_for_terminal(text: str) -> str:
+    r"""JSON with its unsafe characters written as `\uXXXX`: the same value, harmless to look at."""
+    return _UNSAFE_IN_JSON.sub(lambda match: _escaped(match[0]), text)
+
+
+def cell_width(text: str) -> int:
+    """How many cells of a terminal `text` takes."""
+    return sum(
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        for char in text
+    )
+
+
+class LogText:
+    """Makes a job's output fit for a terminal, chunk by chunk.
+
+    Newlines, tabs, carriage returns and colours stay. A character or an escape sequence that a
+    chunk boundary cuts in two is held back until the rest of it arrives.
+    """
+
+    _LONGEST_SEQUENCE = 4096
+    """A sequence that is longer never ends: it must not hold back the output behind it."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._held = ""
+        self._is_colored = False
+
+    def feed(self, chunk: bytes) -> str:
+        """What of the output so far can be shown now."""
+        text = self._held + self._decoder.decode(chunk)
+        self._held = ""
+        start = text.rfind("\x1b")
+        if start >= 0 and len(text) - start <= self._LONGEST_SEQUENCE and _is_open(text[start:]):
+            text, self._held = text[:start], text[start:]
+        return self._clean(text)
+
+    def end(self) -> str:
+        """What was held back, and the end of colours that the job left on."""
+        text = self._clean(self._held + self._decoder.decode(b"", final=True))
+        self._held = ""
+        return text + ("\x1b[0m" if self._is_colored else "")
+
+    def _clean(self, text: str) -> str:
+        cleaned, position = [], 0
+        for match in _ESCAPE.finditer(text):
+            cleaned.append(_without_controls(text[position : match.start()]))
+            if _COLOR.fullmatch(match[0]):
+                cleaned.append(match[0])
+                self._is_colored = match[0] not in ("\x1b[0m", "\x1b[m")
+            position = match.end()
+        return "".join(cleaned) + _without_controls(text[position:])
+
+
+def _is_open(sequence: str) -> bool:
+    if sequence[1:2] in tuple("]PX^_"):
+        return not re.search("\x07|\x1b\\\\|\x9c", sequence[2:])
+    return _ESCAPE.match(sequence) is None
+
+
+def _without_controls(text: str) -> str:
+    return "\r".join(_INVISIBLE.sub("", part) for part in text.split("\r"))
+
+
+def _escaped(char: str) -> str:
+    code = ord(char)
+    if code < 0x10000:
+        return f"\\u{code:04x}"
+    code -= 0x10000
+    return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
