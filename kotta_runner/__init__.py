@@ -1,0 +1,1 @@
+"""What runs beside a job: docs/runner.md is its contract. The standard library alone."""

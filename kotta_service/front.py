@@ -8,10 +8,10 @@ import secrets
 import time
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kotta.errors import RequestError
-from kotta_service.problems import answer_to, problem
+from kotta_service.problems import problem
 
 logger = logging.getLogger(__name__)
 MAX_BODY_BYTES = 64 << 20
@@ -42,10 +42,6 @@ class Activity:
         return 0.0 if self.in_flight else time.monotonic() - self._last
 
 
-class _BodyTooLargeError(Exception):
-    pass
-
-
 class Front:
     """ASGI middleware; outermost, so that no failure leaves without an answer and a name."""
 
@@ -73,14 +69,6 @@ class Front:
         self._activity.begin()
         try:
             await self._app(scope, _bounded(scope, receive), named)
-        except _BodyTooLargeError:
-            if not started:
-                refusal = RequestError(
-                    f"a request may hold {MAX_BODY_BYTES >> 20} MiB at most",
-                    hint="submit fewer jobs at a time; send data as input files",
-                    code="too_large",
-                )
-                await answer_to(refusal, name)(scope, receive, named)
         except Exception:
             logger.exception("request %s %s %s failed", name, scope["method"], scope["path"])
             if not started:
@@ -92,6 +80,11 @@ class Front:
             self._activity.end()
 
 
+def _too_large() -> HTTPException:
+    # FastAPI makes any other exception, while it reads a body, a body that is not JSON
+    return HTTPException(413, f"a request may hold {MAX_BODY_BYTES >> 20} MiB at most")
+
+
 def _bounded(scope: Scope, receive: Receive) -> Receive:
     if scope["path"].startswith(_UNBOUNDED):
         return receive
@@ -101,11 +94,11 @@ def _bounded(scope: Scope, receive: Receive) -> Receive:
     async def bounded() -> Message:
         nonlocal received
         if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
-            raise _BodyTooLargeError
+            raise _too_large()
         message = await receive()
         received += len(message.get("body", b""))
         if received > MAX_BODY_BYTES:
-            raise _BodyTooLargeError
+            raise _too_large()
         return message
 
     return bounded

@@ -144,7 +144,9 @@ def test_outputs_are_there_only_once_the_job_has_ended(service: RunningService) 
 
 
 def test_what_a_job_writes_can_be_read_while_it_runs(service: RunningService) -> None:
-    job = service.submit({"executable": "echo one; sleep 0.4; echo two; echo err >&2; sleep 0.3"})[0]
+    job = service.submit({"executable": "echo one; sleep 0.4; echo two; echo err >&2; sleep 0.3"})[
+        0
+    ]
     text, offset, ended = b"", 0, False
     while not ended:
         answer = service.http.get(

@@ -110,9 +110,7 @@ def test_a_runner_is_heard_about_its_own_attempt_only(service: RunningService) -
     job = service.submit({"executable": "sleep 30"})[0]
     report = {"job_id": job["id"], "attempt": 1, "phase": "ended"}
     for token in ("", "Bearer x", "Bearer " + "0" * 64):
-        answer = service.http.post(
-            "/runner/reports", json=report, headers={"Authorization": token}
-        )
+        answer = service.http.post("/runner/reports", json=report, headers={"Authorization": token})
         assert answer.status_code == 404
 
 

@@ -1,0 +1,291 @@
+"""The life of one attempt, from its inputs to its exit record: docs/runner.md, line by line."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import time
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
+
+from kotta_runner import process_tree, usage
+from kotta_runner.attempt import Attempt
+from kotta_runner.report import COALESCE_SECONDS, Reporter
+from kotta_runner.stage_in import StagingError, stage_in, write_script
+from kotta_runner.stage_out import stage_out
+
+LEFTOVER_GRACE_SECONDS = 2.0
+_RECORD_PAUSE_SECONDS = 1.0
+_RECORD_TRIES = 3600
+_UNDRIVEN_POLL_SECONDS = 0.02
+"""How often to look where the kernel cannot wake us for a child's end (no pidfd)."""
+
+
+class Outcome(NamedTuple):
+    """How the command, or what came before it, ended."""
+
+    status: str
+    reason: str
+    exit_code: Optional[int] = None
+    signal: Optional[int] = None
+    error: str = ""
+
+
+CANCELLED = Outcome("cancelled", "user")
+
+
+def run_attempt(launch: Dict[str, Any]) -> None:
+    """Runs the attempt to its end, unless another runner has it or it was started before."""
+    attempt = Attempt(launch["directory"])
+    if attempt.claim():
+        _Run(attempt, launch).to_its_end()
+
+
+class _Run:
+    def __init__(self, attempt: Attempt, launch: Dict[str, Any]) -> None:
+        self.attempt = attempt
+        self.launch = launch
+        self.reporter = Reporter(launch, on_cancel=attempt.ask_cancel)
+        self.timeline: Dict[str, float] = {}
+        self.clock: Dict[str, float] = {}
+        self.sampler: Optional[usage.Sampler] = None
+
+    def to_its_end(self) -> None:
+        _detach_from_signals()
+        process_tree.become_subreaper()
+        self._enter("staging_inputs")
+        outputs: List[Dict[str, Any]] = []
+        try:
+            outcome = self._stage_in() or self._process()
+            self._enter("staging_outputs")
+            outputs = self._stage_out()
+        except StagingError as error:
+            outcome = Outcome("failed", "staging", error=str(error))
+        except Exception as error:
+            words = "the runner failed: %s: %s" % (type(error).__name__, error)
+            outcome = Outcome("failed", "staging", error=words)
+            process_tree.kill_until_none(process_tree.descendants)
+        self._enter("ended")
+        self._leave(self._record(outcome, outputs))
+
+    def _stage_in(self) -> Optional[Outcome]:
+        """None when everything is in place."""
+        if self.launch.get("inputs"):
+            # in a process of its own, which can be ended while it waits for a silent server
+            reader, writer = os.pipe()
+            child = os.fork()
+            if child == 0:
+                _in_child(writer, lambda: stage_in(self.attempt, self.launch))
+            os.close(writer)
+            end = self._wait(child, "staging_inputs", deadline=None)
+            if end == "cancel":
+                process_tree.kill_until_none(process_tree.descendants)
+            with os.fdopen(reader, "rb") as pipe:
+                error = pipe.read().decode("utf-8", "replace")
+            if end == "cancel":
+                return CANCELLED
+            if error or end != 0:
+                raise StagingError(error or "bringing the inputs was ended by signal %d" % -end)
+        write_script(self.attempt, self.launch.get("script"))
+        return None
+
+    def _process(self) -> Outcome:
+        if self.attempt.cancel_asked():
+            return CANCELLED
+        if not self.attempt.mark_started():
+            raise StagingError("this attempt was started before")
+        self._enter("processing")
+        deadline = self.clock["processing"] + self.launch["walltime_seconds"]
+        self.sampler = usage.Sampler(self.attempt.path("usage.jsonl"), self.attempt.work)
+        try:
+            command = self._start()
+        except OSError as error:
+            raise StagingError("the command cannot be started: %s" % error.strerror) from error
+        end = self._wait(command, "processing", deadline)
+        if isinstance(end, int):
+            process_tree.end_gently(process_tree.descendants, LEFTOVER_GRACE_SECONDS)
+            return _outcome(end)
+        process_tree.end_gently(process_tree.descendants, self.launch["grace_seconds"])
+        if end == "cancel":
+            return CANCELLED
+        minutes = self.launch["walltime_seconds"] / 60
+        return Outcome("failed", "walltime", error="it ran longer than its %g minutes" % minutes)
+
+    def _start(self) -> int:
+        """Starts the command and gives its process id."""
+        key = "%s/%d" % (self.launch["job_id"], self.launch["attempt"])
+        environment = {
+            **self.launch.get("environment", {}),
+            "KOTTA_JOB_ID": self.launch["job_id"],
+            "TURING_JOB_ID": self.launch["job_id"],
+            "KOTTA_ATTEMPT": str(self.launch["attempt"]),
+            "KOTTA_TAG": key,
+        }
+        both = self.launch["stdout"] == self.launch["stderr"]
+        flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND
+        stdout = os.open(self.attempt.path("stdout"), flags, 0o600)
+        stderr = stdout if both else os.open(self.attempt.path("stderr"), flags, 0o600)
+        os.chdir(self.attempt.work)
+        os.umask(0o022)
+        try:
+            return os.posix_spawn(
+                "/bin/sh",
+                ["/bin/sh", "-c", self.launch["command"]],
+                environment,
+                file_actions=[
+                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                    (os.POSIX_SPAWN_DUP2, stdout, 1),
+                    (os.POSIX_SPAWN_DUP2, stderr, 2),
+                ],
+                setsid=True,
+                # Python ignores these, and what is ignored stays so across exec
+                setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
+            )
+        finally:
+            os.umask(0o077)
+            os.chdir("/")
+            os.close(stdout)
+            if not both:
+                os.close(stderr)
+
+    def _wait(self, child: int, phase: str, deadline: Optional[float]) -> Any:
+        """Waits for a child's end, and looks after everything else meanwhile.
+
+        Returns:
+            Its exit code, the negative of the signal that ended it, `"cancel"` or `"walltime"`.
+        """
+        report_at: Optional[float] = self.clock[phase] + COALESCE_SECONDS
+        poller = select.poll()
+        poller.register(self.attempt.control, select.POLLIN)
+        with _child_end(child) as child_end:
+            if child_end is not None:
+                poller.register(child_end, select.POLLIN)
+            while True:
+                now = time.monotonic()
+                sample_at = self.sampler.due if self.sampler else None
+                alarms = [at for at in (deadline, report_at, sample_at) if at is not None]
+                if child_end is None:
+                    alarms.append(now + _UNDRIVEN_POLL_SECONDS)
+                pause = max(0.0, min(alarms) - now) if alarms else None
+                poller.poll(None if pause is None else pause * 1000 + 1)
+                status = _ended(child)
+                if status is not None:
+                    return status
+                if self.attempt.cancel_asked():
+                    return "cancel"
+                now = time.monotonic()
+                if deadline is not None and now >= deadline:
+                    return "walltime"
+                if report_at is not None and now >= report_at:
+                    report_at = None
+                    self._tell(phase)
+                if self.sampler is not None and now >= self.sampler.due:
+                    self.sampler.sample()
+
+    def _tell(self, phase: str) -> None:
+        with contextlib.suppress(OSError):
+            self.attempt.write_phase(phase, self.timeline)
+        if phase != "staging_inputs":
+            self.reporter.tell(phase, self.timeline)
+
+    def _stage_out(self) -> List[Dict[str, Any]]:
+        return stage_out(self.attempt, self.launch, when_slow=lambda: self._tell("staging_outputs"))
+
+    def _enter(self, phase: str) -> None:
+        self.timeline[phase] = time.time()
+        self.clock[phase] = time.monotonic()
+
+    def _seconds(self, phase: str, *until: str) -> Optional[float]:
+        """How long a phase lasted, None if it was never entered."""
+        if phase not in self.clock:
+            return None
+        end = next(self.clock[name] for name in until if name in self.clock)
+        return round(end - self.clock[phase], 6)
+
+    def _record(self, outcome: Outcome, outputs: List[Dict[str, Any]]) -> Dict[str, Any]:
+        cpu_seconds, peak_memory_bytes = usage.total()
+        return {
+            "format": 1,
+            "job_id": self.launch["job_id"],
+            "attempt": self.launch["attempt"],
+            **outcome._asdict(),
+            "timeline": self.timeline,
+            "staging_inputs_seconds": self._seconds(
+                "staging_inputs", "processing", "staging_outputs", "ended"
+            ),
+            "processing_seconds": self._seconds("processing", "staging_outputs", "ended"),
+            "staging_outputs_seconds": self._seconds("staging_outputs", "ended"),
+            "cpu_seconds": round(cpu_seconds, 6),
+            "peak_memory_bytes": peak_memory_bytes,
+            "outputs": outputs,
+        }
+
+    def _leave(self, record: Dict[str, Any]) -> None:
+        for _ in range(_RECORD_TRIES):
+            try:
+                self.attempt.write_record(record)
+                break
+            except OSError:
+                # a full disk: without its record the job would count as lost, so wait for room
+                time.sleep(_RECORD_PAUSE_SECONDS)
+        self.reporter.tell_end(record)
+        if record["reason"] != "staging" or not record["outputs"]:
+            self.attempt.remove_work()
+
+
+def _detach_from_signals() -> None:
+    """A logout or a service that stops must not end jobs; who wants that uses the control FIFO.
+
+    Handlers, not SIG_IGN: what is ignored would stay ignored in the command.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)
+
+
+@contextlib.contextmanager
+def _child_end(child: int) -> Any:
+    """A descriptor that is readable once the child has ended, None where there is no such thing."""
+    try:
+        descriptor = os.pidfd_open(child)  # type: ignore[attr-defined,unused-ignore]
+    except (AttributeError, OSError):
+        yield None
+        return
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _ended(child: int) -> Optional[int]:
+    """The child's exit code or negative signal, None while it runs; takes leave of orphans."""
+    while True:
+        with contextlib.suppress(ChildProcessError):
+            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if found is None:
+                return None
+            status = os.waitpid(found.si_pid, 0)[1]
+            if found.si_pid == child:
+                return os.waitstatus_to_exitcode(status)
+
+
+def _in_child(writer: int, action: Callable[[], None]) -> None:
+    """In a forked child: does it, writes an error's words to the pipe, and never returns."""
+    try:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        try:
+            action()
+        except Exception as error:
+            os.write(writer, str(error).encode()[:4096])
+    finally:
+        os._exit(0)
+
+
+def _outcome(status: int) -> Outcome:
+    if status == 0:
+        return Outcome("completed", "exit", exit_code=0)
+    if status > 0:
+        return Outcome("failed", "exit", exit_code=status)
+    name = signal.Signals(-status).name if -status in set(signal.Signals) else str(-status)
+    return Outcome("failed", "exit", signal=-status, error="its command was ended by %s" % name)

@@ -1,0 +1,115 @@
+"""Moves declared outputs out of the working directory to where they are kept, hashed and synced."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import shutil
+import stat
+from typing import Any, Callable, Dict, List, Optional
+
+from kotta_runner.attempt import Attempt, sync_directory
+from kotta_runner.stage_in import StagingError
+
+_CHUNK_BYTES = 1 << 20
+MUCH_BYTES = 32 << 20
+_EMPTY_SHA256 = hashlib.sha256().hexdigest()
+
+
+def stage_out(
+    attempt: Attempt, launch: Dict[str, Any], when_slow: Callable[[], None]
+) -> List[Dict[str, Any]]:
+    """The manifest: every declared output in order, with size and SHA-256 where it was made.
+
+    Args:
+        when_slow: called once, if there is so much to keep that somebody may want to know.
+
+    Raises:
+        StagingError: one that was made could not be kept.
+    """
+    target = launch["stage_out"]["directory"]
+    try:
+        shutil.rmtree(target, ignore_errors=True)
+        os.makedirs(target, mode=0o700)
+        work = os.open(attempt.work, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            if _is_much(work, launch["outputs"]):
+                when_slow()
+            manifest = [_keep(attempt, launch, work, name, target) for name in launch["outputs"]]
+        finally:
+            os.close(work)
+        for folder in (target, os.path.dirname(target), os.path.dirname(os.path.dirname(target))):
+            sync_directory(folder)
+    except OSError as error:
+        raise StagingError(
+            "the outputs could not be kept: %s" % (error.strerror or error)
+        ) from error
+    return manifest
+
+
+def _is_much(work: int, names: List[str]) -> bool:
+    total_bytes = 0
+    for name in names:
+        with contextlib.suppress(OSError):
+            total_bytes += os.stat(name, dir_fd=work, follow_symlinks=False).st_size
+    return total_bytes > MUCH_BYTES
+
+
+def _keep(
+    attempt: Attempt, launch: Dict[str, Any], work: int, name: str, target: str
+) -> Dict[str, Any]:
+    missing: Dict[str, Any] = {"name": name, "available": False, "size_bytes": None, "sha256": None}
+    folder: Optional[int] = work
+    source = name
+    if name == launch["stdout"]:
+        folder, source = None, attempt.path("stdout")
+    elif name == launch["stderr"]:
+        folder, source = None, attempt.path("stderr")
+    try:
+        # neither following a link nor waiting for somebody at the other end of a FIFO
+        file = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO, errno.EACCES):
+            return missing
+        raise
+    try:
+        about = os.fstat(file)
+        if not stat.S_ISREG(about.st_mode):
+            return missing
+        kept = os.path.join(target, name)
+        os.fchmod(file, 0o600)
+        if about.st_nlink == 1 and _moved(source, folder, kept):
+            sha256, size = _hashed(file, None)
+        else:
+            with open(kept, "xb") as copy:
+                sha256, size = _hashed(file, copy)
+                copy.flush()
+                os.fsync(copy.fileno())
+    finally:
+        os.close(file)
+    return {"name": name, "available": True, "size_bytes": size, "sha256": sha256}
+
+
+def _moved(source: str, folder: Optional[int], kept: str) -> bool:
+    try:
+        os.rename(source, kept, src_dir_fd=folder)
+    except OSError as error:
+        if error.errno == errno.EXDEV:
+            return False
+        raise
+    return True
+
+
+def _hashed(file: int, copy: Any) -> "tuple[str, int]":
+    """SHA-256 and size of what is in `file`, which is copied on the way, or synced where it is."""
+    digest, size = hashlib.sha256(), 0
+    while chunk := os.read(file, _CHUNK_BYTES):
+        digest.update(chunk)
+        size += len(chunk)
+        if copy is not None:
+            copy.write(chunk)
+    if size and copy is None:
+        os.fsync(file)
+    return (digest.hexdigest() if size else _EMPTY_SHA256), size

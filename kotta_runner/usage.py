@@ -1,0 +1,101 @@
+"""Samples what a job's processes use over its life, in a bounded number of samples."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import time
+from typing import Any, Dict, List
+
+from kotta_runner.process_tree import descendants
+
+FIRST_SECONDS = 0.5
+INTERVAL_SECONDS = 1.0
+MAX_SAMPLES = 360
+MAX_FILES_COUNTED = 2_000
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+class Sampler:
+    """Keeps `usage.jsonl` of an attempt: one line of JSON a sample.
+
+    A line holds `seconds` (since the command's start), `cpu_seconds` (of the whole tree, so far),
+    `memory_bytes` (resident, now), `processes` and `disk_bytes` (in the working directory; null
+    where there are too many files to count). When there are too many samples, every second one is
+    dropped and the interval doubles, so a job of a week has as many as one of ten minutes.
+    """
+
+    def __init__(self, path: str, work: str) -> None:
+        self._path = path
+        self._work = work
+        self._samples: List[Dict[str, Any]] = []
+        self._start = time.monotonic()
+        self._interval = INTERVAL_SECONDS
+        self.due = self._start + FIRST_SECONDS
+
+    def sample(self) -> None:
+        """Takes a sample; a disk that is full loses it, and nothing else."""
+        now = time.monotonic()
+        self.due = now + self._interval
+        cpu_seconds, memory_bytes, count = _tree_usage()
+        self._samples.append(
+            {
+                "seconds": round(now - self._start, 3),
+                "cpu_seconds": round(cpu_seconds, 2),
+                "memory_bytes": memory_bytes,
+                "processes": count,
+                "disk_bytes": _disk_bytes(self._work),
+            }
+        )
+        with contextlib.suppress(OSError):
+            if len(self._samples) > MAX_SAMPLES:
+                self._samples = self._samples[::2]
+                self._interval *= 2
+                self._write(self._path + ".new", self._samples, os.O_TRUNC)
+                os.rename(self._path + ".new", self._path)
+            else:
+                self._write(self._path, self._samples[-1:], os.O_APPEND)
+
+    def _write(self, path: str, samples: List[Dict[str, Any]], how: int) -> None:
+        descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | how, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.writelines(json.dumps(sample) + "\n" for sample in samples)
+
+
+def total() -> "tuple[float, int]":
+    """CPU seconds of all processes that have ended, and the largest resident memory of one."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    # Source: getrusage(2): ru_maxrss is in kilobytes on Linux
+    return used.ru_utime + used.ru_stime, used.ru_maxrss * 1024
+
+
+def _tree_usage() -> "tuple[float, int, int]":
+    cpu_seconds, memory_bytes, count = total()[0], 0, 0
+    for process in descendants():
+        with contextlib.suppress(OSError, IndexError):
+            with open("/proc/%d/stat" % process, "rb") as file:
+                fields = file.read().rpartition(b")")[2].split()
+            # Source: proc(5): utime, stime, cutime, cstime in ticks, then rss in pages
+            cpu_seconds += sum(int(field) for field in fields[11:15]) / _TICKS
+            memory_bytes += int(fields[21]) * _PAGE_BYTES
+            count += 1
+    return cpu_seconds, memory_bytes, count
+
+
+def _disk_bytes(folder: str) -> "int | None":
+    total_bytes, counted, folders = 0, 0, [folder]
+    while folders:
+        with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                counted += 1
+                if counted > MAX_FILES_COUNTED:
+                    return None
+                with contextlib.suppress(OSError):
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    else:
+                        total_bytes += entry.stat(follow_symlinks=False).st_blocks * 512
+    return total_bytes
