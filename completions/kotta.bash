@@ -1,0 +1,103 @@
+# bash completion for kotta; made by `python -m kotta_cli.completion_scripts`; do not edit
+
+# Adds what `kotta __complete KIND` knows. Names may hold blanks, so each is quoted.
+_kotta_ask() {
+    local line value prefix=${cur//\\/}
+    prefix=${prefix#[\"\']}
+    while IFS= read -r line; do
+        value=${line%%$'\t'*}
+        [[ $cur == [\"\']* ]] || printf -v value %q "$value"
+        COMPREPLY+=("$value")
+    done < <(kotta __complete "$1" "$prefix" 2>/dev/null)
+}
+
+_kotta_words() {
+    COMPREPLY=($(compgen -W "$1" -- "$cur"))
+}
+
+_kotta_files() {
+    # bash 3.2 has no compopt.
+    compopt -o default 2>/dev/null || COMPREPLY=($(compgen "$1" -- "$cur"))
+}
+
+_kotta_directories() {
+    compopt -o dirnames 2>/dev/null || COMPREPLY=($(compgen -d -- "$cur"))
+}
+
+_kotta() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
+    local command= word index=1 only_arguments=
+    COMPREPLY=()
+    # `--option=value` comes as three words.
+    if [[ $cur == = ]]; then
+        cur=
+    elif [[ $prev == = ]]; then
+        prev=${COMP_WORDS[COMP_CWORD-2]}
+    elif [[ $prev == : || $cur == : ]]; then
+        return
+    fi
+    while ((index < COMP_CWORD)); do
+        word=${COMP_WORDS[index]}
+        case "$command $word" in
+            ' -p' | ' --profile' | ' --server')
+                # Its value is no command; `=` stands between where it is written so.
+                [[ ${COMP_WORDS[index+1]} == = ]] && ((index++))
+                ((index++)) ;;
+            *' --') only_arguments=1 ;;
+            *' -'* | *' =') ;;
+            ' submit' | ' status' | ' list' | ' wait' | ' logs' | ' fetch' | ' cancel' | ' queues' | ' service' | ' serve' | ' login' | ' completion') command=$command/$word ;;
+            '/service status' | '/service stop' | '/service logs') command=$command/$word ;;
+        esac
+        ((index++))
+    done
+    if [[ -z $only_arguments ]]; then
+        case "$command $prev" in
+            ' -p' | ' --profile') _kotta_ask profiles; return ;;
+            ' --server') :; return ;;
+            '/submit --script') _kotta_files -f; return ;;
+            '/list -s' | '/list --status') _kotta_words 'pending staging_inputs processing staging_outputs completed failed cancelled'; return ;;
+            '/list --queue') _kotta_ask queues; return ;;
+            '/list --name') :; return ;;
+            '/list -L' | '/list --limit') :; return ;;
+            '/wait -t' | '/wait --timeout') :; return ;;
+            '/logs --stream') _kotta_words 'stdout stderr'; return ;;
+            '/fetch -o' | '/fetch --output') _kotta_directories; return ;;
+            '/serve --socket') _kotta_files -f; return ;;
+            '/serve --data') _kotta_directories; return ;;
+        esac
+        if [[ $cur == -* ]]; then
+            case "$command" in
+                '') _kotta_words '-p --profile --server -V --version -h --help' ;;
+                '/submit') _kotta_words '--script -w --wait --fetch -q --quiet --json -h --help' ;;
+                '/status') _kotta_words '--json -h --help' ;;
+                '/list') _kotta_words '-s --status --queue --name -L --limit -a --all -w --watch --json -h --help' ;;
+                '/wait') _kotta_words '-t --timeout -q --quiet --json -h --help' ;;
+                '/logs') _kotta_words '-f --follow --stream -h --help' ;;
+                '/fetch') _kotta_words '-o --output --force -q --quiet --json -h --help' ;;
+                '/cancel') _kotta_words '--json -h --help' ;;
+                '/queues') _kotta_words '--json -h --help' ;;
+                '/service') _kotta_words '-h --help' ;;
+                '/service/status') _kotta_words '--json -h --help' ;;
+                '/service/stop') _kotta_words '--json -h --help' ;;
+                '/service/logs') _kotta_words '-f --follow -h --help' ;;
+                '/serve') _kotta_words '--socket --data -h --help' ;;
+                '/login') _kotta_words '--json -h --help' ;;
+                '/completion') _kotta_words '-h --help' ;;
+            esac
+            return
+        fi
+    fi
+    case "$command" in
+        '') _kotta_words 'submit status list wait logs fetch cancel queues service serve login completion' ;;
+        '/submit') _kotta_files -f ;;
+        '/status') _kotta_ask jobs ;;
+        '/wait') _kotta_ask active-jobs ;;
+        '/logs') _kotta_ask jobs ;;
+        '/fetch') _kotta_ask jobs ;;
+        '/cancel') _kotta_ask active-jobs ;;
+        '/service') _kotta_words 'status stop logs' ;;
+        '/completion') _kotta_words 'bash zsh fish' ;;
+    esac
+}
+
+complete -F _kotta kotta

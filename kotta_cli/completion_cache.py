@@ -1,22 +1,14 @@
 """What the shell completes from: the newest jobs this user has seen, in a small file.
 
-Ordinary commands write it, `kotta __complete` reads it; so completion asks no service. It is plain
-tab-separated text because reading JSON would cost more than starting Python may.
+Ordinary commands write it (`kotta_cli.remembering`), `kotta __complete` reads it; so completion
+asks no service. It is plain tab-separated text, and this module imports next to nothing, because
+reading JSON would take as long as starting Python.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from kotta.models import Job, Queue
-
-MAX_JOBS = 200
 
 JobLine = tuple[str, str, str, str]
 """Submission time (seconds since 1970), job id, state, name."""
@@ -45,49 +37,6 @@ def read(path: str) -> tuple[list[JobLine], list[str]]:
     except OSError:
         pass
     return jobs, queues
-
-
-def remember(
-    service: str | None, *, jobs: Iterable[Job] = (), queues: Iterable[Queue] | None = None
-) -> None:
-    """Add what a command has just seen, and keep the newest jobs; never fails."""
-    path = cache_path(service)
-    old_jobs, old_queues = read(path)
-    by_id = {line[1]: line for line in old_jobs}
-    for job in jobs:
-        by_id[job.id] = (
-            f"{job.submitted_at.timestamp():.6f}",
-            _field(job.id),
-            job.status.value,
-            _field(job.name),
-        )
-    newest = sorted(by_id.values(), key=lambda line: float(line[0]), reverse=True)[:MAX_JOBS]
-    names = old_queues if queues is None else [_field(queue.name) for queue in queues]
-    text = "".join("\t".join(("job", *line)) + "\n" for line in newest)
-    text += "".join(f"queue\t{name}\n" for name in names)
-    # A full or read-only disk only costs the completion of names.
-    with suppress(OSError):
-        _replace(path, text)
-
-
-def _field(text: str) -> str:
-    from kotta_cli.render.plain_text import one_line
-
-    return one_line(text)
-
-
-def _replace(path: str, text: str) -> None:
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    # Readers must see the old file or the new one, never half of one.
-    temporary = f"{path}.{os.getpid()}"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
-            file.write(text)
-        os.replace(temporary, path)
-    except OSError:
-        os.unlink(temporary)
-        raise
 
 
 def _cache_directory() -> str:

@@ -182,7 +182,7 @@ class App:
 
     def remember(self, jobs: Iterable[Job] = (), queues: Iterable[Queue] | None = None) -> None:
         """Let the shell complete what was just seen."""
-        from kotta_cli.completion_cache import remember
+        from kotta_cli.remembering import remember
 
         remember(self.profile or self.server, jobs=jobs, queues=queues)
 

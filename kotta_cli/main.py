@@ -10,8 +10,6 @@ from kotta_cli.context import App, OutputClosedError
 from kotta_cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    import typer
-
     from kotta.errors import KottaError
 
 
@@ -32,7 +30,7 @@ def main(arguments: list[str], app: App | None = None) -> int:
         except OutputClosedError:
             raise
         except Exception as error:
-            return _report(error, app)
+            return _report(error, app, arguments)
         finally:
             app.close()
     except (OutputClosedError, BrokenPipeError):
@@ -43,18 +41,24 @@ def main(arguments: list[str], app: App | None = None) -> int:
 def _run(arguments: list[str], app: App) -> int:
     from kotta_cli.tree import root
 
-    result = root().main(arguments, prog_name="kotta", standalone_mode=False, obj=app)
+    try:
+        result = root().main(arguments, prog_name="kotta", standalone_mode=False, obj=app)
+    except SystemExit:
+        # All that makes Typer leave by itself, run like this, is a help page that nobody reads.
+        raise OutputClosedError from None
     return int(result or ExitCode.OK)
 
 
-def _report(error: Exception, app: App) -> int:
+def _report(error: Exception, app: App, arguments: list[str]) -> int:
     import typer
 
     from kotta.errors import KottaError
     from kotta_cli.render.errors import show_error
 
     if isinstance(error, typer.TyperException):
-        error, code = _usage_error(error), ExitCode.USAGE
+        from kotta_cli.usage_errors import usage_error
+
+        error, code = usage_error(error, arguments), ExitCode.USAGE
     elif isinstance(error, KottaError):
         code = _exit_code(error)
     else:
@@ -95,39 +99,6 @@ def _internal_error(error: Exception) -> KottaError:
     )
     wrapped.__cause__ = error
     return wrapped
-
-
-def _usage_error(error: typer.TyperException) -> KottaError:
-    """What Typer has against the command line, in our words."""
-    from kotta.errors import KottaError
-
-    context = getattr(error, "ctx", None)
-    path = context.command_path if context is not None else "kotta"
-    hint = getattr(error, "hint", "")
-    if hasattr(error, "possibilities"):
-        message = f"there is no option `{getattr(error, 'option_name', '')}`"
-        hint = f"did you mean `{error.possibilities[0]}`?" if error.possibilities else ""
-    else:
-        message = _plainly(error)
-    wrapped = KottaError(message, hint=hint or f"see `{path} --help`", code="usage")
-    wrapped.__cause__ = error
-    return wrapped
-
-
-def _plainly(error: typer.TyperException) -> str:
-    param, message = getattr(error, "param", None), error.message
-    if param is not None and message:
-        name = max(param.opts, key=len) if param.param_type_name == "option" else param.metavar
-        for said, meant in (
-            ("valid integer", "must be a whole number"),
-            ("valid number", "must be a number"),
-            ("than or equal to", "must be at least " + message.rpartition(" ")[2]),
-        ):
-            if said in message:
-                return f"`{name}` {meant}"
-        return f"`{name}`: {message}"
-    message = error.format_message().rstrip(".").replace("'", "`")
-    return message[:1].lower() + message[1:]
 
 
 def _forget_output() -> None:

@@ -39,12 +39,8 @@ def serve(
         Path | None,
         typer.Option("--data", metavar="DIR", help="Keep everything in this directory."),
     ] = None,
-    host: Annotated[
-        str | None, typer.Option("--host", metavar="ADDRESS", help="Not in this release.")
-    ] = None,
-    port: Annotated[
-        int | None, typer.Option("--port", metavar="PORT", help="Not in this release.")
-    ] = None,
+    host: Annotated[str | None, typer.Option("--host", metavar="ADDRESS", hidden=True)] = None,
+    port: Annotated[int | None, typer.Option("--port", metavar="PORT", hidden=True)] = None,
 ) -> int:
     """Run the service in the foreground.
 

@@ -12,6 +12,23 @@ function __kotta_ask
     kotta __complete $argv[1] (commandline --current-token) 2>/dev/null
 end
 
+# Whether the command typed so far is the one named, and none below it.
+function __kotta_at
+    set -l words (commandline -opc)[2..]
+    set -l path
+    while set -q words[1]
+        switch "$path $words[1]"
+            case {skips}
+                set --erase words[1]
+            case '* -*'
+            case {descents}
+                set --append path $words[1]
+        end
+        set --erase words[1]
+    end
+    test "$path" = "$argv"
+end
+
 complete --command kotta --no-files
 {lines}
 """
@@ -19,28 +36,35 @@ complete --command kotta --no-files
 
 def fish_script() -> str:
     """The text of `completions/kotta.fish`."""
-    return _TOP.format(header=HEADER, lines="\n".join(_lines(grammar(), ())))
+    top = grammar()
+    taking = [name for option in top.options if option.value for name in option.names]
+    return _TOP.format(
+        header=HEADER,
+        skips=" ".join(f"' {name}'" for name in taking),
+        descents=" ".join(f"'{path}'" for path in _paths(top, "")),
+        lines="\n".join(_lines(top, "")),
+    )
 
 
-def _lines(command: Command, path: tuple[str, ...]) -> list[str]:
-    known = " ".join(sub.name for sub in command.commands)
-    above = " && ".join(f"__fish_seen_subcommand_from {word}" for word in path)
-    here = above
-    if command.commands:
-        here = " && ".join(filter(None, [above, f"not __fish_seen_subcommand_from {known}"]))
-    lines = [f"{_complete(here)} {_option(option)}" for option in command.options]
+def _paths(command: Command, path: str) -> list[str]:
+    found = []
+    for sub in command.commands:
+        found += [f"{path} {sub.name}", *_paths(sub, f"{path} {sub.name}".strip())]
+    return found
+
+
+def _lines(command: Command, path: str) -> list[str]:
+    here = f"complete --command kotta --condition '{f'__kotta_at {path}'.strip()}'"
+    lines = [f"{here} {_option(option)}" for option in command.options]
     if command.argument is not None:
-        words = _words(command.argument)
-        lines += [f"{_complete(here)} {words}"] if words else []
+        lines.append(f"{here} {_words(command.argument)}")
+    lines += [
+        f"{here} --arguments {sub.name} --description {_quoted(sub.help)}"
+        for sub in command.commands
+    ]
     for sub in command.commands:
-        lines.append(f"{_complete(here)} --arguments {sub.name} --description {_quoted(sub.help)}")
-    for sub in command.commands:
-        lines += _lines(sub, (*path, sub.name))
+        lines += _lines(sub, f"{path} {sub.name}".strip())
     return lines
-
-
-def _complete(condition: str) -> str:
-    return f"complete --command kotta --condition '{condition}'"
 
 
 def _option(option: Option) -> str:
@@ -49,7 +73,8 @@ def _option(option: Option) -> str:
         for name in option.names
     ]
     if option.value is not None:
-        words += filter(None, ["--require-parameter", _words(option.value)])
+        words.append("--require-parameter" if option.value.is_file else "--exclusive")
+        words += filter(None, [_words(option.value)])
     return " ".join([*words, "--description", _quoted(option.help)])
 
 

@@ -37,11 +37,13 @@ class Value:
         metavar: how help pages call it.
         request: what to ask `kotta __complete`, "" for nothing.
         words: every value there is, empty where they cannot be listed.
+        is_repeatable: whether more of the same may follow.
     """
 
     metavar: str
     request: str = ""
     words: tuple[str, ...] = ()
+    is_repeatable: bool = False
 
     @property
     def is_file(self) -> bool:
@@ -114,4 +116,5 @@ def _value(metavar: str | None, command: str) -> Value:
     request = REQUESTS.get(name, "")
     if name == "JOB" and command in _ACTIVE_ONLY:
         request = "active-jobs"
-    return Value(name, request, tuple(WORDS.get(name, ())))
+    words = tuple(WORDS.get(name, ()))
+    return Value(name, request, words, is_repeatable=metavar.endswith("..."))

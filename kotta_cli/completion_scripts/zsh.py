@@ -15,7 +15,7 @@ _kotta_ask() {{
     while IFS=$'\\t' read -r value text; do
         found+=("${{value//:/\\\\:}}${{text:+:$text}}")
     done < <(kotta __complete $1 "${{(Q)PREFIX}}" 2>/dev/null)
-    _describe -t $1 $1 found -V
+    _describe -V -t $1 $1 found
 }}
 
 {functions}
@@ -42,7 +42,8 @@ def _functions(name: str, command: Command) -> list[str]:
 def _leaf(name: str, command: Command) -> str:
     lines = [f"        {_option(option)}" for option in command.options]
     if command.argument is not None:
-        lines.append(f"        '*:{command.argument.metavar}:{_action(command.argument)}'")
+        place = "*" if command.argument.is_repeatable else "1"
+        lines.append(f"        '{place}:{command.argument.metavar}:{_action(command.argument)}'")
     return f"{name}() {{\n    _arguments -s -S \\\n" + " \\\n".join(lines) + "\n}"
 
 
@@ -64,7 +65,7 @@ def _group(name: str, command: Command) -> str:
             local -a commands=(
 {described}
             )
-            _describe -t commands command commands -V
+            _describe -V -t commands command commands
             ;;
         arguments)
             (( $+functions[{name}_$words[1]] )) && {name}_$words[1]
@@ -88,7 +89,8 @@ def _action(value: Value) -> str:
     if value.words:
         return f"({' '.join(value.words)})"
     if value.request:
-        return f"_kotta_ask {value.request}"
+        # The blank in front keeps _arguments from putting options of its own before the kind.
+        return f" _kotta_ask {value.request}"
     if value.is_file:
         return "_files"
     return "_files -/" if value.is_directory else " "

@@ -12,13 +12,14 @@ import unicodedata
 
 _ESCAPE = re.compile(
     r"""
-      \x1b\[ [0-?]* [\x20-/]* [@-~]                  # CSI: colours, cursor, modes
-    | \x1b[\]PX^_] .*? (?: \x07 | \x1b\\ | \x9c | $)  # OSC, DCS, SOS, PM, APC: titles, links
-    | \x1b [\x20-/]* [0-~]                           # the rest of ECMA-48
-    | \x9b [0-?]* [\x20-/]* [@-~]
+      (?: \x1b\[ | \x9b ) [0-?]* [\x20-/]* [@-~]      # CSI: colours, cursor, modes
+    | \x1b[\]PX^_] [^\x07\x1b\x9c\n]*                 # OSC, DCS, SOS, PM, APC: titles, links,
+      (?: \x07 | \x1b\\ | \x9c )?                     #   unended ones up to the end of their line
+    | \x1b [\x20-/]* (?! [\[\]PX^_] ) [0-~]           # the rest of ECMA-48
     """,
-    re.VERBOSE | re.DOTALL,
+    re.VERBOSE,
 )
+_UNFINISHED = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*|\x1b[\]PX^_][^\x07\x1b\x9c\n]*|\x1b[ -/]*")
 _COLOR = re.compile(r"\x1b\[[0-9;:]*m")
 _BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _INVISIBLE = re.compile(
@@ -74,8 +75,9 @@ class LogText:
         """What of the output so far can be shown now."""
         text = self._held + self._decoder.decode(chunk)
         self._held = ""
-        start = text.rfind("\x1b")
-        if start >= 0 and len(text) - start <= self._LONGEST_SEQUENCE and _is_open(text[start:]):
+        start = max(text.rfind("\x1b"), text.rfind("\x9b"))
+        is_cut = start >= 0 and _UNFINISHED.fullmatch(text, start) is not None
+        if is_cut and len(text) - start <= self._LONGEST_SEQUENCE:
             text, self._held = text[:start], text[start:]
         return self._clean(text)
 
@@ -94,12 +96,6 @@ class LogText:
                 self._is_colored = match[0] not in ("\x1b[0m", "\x1b[m")
             position = match.end()
         return "".join(cleaned) + _without_controls(text[position:])
-
-
-def _is_open(sequence: str) -> bool:
-    if sequence[1:2] in tuple("]PX^_"):
-        return not re.search("\x07|\x1b\\\\|\x9c", sequence[2:])
-    return _ESCAPE.match(sequence) is None
 
 
 def _without_controls(text: str) -> str:

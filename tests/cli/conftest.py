@@ -1,0 +1,163 @@
+"""A user of their own for the tests: home, settings, runtime directory, and a local service."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.terminal import TerminalWindow
+from kotta_cli.context import App, OutputStream, Terminal
+
+KOTTA = str(Path(sys.executable).with_name("kotta"))
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.splitlines()
+
+
+class User:
+    """Somebody with a home of their own who types commands."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        (home / "run").mkdir(mode=0o700)
+        self.environment = {
+            "PATH": f"{Path(KOTTA).parent}:{os.environ['PATH']}",
+            "HOME": str(home),
+            "XDG_CACHE_HOME": str(home / ".cache"),
+            "XDG_CONFIG_HOME": str(home / ".config"),
+            "XDG_DATA_HOME": str(home / ".data"),
+            "XDG_STATE_HOME": str(home / ".state"),
+            "XDG_RUNTIME_DIR": str(home / "run"),
+            "LANG": "C.UTF-8",
+            "TERM": "xterm-256color",
+            "TZ": "UTC",
+            "PYTHONWARNINGS": "error",
+            "KOTTA_SERVICE_GRACE_SECONDS": "1",
+        }
+
+    def kotta(self, *words: str, stdin: str | bytes = "", **environment: str) -> Result:
+        """Run `kotta` in a pipe, to its end."""
+        done = self.bytes_of(*words, stdin=stdin, **environment)
+        out, err = done.stdout.decode(), done.stderr.decode()
+        assert "Traceback" not in err, err
+        return Result(done.returncode, out, err)
+
+    def bytes_of(
+        self, *words: str, stdin: str | bytes = "", **environment: str
+    ) -> subprocess.CompletedProcess[bytes]:
+        """The same, undecoded."""
+        return subprocess.run(
+            [KOTTA, *words],
+            input=stdin.encode() if isinstance(stdin, str) else stdin,
+            capture_output=True,
+            env={**self.environment, **environment},
+            cwd=self.home,
+            timeout=60,
+        )
+
+    def window(
+        self, *words: str, columns: int = 80, rows: int = 40, **environment: str
+    ) -> TerminalWindow:
+        """Run `kotta` on a terminal."""
+        return TerminalWindow(
+            [KOTTA, *words],
+            columns=columns,
+            rows=rows,
+            environment={**self.environment, **environment},
+            cwd=self.home,
+        )
+
+    def describe(self, name: str = "job.json", **description: Any) -> str:
+        """Write a description; the result is its file's name."""
+        (self.home / name).write_text(json.dumps(description))
+        return name
+
+    def submit(self, *words: str, **description: Any) -> str:
+        """Submit a description from stdin; the result is the job's id."""
+        result = self.kotta("submit", "-", *words, stdin=json.dumps(description))
+        assert result.err == "" or "started" in result.err, result.err
+        return result.out.strip()
+
+    def done(self, **description: Any) -> str:
+        """The same, once the job has ended."""
+        return self.submit("--wait", **description)
+
+
+def _new_user() -> Iterator[User]:
+    # Short, because a socket's path may have 107 bytes at most.
+    home = Path(tempfile.mkdtemp(prefix="kc-"))
+    user = User(home)
+    try:
+        yield user
+    finally:
+        user.kotta("service", "stop")
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def user() -> Iterator[User]:
+    """One user for all tests that need nothing of their own; their jobs stay."""
+    yield from _new_user()
+
+
+@pytest.fixture
+def fresh_user() -> Iterator[User]:
+    """A user who has done nothing yet."""
+    yield from _new_user()
+
+
+class Page:
+    """An app on strings, for what is drawn without any service."""
+
+    def __init__(self, *, tty: bool = False, color: bool = False, unicode: bool = True) -> None:
+        self.stdout, self.stderr = (
+            io.TextIOWrapper(io.BytesIO(), encoding="utf-8" if unicode else "ascii")
+            for _ in range(2)
+        )
+        out, err = (
+            Terminal(OutputStream(stream), tty, color, unicode, is_smart=tty)
+            for stream in (self.stdout, self.stderr)
+        )
+        self.app = App(io.StringIO(), out, err, connect=self._refuse)
+
+    @property
+    def out(self) -> str:
+        return self._text(self.stdout)
+
+    @property
+    def err(self) -> str:
+        return self._text(self.stderr)
+
+    def _text(self, stream: io.TextIOWrapper) -> str:
+        stream.flush()
+        raw = stream.buffer
+        assert isinstance(raw, io.BytesIO)
+        return raw.getvalue().decode()
+
+    def _refuse(self, app: App) -> Any:
+        raise AssertionError("this test has no service")
