@@ -35,9 +35,7 @@ class JobState(str, Enum):
 
 
 TERMINAL_STATES = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED})
-ACTIVE_STATES = frozenset(
-    {JobState.STAGING_INPUTS, JobState.PROCESSING, JobState.STAGING_OUTPUTS}
-)
+ACTIVE_STATES = frozenset({JobState.STAGING_INPUTS, JobState.PROCESSING, JobState.STAGING_OUTPUTS})
 
 _MEANINGS = {
     JobState.UNSUBMITTED: "It exists in this program only.",

@@ -57,7 +57,11 @@ def _revision(connection: Connection) -> str | None:
 
 def _stamp(connection: Connection) -> None:
     connection.execute(
-        text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
+        # as Alembic makes it
+        text(
+            "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
+            "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+        )
     )
     connection.execute(
         text("INSERT INTO alembic_version VALUES (:version)"), {"version": schema.SCHEMA_VERSION}

@@ -1,0 +1,380 @@
+"""`Kotta`: a connection, and everything a person does with jobs."""
+
+from __future__ import annotations
+
+import builtins
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from pydantic import ValidationError
+
+from kotta import config, local_service, transfers
+from kotta.api import Api
+from kotta.description import is_local
+from kotta.errors import (
+    AmbiguousError,
+    ConnectionFailedError,
+    DescriptionError,
+    NotFoundError,
+    WaitTimeoutError,
+)
+from kotta.models import (
+    Change,
+    Job,
+    JobDescription,
+    JobDetail,
+    JobPage,
+    JobState,
+    Queue,
+    ServiceInfo,
+)
+from kotta.models.problems import field_problems
+
+CHUNK_JOBS = 1_000
+FEED_SECONDS = 25
+FEED_JOBS = 100
+"""Up to so many jobs are asked about by name; for more, all of one's own changes are read."""
+RECONNECT_SECONDS = 60
+
+JobOrId = Job | str
+
+
+class Kotta:
+    """A connection to a service, made when it is first used.
+
+    Without arguments it is the active profile's service or, with none, this user's local one, which
+    starts by itself. May be used by several threads, and as a context manager.
+
+    Args:
+        profile: a profile of the configuration file.
+        server: `https://host`, `unix:/path` or `local`; wins over the profile.
+        notify: told in a sentence when the local service had to be started.
+
+    Raises:
+        ConfigError: the service that is meant cannot be made out.
+    """
+
+    def __init__(
+        self,
+        *,
+        profile: str | None = None,
+        server: str | None = None,
+        notify: Callable[[str], None] | None = None,
+    ) -> None:
+        self.server = config.find_server(server, profile)
+        self._notify = notify
+        self._api: Api | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def api(self) -> Api:
+        """The typed HTTP layer, connected."""
+        with self._lock:
+            if self._api is None:
+                self._api = Api(self.server, self._notify)
+            return self._api
+
+    def close(self) -> None:
+        """Gives the connections back; the next use makes new ones."""
+        with self._lock:
+            if self._api is not None:
+                self._api.close()
+                self._api = None
+
+    def __enter__(self) -> Kotta:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def submit(
+        self,
+        description: JobDescription | Mapping[str, Any],
+        *,
+        idempotency_key: str | None = None,
+    ) -> Job:
+        """Submits one job; on return it is on the service's disk.
+
+        Local paths among its `inputs` are uploaded first.
+
+        Args:
+            idempotency_key: submit the same job with the same key again, and it is the same job.
+
+        Raises:
+            DescriptionError: it cannot be accepted; `problems` says why.
+        """
+        return self.submit_many([description], idempotency_key=idempotency_key)[0]
+
+    def submit_many(
+        self,
+        descriptions: Iterable[JobDescription | Mapping[str, Any]],
+        *,
+        idempotency_key: str | None = None,
+    ) -> builtins.list[Job]:
+        """Submits jobs in order, up to 1,000 in one transaction; see `submit`."""
+        checked = _checked(descriptions)
+        urls = self._uploaded(checked)
+        bodies = [
+            {
+                **description.model_dump(exclude_defaults=True),
+                "inputs": [urls.get(item, item) for item in description.inputs],
+            }
+            for description in checked
+        ]
+        key = idempotency_key or str(uuid.uuid4())
+        jobs: list[Job] = []
+        for start in range(0, len(bodies), CHUNK_JOBS):
+            part_key = f"{key}/{start}" if len(bodies) > CHUNK_JOBS else key
+            jobs += self.api.submit(bodies[start : start + CHUNK_JOBS], part_key)
+        return jobs
+
+    def status(self, job: JobOrId) -> JobDetail:
+        """Everything the service knows of a job.
+
+        Raises:
+            NotFoundError: there is none of that id.
+        """
+        return self.api.status(_id(job))
+
+    def list(
+        self,
+        *,
+        status: Sequence[JobState | str] = (),
+        queue: str | None = None,
+        name: str | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> JobPage:
+        """A page of jobs, newest first.
+
+        Args:
+            name: a glob.
+            limit: 1 to 1,000.
+            cursor: `next_cursor` of the page before.
+        """
+        given = {"queue": queue, "name": name, "limit": limit, "cursor": cursor}
+        params: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+        params["status"] = [JobState(item).value for item in status]
+        return self.api.list(params)
+
+    def select_all(self, selector: str) -> builtins.list[Job]:
+        """The jobs that `selector` may mean, newest first, 50 at most."""
+        return self.api.select(selector).jobs
+
+    def select(self, selector: str) -> Job:
+        """The one job that `selector` means: a full id, the start of one, a name, or `@last`.
+
+        Raises:
+            NotFoundError: it means none.
+            AmbiguousError: it means several.
+        """
+        found = self.select_all(selector)
+        if not found:
+            raise NotFoundError(f"no job is called `{selector}`", hint="kotta list shows your jobs")
+        if len(found) > 1:
+            raise AmbiguousError(
+                f"`{selector}` means {len(found)} jobs",
+                candidates=tuple((job.id, job.name, job.status.value) for job in found),
+                hint="give more of the id",
+            )
+        return found[0]
+
+    def cancel(self, job: JobOrId) -> Job:
+        """Asks for a job's end. One that is pending has ended on return, one that runs soon after.
+
+        Raises:
+            ConflictError: it has ended by itself.
+            NotFoundError: there is none of that id.
+        """
+        return self.api.cancel(_id(job))
+
+    def wait(
+        self,
+        jobs: JobOrId | Iterable[JobOrId],
+        *,
+        timeout: float | None = None,
+        on_change: Callable[[Job], None] | None = None,
+    ) -> builtins.list[Job]:
+        """The jobs once all of them have ended, in the order given.
+
+        Args:
+            timeout: seconds.
+            on_change: called with each of them as it is now, and again after every change.
+
+        Raises:
+            WaitTimeoutError: they have not ended in time; they go on.
+            NotFoundError: there is none of that id.
+        """
+        ids = [_id(job) for job in ([jobs] if isinstance(jobs, (str, Job)) else jobs)]
+        deadline = None if timeout is None else time.monotonic() + timeout
+        after = self._last_change()
+        latest: dict[str, Job] = {}
+
+        def note(job: Job) -> None:
+            known = latest.get(job.id)
+            if known is None or job.change > known.change:
+                latest[job.id] = job
+                if on_change is not None:
+                    on_change(job)
+
+        for job in self._now(list(dict.fromkeys(ids))):
+            note(job)
+        while open_ids := [job.id for job in latest.values() if not job.status.is_terminal]:
+            seconds = float(FEED_SECONDS)
+            if deadline is not None:
+                seconds = min(seconds, deadline - time.monotonic())
+                if seconds <= 0:
+                    raise WaitTimeoutError(
+                        f"{len(open_ids)} of {len(latest)} jobs had not ended after {timeout:g} s",
+                        hint="they go on: kotta wait " + open_ids[0],
+                    )
+            for change in self._feed(after, seconds, open_ids):
+                after = max(after, change.number)
+                if change.job.id in latest:
+                    note(change.job)
+        return [latest[job_id] for job_id in ids]
+
+    def watch(self, after: int | None = None) -> Iterator[Change]:
+        """Every change from now on (or after the change numbered `after`), for as long as asked.
+
+        A reconnect neither misses nor repeats one. A job that changed several times at once is
+        told of once, as it is now.
+        """
+        number = self._last_change() if after is None else after
+        while True:
+            for change in self._feed(number, FEED_SECONDS):
+                number = change.number
+                yield change
+
+    def logs(
+        self, job: JobOrId, stream: str = "stdout", *, offset: int = 0, follow: bool = False
+    ) -> Iterator[bytes]:
+        """What a job has written to `stdout` or `stderr`, from `offset` on.
+
+        Args:
+            follow: go on until the job has ended; a lost connection is made again, and no byte is
+                lost or repeated.
+        """
+        seconds = FEED_SECONDS if follow else 0
+        while True:
+            chunk = self._patiently(partial(self.api.log, _id(job), stream, offset, seconds))
+            offset = chunk.next_offset
+            if chunk.content:
+                yield chunk.content
+            if chunk.ended or not (follow or chunk.content):
+                return
+
+    def fetch(
+        self,
+        job: JobOrId,
+        into: Path | str | None = None,
+        names: Sequence[str] | None = None,
+        *,
+        force: bool = False,
+        progress: transfers.Progress | None = None,
+    ) -> transfers.FetchReport:
+        """Brings a job's outputs here, verified; see `kotta.transfers.fetch`.
+
+        Args:
+            into: a folder; by default one named by the job's id, in the current directory.
+        """
+        detail = self.api.status(_id(job))
+        directory = Path(into) if into is not None else Path(detail.id)
+        return transfers.fetch(self.api, detail, directory, names, force=force, progress=progress)
+
+    def upload(self, path: Path | str, progress: transfers.Progress | None = None) -> str:
+        """Sends a file unless the service has it; its `kotta://` URL, for a job's `inputs`."""
+        return transfers.upload(self.api, [Path(path)], progress)[0]
+
+    def queues(self) -> builtins.list[Queue]:
+        """The queues, with what runs and waits in each."""
+        return self.api.queues().queues
+
+    def service(self) -> ServiceInfo:
+        """The service that answers; the local one is started if need be."""
+        return self.api.service()
+
+    def peek_service(self) -> ServiceInfo | None:
+        """The same without starting one; None if the local service is not running."""
+        if self.server.is_local and not local_service.is_running(local_service.socket_now()):
+            return None
+        return self.api.service()
+
+    def stop_service(self) -> None:
+        """Asks the service to leave; jobs run on."""
+        self.api.stop()
+
+    def _last_change(self) -> int:
+        return self.api.changes(None).last
+
+    def _now(self, job_ids: Sequence[str]) -> Iterator[Job]:
+        """These jobs as they are now."""
+        for start in range(0, len(job_ids), FEED_JOBS):
+            asked = job_ids[start : start + FEED_JOBS]
+            found = [change.job for change in self.api.changes(0, 0, asked).changes]
+            if missing := set(asked) - {job.id for job in found}:
+                raise NotFoundError(
+                    f"there is no job {min(missing)}", hint="kotta list shows your jobs"
+                )
+            yield from found
+
+    def _feed(self, after: int, seconds: float, job_ids: Sequence[str] = ()) -> Iterator[Change]:
+        named = job_ids if len(job_ids) <= FEED_JOBS else ()
+        page = self._patiently(lambda: self.api.changes(after, seconds, named))
+        yield from page.changes
+
+    def _patiently(self, ask: Callable[[], Any]) -> Any:
+        """What `ask` answers, asked again for a minute while the service is away."""
+        deadline = time.monotonic() + RECONNECT_SECONDS
+        while True:
+            try:
+                return ask()
+            except ConnectionFailedError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+
+    def _uploaded(self, descriptions: Sequence[JobDescription]) -> dict[str, str]:
+        """Local inputs of all of them, and the URLs under which the service has them now."""
+        local = list(
+            dict.fromkeys(item for each in descriptions for item in each.inputs if is_local(item))
+        )
+        if not local:
+            return {}
+        return dict(zip(local, transfers.upload(self.api, [Path(i) for i in local]), strict=True))
+
+
+def _id(job: JobOrId) -> str:
+    return job.id if isinstance(job, Job) else job
+
+
+def _checked(
+    descriptions: Iterable[JobDescription | Mapping[str, Any]],
+) -> Sequence[JobDescription]:
+    checked = []
+    for index, description in enumerate(descriptions):
+        if not isinstance(description, JobDescription):
+            try:
+                description = JobDescription.model_validate(description)
+            except ValidationError as error:
+                problems = field_problems(error, prefix=("jobs", index))
+                raise DescriptionError(
+                    "the description is wrong: "
+                    + "; ".join(
+                        f"{problem.field} {problem.detail}".strip() for problem in problems
+                    ),
+                    problems=problems,
+                ) from None
+        checked.append(description)
+    return checked

@@ -1,0 +1,270 @@
+"""Reads job descriptions from text, and says of everything wrong with them where it stands.
+
+What a field may hold is the wire model's business (`kotta.models.description`); files are this's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pydantic import ValidationError
+
+from kotta.errors import DescriptionError, FieldProblem
+from kotta.models import JobDescription
+from kotta.models.problems import field_problems
+
+MAX_BYTES = 16 << 20
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
+_URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
+_SUBMITTED = re.compile(r"^/jobs/(\d+)")
+
+
+@dataclass
+class LoadedDescription:
+    """What a file (or standard input) holds: one description, or a list of them.
+
+    Attributes:
+        source: what to call it in an error.
+        text: its text, for showing the line that is wrong.
+        documents: the descriptions as plain objects; may be changed before they are checked.
+        is_list: whether it was a list, even of one.
+        directory: where relative `inputs` are looked up.
+        places: JSON Pointer of every key and value to its offset in `text`.
+    """
+
+    source: str
+    text: str
+    documents: list[dict[str, Any]]
+    is_list: bool
+    directory: Path
+    places: dict[str, int] = field(default_factory=dict)
+
+    def pointer(self, index: int) -> str:
+        """Where the description of that index lies in the text."""
+        return f"/{index}" if self.is_list else ""
+
+
+def read(path: Path) -> LoadedDescription:
+    """Reads a description file; relative `inputs` are looked up beside it.
+
+    Raises:
+        DescriptionError: it cannot be read, is too large, or is not JSON.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise DescriptionError(f"cannot read {path}: {error.strerror}") from error
+    return load(content, str(path), directory=path.parent)
+
+
+def load(
+    content: bytes | str, source: str = "the description", *, directory: Path | None = None
+) -> LoadedDescription:
+    """Understands a description's text.
+
+    Args:
+        directory: where relative `inputs` are looked up; None: in the current directory.
+
+    Raises:
+        DescriptionError: it is too large, not UTF-8, or not JSON; says at which line and column.
+    """
+    text = _text(content, source)
+    try:
+        value = json.loads(text, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        hint = "write a line break inside a text as \\n" if "control character" in error.msg else ""
+        problem = FieldProblem("", _plain(error.msg), hint, error.lineno, error.colno)
+        _refuse(f"{source} is not JSON", [problem], source, text)
+    except RecursionError:
+        _refuse(f"{source} is nested too deeply", [], source, text)
+    except ValueError as error:
+        _refuse(f"{source} is not JSON: {error}", [], source, text)
+    is_list = isinstance(value, list)
+    documents = value if is_list else [value]
+    places, repeated = _places(text)
+    loaded = LoadedDescription(source, text, documents, is_list, directory or Path(), places)
+    problems = [
+        FieldProblem(pointer, "stands there twice; one of them would be ignored")
+        for pointer in repeated
+    ]
+    if not documents:
+        problems.append(FieldProblem("", "is an empty list: there is nothing to submit"))
+    for index, document in enumerate(documents):
+        if not isinstance(document, dict):
+            problems.append(
+                FieldProblem(loaded.pointer(index), "must be an object of fields and values")
+            )
+    if problems:
+        _refuse(_heading(source, problems), _placed(loaded, problems), source, text)
+    return loaded
+
+
+def to_descriptions(loaded: LoadedDescription) -> list[JobDescription]:
+    """The descriptions, checked; local `inputs` are made absolute.
+
+    Raises:
+        DescriptionError: with every problem of every description, each with line and column.
+    """
+    problems: list[FieldProblem] = []
+    found = []
+    for index, document in enumerate(loaded.documents):
+        prefix = (index,) if loaded.is_list else ()
+        try:
+            description = JobDescription.model_validate(document)
+        except ValidationError as error:
+            problems += field_problems(error, prefix=prefix)
+            continue
+        inputs, missing = _local_inputs(loaded, index, description)
+        problems += missing
+        found.append(description.model_copy(update={"inputs": inputs}))
+    if problems:
+        placed = _placed(loaded, problems)
+        _refuse(_heading(loaded.source, problems), placed, loaded.source, loaded.text)
+    return found
+
+
+def locate(error: DescriptionError, loaded: LoadedDescription) -> DescriptionError:
+    """The same error, as the service gave it, with its places in the file."""
+
+    def own(problem: FieldProblem) -> FieldProblem:
+        pointer = _SUBMITTED.sub(lambda match: loaded.pointer(int(match[1])), problem.pointer)
+        return replace(problem, pointer=pointer)
+
+    problems = [own(problem) for problem in error.problems]
+    return DescriptionError(
+        _heading(loaded.source, problems) if problems else error.message,
+        problems=tuple(_placed(loaded, problems)),
+        source=loaded.source,
+        text=loaded.text,
+        hint=error.hint,
+        request_id=error.request_id,
+    )
+
+
+def is_local(item: str) -> bool:
+    """Whether an entry of `inputs` is a path rather than a URL."""
+    return not _URL.match(item)
+
+
+def _local_inputs(
+    loaded: LoadedDescription, index: int, description: JobDescription
+) -> tuple[list[str], list[FieldProblem]]:
+    inputs, problems = [], []
+    for position, item in enumerate(description.inputs):
+        if not is_local(item):
+            inputs.append(item)
+            continue
+        path = Path(os.path.abspath(loaded.directory / os.path.expanduser(item)))
+        pointer = f"{loaded.pointer(index)}/inputs/{position}"
+        if not path.exists():
+            problems.append(FieldProblem(pointer, f"`{item}` is not there: looked for {path}"))
+        elif not path.is_file():
+            problems.append(FieldProblem(pointer, f"`{item}` is no regular file: {path}"))
+        inputs.append(str(path))
+    return inputs, problems
+
+
+def _text(content: bytes | str, source: str) -> str:
+    if len(content) > MAX_BYTES:
+        raise DescriptionError(
+            f"{source} is larger than {MAX_BYTES >> 20} MiB, which no description needs",
+            hint="name large files in `inputs`; they are uploaded by themselves",
+            source=source,
+        )
+    if isinstance(content, str):
+        return content
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DescriptionError(
+            f"{source} is not UTF-8 text: byte {error.start} is 0x{content[error.start]:02x}",
+            source=source,
+        ) from error
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _plain(message: str) -> str:
+    return message[:1].lower() + message[1:]
+
+
+def _heading(source: str, problems: list[FieldProblem]) -> str:
+    count = len(problems)
+    return f"{source} has {count} problem{'s' if count != 1 else ''}"
+
+
+def _refuse(message: str, problems: Iterable[FieldProblem], source: str, text: str) -> NoReturn:
+    raise DescriptionError(message, problems=tuple(problems), source=source, text=text)
+
+
+def _placed(loaded: LoadedDescription, problems: Iterable[FieldProblem]) -> list[FieldProblem]:
+    """The problems with line and column, in the order of the text."""
+    offsets = [(_offset(loaded.places, problem), problem) for problem in problems]
+    offsets.sort(key=lambda pair: pair[0])
+    return [_at(loaded.text, offset, problem) for offset, problem in offsets]
+
+
+def _at(text: str, offset: int, problem: FieldProblem) -> FieldProblem:
+    line_start = text.rfind("\n", 0, offset) + 1
+    line = text.count("\n", 0, offset) + 1
+    return replace(problem, line=line, column=offset - line_start + 1)
+
+
+def _offset(places: dict[str, int], problem: FieldProblem) -> int:
+    """Where the field's value stands; for one that should not be there, where its name does."""
+    pointer = problem.pointer
+    if problem.detail in ("is not a known field",) and f"{pointer}#" in places:
+        return places[f"{pointer}#"]
+    while pointer not in places and pointer:
+        pointer = pointer.rpartition("/")[0]
+    return places.get(pointer, 0)
+
+
+def _places(text: str) -> tuple[dict[str, int], list[str]]:
+    """Offsets of every value by its JSON Pointer, of every key by that and `#`; repeated keys.
+
+    The text is known to be valid JSON, so a look at its tokens is enough.
+    """
+    places: dict[str, int] = {}
+    repeated: list[str] = []
+    path: list[str | int] = []  # of the container we are in: the current key or index at each level
+    awaits_key = False
+    for match in _TOKEN.finditer(text):
+        token, offset = match[0], match.start()
+        if token in "}]":
+            path.pop()
+            awaits_key = False
+        elif token == ",":
+            if isinstance(path[-1], int):
+                path[-1] += 1
+            else:
+                awaits_key = True
+        elif token == ":":
+            awaits_key = False
+        elif awaits_key:
+            path[-1] = json.loads(token).replace("~", "~0").replace("/", "~1")
+            pointer = _join(path)
+            if f"{pointer}#" in places:
+                repeated.append(pointer)
+            places[f"{pointer}#"] = offset
+        else:
+            places[_join(path)] = offset
+            if token == "{":
+                path.append("")
+                awaits_key = True
+            elif token == "[":
+                path.append(0)
+    return places, repeated
+
+
+def _join(path: list[str | int]) -> str:
+    return "".join(f"/{part}" for part in path)
