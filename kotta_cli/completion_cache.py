@@ -39,12 +39,27 @@ def read(path: str) -> tuple[list[JobLine], list[str]]:
     return jobs, queues
 
 
-def _cache_directory() -> str:
-    # As `platformdirs.user_cache_dir("kotta")` has it, without its import. A test compares them.
+def config_path() -> str:
+    """The file that profiles are written in."""
     home = os.path.expanduser("~")
     if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
-        return os.path.join(base, "kotta", "kotta", "Cache")
+        return os.path.join(_windows_directory(home), "config.toml")
+    if sys.platform == "darwin":
+        return os.path.join(home, "Library", "Application Support", "kotta", "config.toml")
+    base = os.environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
+    return os.path.join(base, "kotta", "config.toml")
+
+
+def _cache_directory() -> str:
+    # As `kotta.paths` has it, without the import of platformdirs. A test compares them.
+    home = os.path.expanduser("~")
+    if sys.platform == "win32":
+        return os.path.join(_windows_directory(home), "Cache")
     if sys.platform == "darwin":
         return os.path.join(home, "Library", "Caches", "kotta")
     return os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache"), "kotta")
+
+
+def _windows_directory(home: str) -> str:
+    base = os.environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
+    return os.path.join(base, "kotta", "kotta")

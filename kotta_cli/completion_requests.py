@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from kotta_cli.completion_cache import cache_path, read
+from kotta_cli.completion_cache import cache_path, config_path, read
 
 _ENDED = ("completed", "failed", "cancelled")
 
@@ -56,4 +56,14 @@ def _queues(prefix: str) -> list[tuple[str, str]]:
 
 
 def _profiles(prefix: str) -> list[tuple[str, str]]:
-    return []
+    names = []
+    try:
+        with open(config_path(), encoding="utf-8", errors="replace") as file:
+            for line in file:
+                # Only the heads of tables matter, and a TOML parser would take too long to import.
+                head = line.strip()
+                if head.startswith("[profiles.") and head.endswith("]"):
+                    names.append(head[len("[profiles.") : -1].strip("\"' "))
+    except OSError:
+        return []
+    return [(name, "") for name in names if name.startswith(prefix)]

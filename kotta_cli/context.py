@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
@@ -151,6 +152,7 @@ class App:
     as_json: bool = False
     quiet: bool = False
     _client: Kotta | None = field(default=None, repr=False)
+    _drawing: Console | None = field(default=None, repr=False)
 
     @classmethod
     def of_this_process(cls) -> App:
@@ -178,7 +180,22 @@ class App:
 
     def note(self, text: str) -> None:
         """One remark that is no result, to stderr."""
-        self.err.write(text + "\n")
+        if self._drawing is None:
+            self.err.write(text + "\n")
+        else:
+            from rich.text import Text
+
+            # Above what is drawn there, and not into the middle of it.
+            self._drawing.print(Text(text))
+
+    @contextmanager
+    def drawing_on(self, console: Console) -> Iterator[None]:
+        """Tell that rich redraws stderr on this console for as long as the body runs."""
+        self._drawing = console
+        try:
+            yield
+        finally:
+            self._drawing = None
 
     def remember(self, jobs: Iterable[Job] = (), queues: Iterable[Queue] | None = None) -> None:
         """Let the shell complete what was just seen."""
@@ -196,4 +213,6 @@ class App:
 def _connect(app: App) -> Kotta:
     from kotta import Kotta
 
-    return Kotta(profile=app.profile, server=app.server, notify=app.note)
+    # With --json there is nothing on stderr but an error, which a program may want to parse.
+    notify = None if app.as_json else app.note
+    return Kotta(profile=app.profile, server=app.server, notify=notify)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kotta_cli.command_page import examples
+from kotta_cli.exit_codes import ExitCode
 from kotta_cli.parameters import JobArgument, JsonOption, QuietOption
 from kotta_cli.tree import Command, command_app
 
@@ -33,11 +34,16 @@ def fetch(
     job: JobArgument,
     files: Annotated[
         list[str] | None,
-        typer.Argument(metavar="FILE...", help="Outputs to download; all if left out."),
+        typer.Argument(metavar="FILE...", help="Outputs, by name or pattern; all if left out."),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="DIR", help="Where to; a folder named as the job."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="Folder to put them in; one named by the job's id.",
+        ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that differ.")] = False,
     quiet: QuietOption = False,
@@ -48,16 +54,18 @@ def fetch(
     Prints the path of every file. Exits with 0 only if all that was asked for has arrived: with no
     FILE, that is every output the job declared.
     """
-    from kotta_cli.fetching import fetch_outputs, report_shape
+    from kotta_cli.fetching import fetch_outputs, paths_of, report_shape
 
     app: App = ctx.obj
     app.as_json = as_json
     app.quiet = quiet
     chosen = app.client.select(job)
     app.remember([chosen])
-    report = fetch_outputs(app, chosen, into=output, names=files, force=force)
+    report = fetch_outputs(app, chosen, into=output, names=files or None, force=force)
     if app.as_json:
         from kotta_cli.render.as_json import print_json
 
         print_json(app, report_shape(report))
-    return 0
+    else:
+        app.out.write("".join(f"{path}\n" for path in paths_of(report)))
+    return ExitCode.ERROR if report.unavailable else ExitCode.OK

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kotta_cli.command_page import examples
+from kotta_cli.exit_codes import ExitCode
 from kotta_cli.parameters import UsageProblem
 from kotta_cli.tree import Command, command_app
 
@@ -53,5 +55,18 @@ def serve(
             hint="leave out --host and --port: the service listens on a Unix socket",
         )
 
+    from kotta import paths
+    from kotta_service.__main__ import serve as run_service
+
     app: App = ctx.obj
-    return 0
+    directory = Path(os.path.abspath(data)) if data is not None else paths.data_directory()
+    listen_at = Path(os.path.abspath(socket)) if socket is not None else None
+    listen_at = listen_at or paths.socket_path(directory)
+    app.note(f"Serving at unix:{listen_at} with data in {directory}; Ctrl-C ends it.")
+    try:
+        return run_service(
+            socket=listen_at, data=directory, idle_stop_seconds=0, log_to_stderr=True
+        )
+    except KeyboardInterrupt:
+        # It has left as it should by now, and was meant to.
+        return ExitCode.OK

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +15,8 @@ from kotta_cli.tree import Command, command_app
 if TYPE_CHECKING:
     from kotta.models import ServiceInfo
     from kotta_cli.context import App
+
+_STOP_SECONDS = 20
 
 app = command_app("Show or stop the local service, or read its log.")
 
@@ -58,7 +61,7 @@ def stop(ctx: typer.Context, as_json: JsonOption = False) -> int:
     app.as_json = as_json
     info = app.client.peek_service()
     if info is not None:
-        app.client.stop_service()
+        _stop(app, info)
     if app.as_json:
         from kotta_cli.render.as_json import print_json
 
@@ -87,6 +90,33 @@ def logs(
     return ExitCode.OK
 
 
+def _stop(app: App, info: ServiceInfo) -> None:
+    """Ask it to leave, and wait until it has; asking whether it is there would start it again."""
+    import time
+
+    from kotta.errors import UnavailableError
+
+    socket = Path(info.address.removeprefix("unix:"))
+    before = _inode(socket)
+    app.client.stop_service()
+    deadline = time.monotonic() + _STOP_SECONDS
+    # Its socket is the last thing that it takes away.
+    while before is not None and _inode(socket) == before:
+        if time.monotonic() > deadline:
+            raise UnavailableError(
+                f"the local service (pid {info.pid}) has not left within {_STOP_SECONDS} s",
+                hint="kotta service logs",
+            )
+        time.sleep(0.01)
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None
+
+
 def _render(app: App, info: ServiceInfo) -> None:
     from datetime import datetime, timezone
 
@@ -110,5 +140,13 @@ def _render(app: App, info: ServiceInfo) -> None:
     print_page(app, [("The local service is ", ""), ("running", "bold green")], [facts])
 
 
-def _log_file(app: App) -> str:
-    raise NotImplementedError
+def _log_file(app: App) -> Path:
+    from kotta import paths
+    from kotta.errors import NotFoundError
+
+    info = app.client.peek_service()
+    if info is None:
+        return paths.data_directory() / "service.log"
+    if info.log_file is None:
+        raise NotFoundError("the service writes its log to where it was started, not to a file")
+    return Path(info.log_file)

@@ -53,41 +53,54 @@ def submit(
 ) -> int:
     """Submit a job, or many, from a description.
 
-    Prints the job's id, one line a job. A description that is a list submits all of its jobs or none.
-    Ctrl-C while waiting leaves the job running.
+    Prints the job's id, one line a job. Of a description that is a list, all jobs are submitted or
+    none. Ctrl-C while waiting leaves the job running.
     """
     from kotta_cli.descriptions import read_descriptions
-    from kotta_cli.fetching import fetch_outputs, report_shape
-    from kotta_cli.waiting import wait_for
+    from kotta_cli.submitting import submit_all
 
     app: App = ctx.obj
-    app.as_json = as_json
-    app.quiet = quiet
-    given = read_descriptions(app, description, script)
-    jobs = app.client.submit_many(given.descriptions)
+    app.as_json, app.quiet = as_json, quiet
+    loaded = read_descriptions(app, description, script)
+    jobs = submit_all(app, loaded)
     app.remember(jobs)
     if not app.as_json:
         app.out.write("".join(f"{job.id}\n" for job in jobs))
-    if not wait and not fetch:
-        _say_what_next(app, jobs)
-        _print_as_json(app, jobs, one=given.is_one)
-        return ExitCode.OK
+    if wait or fetch:
+        return _follow(app, jobs, is_list=loaded.is_list, fetch=fetch)
+    _say_what_next(app, jobs)
+    _print_as_json(app, jobs, is_list=loaded.is_list)
+    return ExitCode.OK
+
+
+def _follow(app: App, jobs: Sequence[Job], *, is_list: bool, fetch: bool) -> int:
+    from kotta_cli.fetching import fetch_outputs, report_shape
+    from kotta_cli.waiting import wait_for
 
     ended = wait_for(app, jobs)
-    reports = [fetch_outputs(app, job) for job in ended] if fetch else []
-    shapes: Sequence[Job | dict[str, Any]] = [
+    if not fetch:
+        _print_as_json(app, ended, is_list=is_list)
+        return worst_exit_code(ended)
+    reports = [fetch_outputs(app, job) for job in ended]
+    shapes = [
         {**job.model_dump(mode="json"), "fetch": report_shape(report)}
-        for job, report in zip(ended, reports, strict=False)
+        for job, report in zip(ended, reports, strict=True)
     ]
-    _print_as_json(app, shapes or ended, one=given.is_one)
-    return worst_exit_code(ended)
+    _print_as_json(app, shapes, is_list=is_list)
+    if app.err.is_tty and not app.as_json and not app.quiet:
+        for report in reports:
+            app.note(f"Its outputs are in {report.directory}/")
+    is_incomplete = any(report.unavailable for report in reports)
+    return worst_exit_code(ended) or (ExitCode.ERROR if is_incomplete else ExitCode.OK)
 
 
-def _print_as_json(app: App, jobs: Sequence[Job | dict[str, Any]], *, one: bool) -> None:
+def _print_as_json(
+    app: App, jobs: Sequence[Job] | Sequence[dict[str, Any]], *, is_list: bool
+) -> None:
     if app.as_json:
         from kotta_cli.render.as_json import print_json
 
-        print_json(app, jobs[0] if one else list(jobs))
+        print_json(app, list(jobs) if is_list else jobs[0])
 
 
 def _say_what_next(app: App, jobs: Sequence[Job]) -> None:

@@ -66,7 +66,9 @@ def following(app: App, jobs: Sequence[Job]) -> Iterator[Any]:
         from rich.live import Live
 
         line = LiveLine(jobs, unicode=app.err.unicode)
-        with Live(line, console=app.err.console(), transient=True, refresh_per_second=10):
+        console = app.err.console()
+        live = Live(line, console=console, transient=True, refresh_per_second=10)
+        with live, app.drawing_on(console):
             yield line.update
     elif app.err.is_tty and not app.quiet and not app.as_json:
         yield lambda job: app.note(f"{job.id[:8]}  {one_line(job.name)}  {job.status.value}")

@@ -1,0 +1,80 @@
+"""A bar on stderr for each file that travels, and one for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from kotta_cli.render.plain_text import one_line
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from kotta_cli.context import App
+
+_ROOM_FOR_SPEED = 76
+
+
+@contextmanager
+def transfer_bars(
+    app: App, sizes: Mapping[str, int]
+) -> Iterator[Callable[[str, int, int], None] | None]:
+    """Draw bars while the body transfers; the result is what the library tells its progress.
+
+    Args:
+        sizes: bytes of the files that will probably travel, by name.
+
+    Yields:
+        None where no bar can be drawn.
+    """
+    if not app.shows_progress or not sizes:
+        yield None
+        return
+    with _progress(app) as progress, app.drawing_on(progress.console):
+        yield _Bars(progress, sizes).update
+
+
+class _Bars:
+    def __init__(self, progress: Progress, sizes: Mapping[str, int]) -> None:
+        self._progress = progress
+        self._total_bytes = sum(sizes.values())
+        self._done: dict[str, int] = {}
+        self._expected = set(sizes)
+        self._tasks: dict[str, TaskID] = {}
+        self._total = (
+            progress.add_task("total", total=self._total_bytes) if len(sizes) > 1 else None
+        )
+
+    def update(self, name: str, done: int, size: int) -> None:
+        if name not in self._tasks:
+            if name not in self._expected:
+                self._total_bytes += size
+            self._tasks[name] = self._progress.add_task(one_line(name), total=size)
+        self._done[name] = done
+        self._progress.update(self._tasks[name], completed=done)
+        if self._total is not None:
+            completed = sum(self._done.values())
+            self._progress.update(self._total, completed=completed, total=self._total_bytes)
+
+
+def _progress(app: App) -> Progress:
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        ProgressColumn,
+        TextColumn,
+        TransferSpeedColumn,
+    )
+    from rich.table import Column
+
+    name = Column(no_wrap=True, overflow="ellipsis", max_width=app.err.columns // 3)
+    columns: list[ProgressColumn] = [
+        TextColumn("{task.description}", markup=False, table_column=name),
+        BarColumn(bar_width=None),
+        DownloadColumn(binary_units=True),
+    ]
+    if app.err.columns >= _ROOM_FOR_SPEED:
+        columns.append(TransferSpeedColumn())
+    return Progress(*columns, console=app.err.console(), transient=True, expand=True)

@@ -1,0 +1,48 @@
+"""Sends descriptions and the local files they name, showing how far the files are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kotta.errors import DescriptionError
+from kotta_cli.render.transfer_bars import transfer_bars
+
+if TYPE_CHECKING:
+    from kotta.description import LoadedDescription
+    from kotta.models import Job, JobDescription
+    from kotta_cli.context import App
+
+
+def submit_all(app: App, loaded: LoadedDescription) -> list[Job]:
+    """Check, upload and submit; all of them or none.
+
+    Raises:
+        DescriptionError: with each problem's place in the file, whether it was found here or by the
+            service.
+    """
+    from kotta.description import locate, to_descriptions
+
+    descriptions = _uploaded(app, to_descriptions(loaded))
+    try:
+        return app.client.submit_many(descriptions)
+    except DescriptionError as error:
+        raise locate(error, loaded) from error
+
+
+def _uploaded(app: App, descriptions: Sequence[JobDescription]) -> list[JobDescription]:
+    """The descriptions with URLs in place of local inputs."""
+    from kotta.description import is_local
+
+    paths = {item: Path(item) for each in descriptions for item in each.inputs if is_local(item)}
+    if not paths or not app.shows_progress:
+        # The library uploads what is left.
+        return list(descriptions)
+    sizes = {path.name: path.stat().st_size for path in paths.values()}
+    with transfer_bars(app, sizes) as progress:
+        urls = {item: app.client.upload(path, progress) for item, path in paths.items()}
+    return [
+        each.model_copy(update={"inputs": [urls.get(item, item) for item in each.inputs]})
+        for each in descriptions
+    ]
