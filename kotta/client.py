@@ -40,6 +40,8 @@ CHUNK_JOBS = 1_000
 FEED_SECONDS = 25
 FEED_JOBS = 100
 """Up to so many jobs are asked about by name; for more, all of one's own changes are read."""
+MANY_JOBS = 20
+GATHER_SECONDS = 0.05
 RECONNECT_SECONDS = 60
 
 JobOrId = Job | str
@@ -216,9 +218,9 @@ class Kotta:
             WaitTimeoutError: they have not ended in time; they go on.
             NotFoundError: there is none of that id.
         """
-        ids = [_id(job) for job in ([jobs] if isinstance(jobs, (str, Job)) else jobs)]
+        given = [jobs] if isinstance(jobs, (str, Job)) else list(jobs)
+        ids = [_id(job) for job in given]
         deadline = None if timeout is None else time.monotonic() + timeout
-        after = self._last_change()
         latest: dict[str, Job] = {}
 
         def note(job: Job) -> None:
@@ -228,8 +230,11 @@ class Kotta:
                 if on_change is not None:
                     on_change(job)
 
-        for job in self._now(list(dict.fromkeys(ids))):
-            note(job)
+        # a Job that was handed in says how far it is; only bare ids have to be asked about
+        for job in [*self._now([job for job in given if isinstance(job, str)]), *given]:
+            if isinstance(job, Job):
+                note(job)
+        after = min((job.change for job in latest.values()), default=0)
         while open_ids := [job.id for job in latest.values() if not job.status.is_terminal]:
             seconds = float(FEED_SECONDS)
             if deadline is not None:
@@ -243,6 +248,9 @@ class Kotta:
                 after = max(after, change.number)
                 if change.job.id in latest:
                     note(change.job)
+            if len(open_ids) > MANY_JOBS:
+                # news of many come thick and fast: let some gather rather than ask for each
+                time.sleep(GATHER_SECONDS)
         return [latest[job_id] for job_id in ids]
 
     def watch(self, after: int | None = None) -> Iterator[Change]:

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import time
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Iterable, Optional
 
 LOCK_TRIES = 20
 LOCK_PAUSE_SECONDS = 0.01
@@ -20,7 +20,6 @@ class Attempt:
     def __init__(self, directory: str) -> None:
         self.directory = directory
         self.work = self.path("work")
-        self.control = -1
         self._lock = -1
 
     def path(self, name: str) -> str:
@@ -37,10 +36,8 @@ class Attempt:
             os.close(self._lock)
             self._lock = -1
             return False
-        with contextlib.suppress(FileExistsError):
-            os.mkfifo(self.path("control"), 0o600)
-        # read and write, so that it never reports an end of file
-        self.control = os.open(self.path("control"), os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, identity(os.getpid()).encode(), 0)
         self._emptied()
         return True
 
@@ -55,31 +52,24 @@ class Attempt:
         sync_directory(self.directory)
         return True
 
-    def ask_cancel(self) -> None:
-        """What somebody else does who writes to the control FIFO; from any thread."""
-        with contextlib.suppress(OSError):
-            os.write(self.control, b"c")
-
-    def cancel_asked(self) -> bool:
-        """Whether somebody has written to the control FIFO."""
-        try:
-            return bool(os.read(self.control, 64))
-        except BlockingIOError:
-            return False
-
     def write_phase(self, phase: str, timeline: Dict[str, float]) -> None:
         """Tells who looks at the directory where the attempt is; not synced, as it is no record."""
-        self._write("phase.json", {"phase": phase, "timeline": timeline}, synced=False)
+        self._write("phase.json", {"phase": phase, "timeline": timeline}, None)
 
-    def write_record(self, record: Dict[str, Any]) -> None:
-        """Leaves the exit record, on disk before it returns."""
-        self._write("exit.json", record, synced=True)
+    def write_record(self, record: Dict[str, Any], folders: Iterable[str]) -> None:
+        """Leaves the exit record; it and these folders are on disk before it gets its name.
+
+        The name itself is not waited for: if a power cut takes it back, the job counts as lost
+        rather than as something it was not.
+        """
+        self._write("exit.json", record, folders)
 
     def remove_work(self) -> None:
-        shutil.rmtree(self.work, ignore_errors=True)
-        for name in ("phase.json", "control"):
-            with contextlib.suppress(OSError):
-                os.unlink(self.path(name))
+        """Removes what the command left in its folder; an empty folder is not worth the effort."""
+        with os.scandir(self.work) as entries:
+            is_empty = next(entries, None) is None
+        if not is_empty:
+            shutil.rmtree(self.work, ignore_errors=True)
 
     def _locked(self) -> bool:
         # the service looks whether the lock is free by taking it for a moment
@@ -91,26 +81,40 @@ class Attempt:
         return False
 
     def _emptied(self) -> None:
-        for name in ("stdout", "stderr", "phase.json"):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self.path(name))
         try:
             os.mkdir(self.work, 0o700)
         except FileExistsError:
             shutil.rmtree(self.work)
+            for name in ("stdout", "stderr", "phase.json"):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(self.path(name))
             os.mkdir(self.work, 0o700)
 
-    def _write(self, name: str, value: Dict[str, Any], synced: bool) -> None:
+    def _write(self, name: str, value: Dict[str, Any], synced: Optional[Iterable[str]]) -> None:
+        """Replaces a file at once; with `synced`, it and these folders reach the disk before."""
         aside = self.path(name + ".new")
         descriptor = os.open(aside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(json.dumps(value).encode())
-            if synced:
+            if synced is not None:
                 file.flush()
                 os.fsync(file.fileno())
+        for folder in synced or ():
+            sync_directory(folder)
         os.rename(aside, self.path(name))
-        if synced:
-            sync_directory(self.directory)
+
+
+def identity(process: int) -> str:
+    """What tells a process from a later one of the same number: its number and its start.
+
+    Source: proc(5), starttime in /proc/[pid]/stat. Where there is no /proc, the number alone.
+    """
+    try:
+        with open("/proc/%d/stat" % process, "rb") as file:
+            start = file.read().rpartition(b")")[2].split()[19].decode()
+    except OSError:
+        start = "0"
+    return "%d %s" % (process, start)
 
 
 def sync_directory(path: str) -> None:
@@ -119,13 +123,3 @@ def sync_directory(path: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def read_json(path: str) -> Optional[Dict[str, Any]]:
-    """The object in a file, None if there is none."""
-    try:
-        with open(path, "rb") as file:
-            value = json.load(file)
-    except (FileNotFoundError, ValueError):
-        return None
-    return value if isinstance(value, dict) else None

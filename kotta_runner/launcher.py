@@ -16,6 +16,7 @@ import sys
 import traceback
 from typing import Any, Dict, Iterator, Tuple
 
+from kotta_runner.report import Launcher
 from kotta_runner.run import run_attempt
 
 _CHUNK_BYTES = 1 << 20
@@ -40,6 +41,7 @@ class _Launcher:
         self._answers = answers
         self._wake_reader = wake_reader
         self._wake_writer = wake_writer
+        self._notes_reader, self._notes_writer = os.pipe()
         self._runners: Dict[int, Tuple[str, int]] = {}
 
     def serve(self) -> None:
@@ -47,9 +49,13 @@ class _Launcher:
         poller = select.poll()
         poller.register(self._commands, select.POLLIN)
         poller.register(self._wake_reader, select.POLLIN)
+        poller.register(self._notes_reader, select.POLLIN)
         buffer = b""
         while True:
             ready = dict(poller.poll())
+            if self._notes_reader in ready:
+                # what runners say is framed as our own answers are: it only has to be passed on
+                self._send(os.read(self._notes_reader, _CHUNK_BYTES))
             if self._wake_reader in ready:
                 os.read(self._wake_reader, 4096)
                 self._reap()
@@ -88,9 +94,9 @@ class _Launcher:
             null = os.open(os.devnull, os.O_RDWR)
             os.dup2(null, 0)
             os.dup2(null, 1)
-            for descriptor in (null, self._wake_reader, self._wake_writer):
+            for descriptor in (null, self._wake_reader, self._wake_writer, self._notes_reader):
                 os.close(descriptor)
-            run_attempt(launch)
+            run_attempt(launch, Launcher(os.getppid(), self._notes_writer))
             code = 0
         except BaseException:
             traceback.print_exc()
@@ -106,7 +112,9 @@ class _Launcher:
 
     def _say(self, message: Dict[str, Any]) -> None:
         text = json.dumps(message).encode()
-        data = struct.pack(">I", len(text)) + text
+        self._send(struct.pack(">I", len(text)) + text)
+
+    def _send(self, data: bytes) -> None:
         while data:
             data = data[os.write(self._answers, data) :]
 

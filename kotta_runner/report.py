@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import http.client
 import json
-import socket
+import os
+import struct
 import threading
 import time
-from typing import Any, Callable, Dict, Optional
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Callable, Dict, NamedTuple, Optional
+
+if TYPE_CHECKING:
+    import http.client
 
 COALESCE_SECONDS = 0.05
 _TIMEOUT_SECONDS = 10
@@ -16,19 +18,46 @@ _LAST_REPORT_SECONDS = 60
 _PATH = "/api/v2/runner/reports"
 
 
-class Reporter:
-    """Reports of one attempt, to a service that may be slow, away, or of another opinion."""
+class Launcher(NamedTuple):
+    """The parent process that speaks with the service on a runner's behalf, while it lives.
 
-    def __init__(self, launch: Dict[str, Any], on_cancel: Callable[[], None]) -> None:
+    Attributes:
+        pid: its process id.
+        notes: where to write it a length-prefixed message of at most PIPE_BUF bytes, which is what
+            several runners can write to one pipe without mixing. Source: pipe(7).
+    """
+
+    pid: int
+    notes: int
+
+
+class Reporter:
+    """Reports of one attempt: through the launcher while there is one, else to the service itself.
+
+    The service may be slow, away, or of another opinion; nothing here waits for it but `tell_end`.
+    """
+
+    def __init__(
+        self, launch: Dict[str, Any], launcher: Optional[Launcher], on_cancel: Callable[[], None]
+    ) -> None:
+        self._launcher = launcher
         self._service: Optional[Dict[str, str]] = launch.get("service")
         self._key = {"job_id": launch["job_id"], "attempt": launch["attempt"]}
         self._on_cancel = on_cancel
 
     def tell(self, phase: str, timeline: Dict[str, float]) -> None:
-        """Reports a phase from a thread of its own: the answer may be long in coming."""
-        if self._service is not None:
-            message = {**self._key, "phase": phase, "timeline": dict(timeline)}
+        """Reports a phase."""
+        message = {**self._key, "phase": phase, "timeline": dict(timeline)}
+        if self._launcher is not None and self.has_launcher():
+            text = json.dumps({"phase": message}).encode()
+            os.write(self._launcher.notes, struct.pack(">I", len(text)) + text)
+        elif self._service is not None:
+            # in a thread of its own: the answer may be long in coming
             threading.Thread(target=self._tell_once, args=(message,), daemon=True).start()
+
+    def has_launcher(self) -> bool:
+        """Whether the launcher lives: without it this process has another parent."""
+        return self._launcher is not None and os.getppid() == self._launcher.pid
 
     def tell_end(self, record: Dict[str, Any]) -> bool:
         """Reports the end, again and again for a minute; True once the service has it."""
@@ -52,13 +81,17 @@ class Reporter:
 
     def _post(self, body: bytes) -> Optional[int]:
         """The status of the answer; None if there was none."""
+        # imported here: few runners need it, and all others would carry its megabytes
+        import http.client
+
         assert self._service is not None
-        connection = _connection(self._service["address"])
         headers = {
             "Authorization": "Bearer " + self._service["token"],
             "Content-Type": "application/json",
         }
+        connection = None
         try:
+            connection = _connection(self._service["address"])
             connection.request("POST", _PATH, body, headers)
             answer = connection.getresponse()
             text = answer.read(65536)
@@ -68,23 +101,21 @@ class Reporter:
         except (OSError, http.client.HTTPException, ValueError):
             return None
         finally:
-            connection.close()
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: str) -> None:
-        super().__init__("kotta", timeout=_TIMEOUT_SECONDS)
-        self._socket_path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(_TIMEOUT_SECONDS)
-        self.sock.connect(self._socket_path)
+            if connection is not None:
+                connection.close()
 
 
 def _connection(address: str) -> http.client.HTTPConnection:
+    import http.client
+    import socket
+    from urllib.parse import urlsplit
+
     if address.startswith("unix:"):
-        return _UnixConnection(address[len("unix:") :])
+        unix = http.client.HTTPConnection("kotta")
+        unix.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        unix.sock.settimeout(_TIMEOUT_SECONDS)
+        unix.sock.connect(address[len("unix:") :])
+        return unix
     parts = urlsplit(address)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     return kind(parts.hostname or "", parts.port, timeout=_TIMEOUT_SECONDS)

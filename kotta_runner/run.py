@@ -11,9 +11,10 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 from kotta_runner import process_tree, usage
 from kotta_runner.attempt import Attempt
-from kotta_runner.report import COALESCE_SECONDS, Reporter
-from kotta_runner.stage_in import StagingError, stage_in, write_script
+from kotta_runner.report import COALESCE_SECONDS, Launcher, Reporter
+from kotta_runner.stage_in import stage_in, write_script
 from kotta_runner.stage_out import stage_out
+from kotta_runner.staging import StagingError
 
 LEFTOVER_GRACE_SECONDS = 2.0
 _RECORD_PAUSE_SECONDS = 1.0
@@ -32,27 +33,72 @@ class Outcome(NamedTuple):
     error: str = ""
 
 
+CANCEL_SIGNAL = signal.SIGUSR1
+IGNORED_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 CANCELLED = Outcome("cancelled", "user")
 
 
-def run_attempt(launch: Dict[str, Any]) -> None:
-    """Runs the attempt to its end, unless another runner has it or it was started before."""
+def run_attempt(launch: Dict[str, Any], launcher: Optional[Launcher] = None) -> None:
+    """Runs the attempt to its end, unless another runner has it or it was started before.
+
+    Args:
+        launcher: the parent that tells the service of this process, if there is one.
+    """
+    # before the lock is taken: whoever holds it may be signalled
+    cancel = CancelSignal()
     attempt = Attempt(launch["directory"])
     if attempt.claim():
-        _Run(attempt, launch).to_its_end()
+        _Run(attempt, launch, launcher, cancel).to_its_end()
+
+
+class CancelSignal:
+    """Hears the signal that asks this runner to cancel, and no other: a logout ends no job.
+
+    Handlers, not SIG_IGN: what is ignored would stay ignored in the command.
+
+    Attributes:
+        asked: whether it was heard.
+        wakes: a descriptor that is readable once any signal has come.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.wakes, writer = os.pipe()
+        os.set_blocking(writer, False)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        for number in IGNORED_SIGNALS:
+            signal.signal(number, lambda *_: None)
+        signal.signal(CANCEL_SIGNAL, self._hear)
+
+    def ask(self) -> None:
+        """Does from within, and from any thread, what the signal does."""
+        os.kill(os.getpid(), CANCEL_SIGNAL)
+
+    def empty(self) -> None:
+        """Forgets what woke us."""
+        os.read(self.wakes, 4096)
+
+    def _hear(self, *_: Any) -> None:
+        self.asked = True
 
 
 class _Run:
-    def __init__(self, attempt: Attempt, launch: Dict[str, Any]) -> None:
+    def __init__(
+        self,
+        attempt: Attempt,
+        launch: Dict[str, Any],
+        launcher: Optional[Launcher],
+        cancel: CancelSignal,
+    ) -> None:
         self.attempt = attempt
         self.launch = launch
-        self.reporter = Reporter(launch, on_cancel=attempt.ask_cancel)
+        self.cancel = cancel
+        self.reporter = Reporter(launch, launcher, on_cancel=cancel.ask)
         self.timeline: Dict[str, float] = {}
         self.clock: Dict[str, float] = {}
         self.sampler: Optional[usage.Sampler] = None
 
     def to_its_end(self) -> None:
-        _detach_from_signals()
         process_tree.become_subreaper()
         self._enter("staging_inputs")
         outputs: List[Dict[str, Any]] = []
@@ -91,7 +137,7 @@ class _Run:
         return None
 
     def _process(self) -> Outcome:
-        if self.attempt.cancel_asked():
+        if self.cancel.asked:
             return CANCELLED
         if not self.attempt.mark_started():
             raise StagingError("this attempt was started before")
@@ -157,7 +203,7 @@ class _Run:
         """
         report_at: Optional[float] = self.clock[phase] + COALESCE_SECONDS
         poller = select.poll()
-        poller.register(self.attempt.control, select.POLLIN)
+        poller.register(self.cancel.wakes, select.POLLIN)
         with _child_end(child) as child_end:
             if child_end is not None:
                 poller.register(child_end, select.POLLIN)
@@ -168,11 +214,13 @@ class _Run:
                 if child_end is None:
                     alarms.append(now + _UNDRIVEN_POLL_SECONDS)
                 pause = max(0.0, min(alarms) - now) if alarms else None
-                poller.poll(None if pause is None else pause * 1000 + 1)
+                ready = poller.poll(None if pause is None else pause * 1000 + 1)
+                if any(descriptor == self.cancel.wakes for descriptor, _ in ready):
+                    self.cancel.empty()
                 status = _ended(child)
                 if status is not None:
                     return status
-                if self.attempt.cancel_asked():
+                if self.cancel.asked:
                     return "cancel"
                 now = time.monotonic()
                 if deadline is not None and now >= deadline:
@@ -222,25 +270,29 @@ class _Run:
         }
 
     def _leave(self, record: Dict[str, Any]) -> None:
+        kept = self.launch["stage_out"]["directory"]
+        folders = (kept, os.path.dirname(kept))
         for _ in range(_RECORD_TRIES):
             try:
-                self.attempt.write_record(record)
+                self.attempt.write_record(record, folders if record["outputs"] else ())
                 break
+            except FileNotFoundError:
+                break  # somebody has removed the attempt's directory: nobody wants the record
             except OSError:
                 # a full disk: without its record the job would count as lost, so wait for room
                 time.sleep(_RECORD_PAUSE_SECONDS)
-        self.reporter.tell_end(record)
+        # a launcher tells of its children's ends; a runner without one tells of its own
+        if not self.reporter.has_launcher():
+            self.reporter.tell_end(record)
         if record["reason"] != "staging" or not record["outputs"]:
             self.attempt.remove_work()
 
 
-def _detach_from_signals() -> None:
-    """A logout or a service that stops must not end jobs; who wants that uses the control FIFO.
-
-    Handlers, not SIG_IGN: what is ignored would stay ignored in the command.
-    """
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: None)
+def _plain_signals() -> None:
+    """In a forked child: signals do again what they do by default."""
+    signal.set_wakeup_fd(-1)
+    for number in (*IGNORED_SIGNALS, CANCEL_SIGNAL):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @contextlib.contextmanager
@@ -272,8 +324,7 @@ def _ended(child: int) -> Optional[int]:
 def _in_child(writer: int, action: Callable[[], None]) -> None:
     """In a forked child: does it, writes an error's words to the pipe, and never returns."""
     try:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, signal.SIG_DFL)
+        _plain_signals()
         try:
             action()
         except Exception as error:

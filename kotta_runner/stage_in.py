@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import http.client
 import os
-import urllib.error
-import urllib.request
+from functools import partial
 from typing import Any, Callable, Dict, Optional
 
 from kotta_runner.attempt import Attempt
+from kotta_runner.staging import StagingError
 
-TIMEOUT_SECONDS = 30
 _CHUNK_BYTES = 1 << 20
-
-
-class StagingError(Exception):
-    """An input could not be brought, or an output could not be kept; says which, and why."""
 
 
 def stage_in(attempt: Attempt, launch: Dict[str, Any]) -> None:
@@ -31,7 +25,9 @@ def stage_in(attempt: Attempt, launch: Dict[str, Any]) -> None:
             if "path" in wanted:
                 _copy(wanted, target)
             else:
-                _download(wanted, target)
+                from kotta_runner.download import download
+
+                download(wanted["url"], partial(_receive, wanted, target))
         except OSError as error:
             raise StagingError(
                 "input %s: %s" % (_shown(wanted), error.strerror or error)
@@ -61,54 +57,13 @@ def _shown(wanted: Dict[str, Any]) -> str:
 
 def _copy(wanted: Dict[str, Any], target: str) -> None:
     with open(wanted["path"], "rb") as source:
-        _receive(source.read, wanted, target, announced=None)
-
-
-def _download(wanted: Dict[str, Any], target: str) -> None:
-    url = wanted["url"]
-    if not url.lower().startswith(("http://", "https://")):
-        raise StagingError("input %s: only http:// and https:// can be downloaded" % url)
-    request = urllib.request.Request(url, headers={"User-Agent": "kotta-runner"})
-    try:
-        with _opener().open(request, timeout=TIMEOUT_SECONDS) as answer:
-            length = answer.headers.get("Content-Length")
-            announced = int(length) if length and length.isdigit() else None
-            _receive(answer.read, wanted, target, announced)
-    except urllib.error.HTTPError as error:
-        error.close()
-        raise StagingError("input %s: HTTP %d %s" % (url, error.code, error.reason)) from error
-    except urllib.error.URLError as error:
-        raise StagingError("input %s: %s" % (url, _words(error.reason))) from error
-    except http.client.IncompleteRead as error:
-        raise StagingError("input %s: the download was cut short" % url) from error
-    except (http.client.HTTPException, ValueError) as error:
-        raise StagingError("input %s: %s" % (url, error or type(error).__name__)) from error
-
-
-def _opener() -> urllib.request.OpenerDirector:
-    class SameKinds(urllib.request.HTTPRedirectHandler):
-        """Follows redirects between http and https only (the default would follow ftp)."""
-
-        max_redirections = 10
-
-        def redirect_request(
-            self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
-        ) -> Optional[urllib.request.Request]:
-            if not newurl.lower().startswith(("http://", "https://")):
-                raise StagingError("input %s: redirects to %s" % (req.full_url, newurl[:200]))
-            return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-    return urllib.request.build_opener(SameKinds)
-
-
-def _words(reason: Any) -> str:
-    return str(getattr(reason, "strerror", None) or reason)
+        _receive(wanted, target, source.read, None)
 
 
 def _receive(
-    read: Callable[[int], bytes],
     wanted: Dict[str, Any],
     target: str,
+    read: Callable[[int], bytes],
     announced: Optional[int],
 ) -> None:
     digest, size = hashlib.sha256(), 0

@@ -1,4 +1,7 @@
-"""Moves declared outputs out of the working directory to where they are kept, hashed and synced."""
+"""Moves declared outputs out of the working directory to where they are kept, hashed and synced.
+
+The folder itself is synced with the exit record, which is what makes its files count.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,8 @@ import shutil
 import stat
 from typing import Any, Callable, Dict, List, Optional
 
-from kotta_runner.attempt import Attempt, sync_directory
-from kotta_runner.stage_in import StagingError
+from kotta_runner.attempt import Attempt
+from kotta_runner.staging import StagingError
 
 _CHUNK_BYTES = 1 << 20
 MUCH_BYTES = 32 << 20
@@ -31,8 +34,11 @@ def stage_out(
     """
     target = launch["stage_out"]["directory"]
     try:
-        shutil.rmtree(target, ignore_errors=True)
-        os.makedirs(target, mode=0o700)
+        try:
+            os.makedirs(target, mode=0o700)
+        except FileExistsError:  # of a runner that was ended while it did this
+            shutil.rmtree(target)
+            os.mkdir(target, 0o700)
         work = os.open(attempt.work, os.O_RDONLY | os.O_DIRECTORY)
         try:
             if _is_much(work, launch["outputs"]):
@@ -40,8 +46,6 @@ def stage_out(
             manifest = [_keep(attempt, launch, work, name, target) for name in launch["outputs"]]
         finally:
             os.close(work)
-        for folder in (target, os.path.dirname(target), os.path.dirname(os.path.dirname(target))):
-            sync_directory(folder)
     except OSError as error:
         raise StagingError(
             "the outputs could not be kept: %s" % (error.strerror or error)

@@ -14,7 +14,6 @@ from fastapi import APIRouter, FastAPI
 from kotta._version import __version__
 from kotta_service import problems
 from kotta_service.dispatcher import Dispatcher
-from kotta_service.executors import Key
 from kotta_service.executors.local import LocalExecutor
 from kotta_service.feed import Feed
 from kotta_service.front import Activity, Front
@@ -86,7 +85,11 @@ def _opened(
     activity: Activity,
     stop: Callable[[], None],
 ) -> Iterator[Parts]:
-    executor = LocalExecutor(data / "jobs", on_exit=lambda key: look_at(key))
+    executor = LocalExecutor(
+        data / "jobs",
+        on_phase=lambda key, timeline: dispatcher.runner_entered(key, timeline),
+        on_exit=lambda key, record: dispatcher.runner_left(key, record),
+    )
     executor.start()  # first: its launcher comes up while the database is opened
     database = Database(data / "kotta.db")
     prepare(database.engine)
@@ -94,11 +97,8 @@ def _opened(
         feed = Feed(last_change(connection))
     storage = FileStorage(data / "files")
     tokens = JobTokens.from_file(data / "job-tokens.key")
-    launches = Launches(settings, storage, tokens, executor.root, address)
+    launches = Launches(settings, storage, tokens, executor.directory, address)
     dispatcher = Dispatcher(database, executor, launches, settings)
-
-    def look_at(key: Key) -> None:
-        dispatcher.look_at(key)
 
     database.on_change = feed.publish
     database.start()

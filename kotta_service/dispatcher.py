@@ -13,7 +13,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import Future
 from functools import partial
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -31,6 +33,10 @@ logger = logging.getLogger(__name__)
 ROUND_SECONDS = 1.0
 MAX_HANDOVERS = 4
 """How often an attempt whose runners die before its command is started is handed over."""
+
+
+Rule = Callable[[Transaction, JobRow, float], None]
+"""What becomes of a job, given its row and the time."""
 
 
 class Dispatcher:
@@ -62,6 +68,25 @@ class Dispatcher:
     def look_at(self, key: Key) -> None:
         """Look at this attempt now rather than in the next round. May be called from any thread."""
         self._wishes.put(key)
+
+    def runner_entered(self, key: Key, timeline: dict[str, float]) -> None:
+        """Takes in that an attempt entered a phase, from any thread, waiting for nothing."""
+        self._ask(key, lambda transaction, row, _now: jobs.advance(transaction, row, timeline))
+
+    def runner_left(self, key: Key, record: dict[str, Any] | None) -> None:
+        """Takes in the exit record of an attempt whose runner has just left, from any thread.
+
+        Nothing is waited for: should this be lost, the next round finds the record.
+        """
+        if record is None:
+            self.look_at(key)
+            return
+        try:
+            rule = _finishing(record)
+        except ValidationError:
+            self.look_at(key)
+        else:
+            self._ask(key, rule)
 
     def assign(self, transaction: Transaction) -> None:
         """Moves the longest-waiting jobs that fit into their next attempt; hands them over after.
@@ -138,12 +163,11 @@ class Dispatcher:
 
     def _finish(self, key: Key, sighting: Sighting) -> None:
         try:
-            record = ExitRecord.model_validate(sighting.record)
+            rule = _finishing(sighting.record)
         except ValidationError as error:
             logger.error("the exit record of %s cannot be understood: %s", key, error)
-            self._write(key, jobs.lose)
-            return
-        self._write(key, lambda tx, row, _now: jobs.finish(tx, row, record))
+            rule = jobs.lose
+        self._write(key, rule)
 
     def _hand_over_again(self, key: Key, row: JobRow) -> None:
         self._handovers[key] += 1
@@ -159,16 +183,20 @@ class Dispatcher:
         else:
             self._executor.submit(launch)
 
-    def _write(self, key: Key, rule: Callable[[Transaction, JobRow, float], None]) -> None:
-        """Applies a rule to the job if it still is at this attempt and running."""
+    def _write(self, key: Key, rule: Rule) -> None:
+        """Applies a rule to the job, and waits until it is on disk."""
+        self._ask(key, rule).result()
+        self._handovers.pop(key, None)
+
+    def _ask(self, key: Key, rule: Rule) -> Future[None]:
+        """Has a rule applied to the job, if it still is at this attempt and running."""
 
         def action(transaction: Transaction) -> None:
             row = store.by_id(transaction.connection, key.job_id)
             if row is not None and row.attempt == key.attempt and row.status in store.ACTIVE:
                 rule(transaction, row, time.time())
 
-        self._database.write(action).result()
-        self._handovers.pop(key, None)
+        return self._database.write(action)
 
     def _nudge(self) -> None:
         """Assigns what was left pending when the service last ended."""
@@ -180,3 +208,13 @@ class Dispatcher:
             self._database.write(action).result()
         except KottaError:
             logger.exception("nothing could be started; the next commit tries again")
+
+
+def _finishing(record: dict[str, Any] | None) -> Rule:
+    """The rule that ends a job as its exit record says.
+
+    Raises:
+        ValidationError: it is no exit record.
+    """
+    checked = ExitRecord.model_validate(record)
+    return lambda transaction, row, _now: jobs.finish(transaction, row, checked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -30,7 +31,7 @@ class Launches:
     """Makes launches for one executor.
 
     Args:
-        directory: below it lie the attempts' directories.
+        directory: gives the directory of an attempt.
         address: where runners report.
     """
 
@@ -39,7 +40,7 @@ class Launches:
         settings: Settings,
         storage: FileStorage,
         tokens: JobTokens,
-        directory: Path,
+        directory: Callable[[Key], Path],
         address: str,
     ) -> None:
         self._settings = settings
@@ -61,7 +62,7 @@ class Launches:
         return {
             "job_id": key.job_id,
             "attempt": key.attempt,
-            "directory": str(self._directory / key.job_id[:2] / key.job_id / str(attempt)),
+            "directory": str(self._directory(key)),
             "command": description.command_line,
             "script": script if description.script else None,
             "inputs": [self._input(connection, row.owner, url) for url in description.inputs],

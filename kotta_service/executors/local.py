@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import queue
+import signal
 import struct
 import subprocess
 import sys
@@ -29,11 +30,18 @@ class LocalExecutor:
 
     Attributes:
         root: below it lie the attempts' directories, as docs/runner.md describes them.
-        on_exit: called, from a thread, when a runner died of anything but its own end.
+        on_phase: called, from a thread, with the timeline of an attempt that entered a phase.
+        on_exit: called, from a thread, when a runner has left; with its exit record, if any.
     """
 
-    def __init__(self, root: Path, on_exit: Callable[[Key], None]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        on_phase: Callable[[Key, dict[str, float]], None],
+        on_exit: Callable[[Key, dict[str, Any] | None], None],
+    ) -> None:
         self.root = root
+        self.on_phase = on_phase
         self.on_exit = on_exit
         root.mkdir(mode=0o700, exist_ok=True)
         self._handed_over: dict[Key, float] = {}
@@ -55,7 +63,7 @@ class LocalExecutor:
             self._launcher.wait()
 
     def directory(self, key: Key) -> Path:
-        return self.root / key.job_id[:2] / key.job_id / str(key.attempt)
+        return self.root / key.job_id[:2] / f"{key.job_id}.{key.attempt}"
 
     def submit(self, launch: dict[str, Any]) -> None:
         self._handed_over[Key(launch["job_id"], launch["attempt"])] = time.monotonic()
@@ -70,13 +78,7 @@ class LocalExecutor:
         with _lock(directory) as locked:
             if locked:
                 return _bar(directory)
-        # a runner has it: ask through its FIFO, which exists as soon as the lock is taken
-        with contextlib.suppress(OSError):
-            control = os.open(directory / "control", os.O_WRONLY | os.O_NONBLOCK)
-            try:
-                os.write(control, b"c")
-            finally:
-                os.close(control)
+        _signal_runner(directory / "lock")
         return False
 
     def end_leftovers(self, key: Key) -> None:
@@ -134,12 +136,14 @@ class LocalExecutor:
         while len(head := launcher.stdout.read(4)) == 4:
             message = json.loads(launcher.stdout.read(struct.unpack(">I", head)[0]))
             kind, body = next(iter(message.items()))
+            key = Key(body["job_id"], body["attempt"])
             if kind == "started":
                 continue
-            key = Key(body["job_id"], body["attempt"])
+            if kind == "phase":
+                self.on_phase(key, body["timeline"])
+                continue
             self._handed_over.pop(key, None)
-            if kind == "failed" or body["status"] != 0:
-                self.on_exit(key)
+            self.on_exit(key, _read_json(self.directory(key) / "exit.json"))
         # what it had not forked yet is absent now, and will be handed over again
         self._handed_over.clear()
 
@@ -176,6 +180,24 @@ def _bar(directory: Path) -> bool:
     os.fsync(folder)
     os.close(folder)
     return True
+
+
+def _signal_runner(lock: Path) -> None:
+    """Asks the runner that holds this lock to cancel, and nobody who might have its number now."""
+    # it may be about to write who it is, or have just left: the next round looks again
+    with contextlib.suppress(OSError, ValueError):
+        process, start = (int(word) for word in lock.read_text().split())
+        if not hasattr(os, "pidfd_open"):
+            os.kill(process, signal.SIGUSR1)
+            return
+        descriptor = os.pidfd_open(process)
+        try:
+            stat = Path(f"/proc/{process}/stat").read_bytes()
+            # Source: proc(5): starttime is field 22, counted from before the name in parentheses
+            if int(stat.rpartition(b")")[2].split()[19]) == start:
+                signal.pidfd_send_signal(descriptor, signal.SIGUSR1)
+        finally:
+            os.close(descriptor)
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

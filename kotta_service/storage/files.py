@@ -3,7 +3,7 @@
 ::
 
     uploads/ab/ab12…           an uploaded file, by the SHA-256 of its bytes
-    outputs/4f/4f6c…/1/NAME    an output of a job's first attempt, put there by its runner
+    outputs/4f/4f6c….1/NAME    an output of a job's first attempt, put there by its runner
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class FileStorage:
         return self.root / "uploads" / sha256[:2] / sha256
 
     def output_directory(self, job_id: str, attempt: int) -> Path:
-        return self.root / "outputs" / job_id[:2] / job_id / str(attempt)
+        return self.root / "outputs" / job_id[:2] / f"{job_id}.{attempt}"
 
     async def keep_upload(self, sha256: str, chunks: AsyncIterator[bytes], limit_bytes: int) -> int:
         """Writes an upload to disk, synced, under the hash of its bytes.
