@@ -66,7 +66,7 @@ complete --command kotta --condition '__kotta_at logs' --short-option f --long-o
 complete --command kotta --condition '__kotta_at logs' --long-option stream --exclusive --arguments 'stdout stderr' --description 'stdout or stderr; both if left out'
 complete --command kotta --condition '__kotta_at logs' --short-option h --long-option help --description 'Show this page and exit'
 complete --command kotta --condition '__kotta_at logs' --keep-order --arguments '(__kotta_ask jobs)'
-complete --command kotta --condition '__kotta_at fetch' --short-option o --long-option output --exclusive --arguments '(__fish_complete_directories)' --description 'Where to; a folder named as the job'
+complete --command kotta --condition '__kotta_at fetch' --short-option o --long-option output --exclusive --arguments '(__fish_complete_directories)' --description 'Folder to put them in; one named by the job\'s id'
 complete --command kotta --condition '__kotta_at fetch' --long-option force --description 'Replace files that differ'
 complete --command kotta --condition '__kotta_at fetch' --short-option q --long-option quiet --description 'Show no progress'
 complete --command kotta --condition '__kotta_at fetch' --long-option json --description 'Print JSON, and errors as JSON too'

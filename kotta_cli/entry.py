@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -21,13 +22,19 @@ def run() -> int:
     if first == "help":
         arguments = [*arguments[1:], "--help"]
 
+    # Looking for garbage among what is being imported takes as long as importing typer.
+    gc.disable()
+    # Nobody's plugin has a say in what a listing looks like, and looking for them takes a while.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         from kotta_cli.main import main
 
-        return main(arguments)
+        code = main(arguments)
     except KeyboardInterrupt:
         # While modules were still being imported.
-        return 130
+        code = 130
+    # All that is left to do is to free memory, object by object: a fifth of the time of `list`.
+    os._exit(code)
 
 
 def _version() -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: list[str], app: App | None = None) -> int:
-    """Run one command line; the result is the exit code.
+    """Run one command line; the result is the exit code, and everything has been written.
 
     Args:
         app: what the command is given; by default one on the process's own streams.
@@ -33,6 +33,8 @@ def main(arguments: list[str], app: App | None = None) -> int:
             return _report(error, app, arguments)
         finally:
             app.close()
+            app.out.flush()
+            app.err.flush()
     except (OutputClosedError, BrokenPipeError):
         _forget_output()
         return ExitCode.OUTPUT_CLOSED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -32,11 +32,17 @@ def remember(
         )
     newest = sorted(by_id.values(), key=_submitted, reverse=True)[:MAX_JOBS]
     names = old_queues if queues is None else [one_line(queue.name) for queue in queues]
-    text = "".join("\t".join(("job", *line)) + "\n" for line in newest)
-    text += "".join(f"queue\t{name}\n" for name in names)
+    text = _text_of(newest, names)
+    if text == _text_of(old_jobs, old_queues):
+        return
     # A full or read-only disk only costs the completion of names.
     with suppress(OSError):
         _replace(path, text)
+
+
+def _text_of(jobs: Sequence[JobLine], queues: Sequence[str]) -> str:
+    lines = ["\t".join(("job", *line)) for line in jobs] + [f"queue\t{name}" for name in queues]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _submitted(line: JobLine) -> float:

@@ -56,9 +56,11 @@ def serve(
         )
 
     from kotta import paths
+    from kotta_cli.context import collect_garbage_again
     from kotta_service.__main__ import serve as run_service
 
     app: App = ctx.obj
+    collect_garbage_again()
     directory = Path(os.path.abspath(data)) if data is not None else paths.data_directory()
     listen_at = Path(os.path.abspath(socket)) if socket is not None else None
     listen_at = listen_at or paths.socket_path(directory)

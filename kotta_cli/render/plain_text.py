@@ -9,43 +9,61 @@ from __future__ import annotations
 import codecs
 import re
 import unicodedata
+from functools import cache
 
-_ESCAPE = re.compile(
-    r"""
-      (?: \x1b\[ | \x9b ) [0-?]* [\x20-/]* [@-~]      # CSI: colours, cursor, modes
-    | \x1b[\]PX^_] [^\x07\x1b\x9c\n]*                 # OSC, DCS, SOS, PM, APC: titles, links,
-      (?: \x07 | \x1b\\ | \x9c )?                     #   unended ones up to the end of their line
-    | \x1b [\x20-/]* (?! [\[\]PX^_] ) [0-~]           # the rest of ECMA-48
-    """,
-    re.VERBOSE,
-)
-_UNFINISHED = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*|\x1b[\]PX^_][^\x07\x1b\x9c\n]*|\x1b[ -/]*")
-_COLOR = re.compile(r"\x1b\[[0-9;:]*m")
 _BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
-_INVISIBLE = re.compile(
-    f"[\x00-\x08\x0b-\x1f\x7f-\x9f{_BIDI}\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
-)
-_BREAK = re.compile("[\t\n\r\x0b\x0c\x85\u2028\u2029]+")
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_UNSAFE_IN_JSON = re.compile(
-    f"[\x7f-\x9f{_BIDI}\u2028\u2029\ufeff\U000e0000-\U000e007f\ud800-\udfff]"
-)
+
+
+# Compiled when first needed: nearly all names are plain, and compiling costs more than a listing.
+@cache
+def _escape() -> re.Pattern[str]:
+    return re.compile(
+        r"""
+          (?: \x1b\[ | \x9b ) [0-?]* [\x20-/]* [@-~]      # CSI: colours, cursor, modes
+        | \x1b[\]PX^_] [^\x07\x1b\x9c\n]*                 # OSC, DCS, SOS, PM, APC: titles, links,
+          (?: \x07 | \x1b\\ | \x9c )?                     #   unended ones up to their line's end
+        | \x1b [\x20-/]* (?! [\[\]PX^_] ) [0-~]           # the rest of ECMA-48
+        """,
+        re.VERBOSE,
+    )
+
+
+@cache
+def _unfinished_escape() -> re.Pattern[str]:
+    return re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*|\x1b[\]PX^_][^\x07\x1b\x9c\n]*|\x1b[ -/]*")
+
+
+@cache
+def _invisible() -> re.Pattern[str]:
+    return re.compile(
+        f"[\x00-\x08\x0b-\x1f\x7f-\x9f{_BIDI}\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+    )
+
+
+@cache
+def _unsafe_in_json() -> re.Pattern[str]:
+    return re.compile(f"[\x7f-\x9f{_BIDI}\u2028\u2029\ufeff\U000e0000-\U000e007f\ud800-\udfff]")
 
 
 def one_line(text: str) -> str:
     """`text` on one line, with every control and bidirectional character gone."""
-    return several_lines(_BREAK.sub(" ", _ESCAPE.sub("", text)))
+    if text.isprintable():
+        return text
+    breaks = "[\t\n\r\x0b\x0c\x85\u2028\u2029]+"
+    return several_lines(re.sub(breaks, " ", _escape().sub("", text)))
 
 
 def several_lines(text: str) -> str:
     """The same, but newlines and tabs stay."""
-    text = _INVISIBLE.sub("", _ESCAPE.sub("", text.replace("\r\n", "\n")))
-    return _SURROGATE.sub("\ufffd", text)
+    if text.isprintable():
+        return text
+    text = _invisible().sub("", _escape().sub("", text.replace("\r\n", "\n")))
+    return re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
 def json_for_terminal(text: str) -> str:
     r"""JSON with its unsafe characters written as `\uXXXX`: the same value, harmless to look at."""
-    return _UNSAFE_IN_JSON.sub(lambda match: _escaped(match[0]), text)
+    return _unsafe_in_json().sub(lambda match: _escaped(match[0]), text)
 
 
 def cell_width(text: str) -> int:
@@ -76,7 +94,7 @@ class LogText:
         text = self._held + self._decoder.decode(chunk)
         self._held = ""
         start = max(text.rfind("\x1b"), text.rfind("\x9b"))
-        is_cut = start >= 0 and _UNFINISHED.fullmatch(text, start) is not None
+        is_cut = start >= 0 and _unfinished_escape().fullmatch(text, start) is not None
         if is_cut and len(text) - start <= self._LONGEST_SEQUENCE:
             text, self._held = text[:start], text[start:]
         return self._clean(text)
@@ -89,9 +107,9 @@ class LogText:
 
     def _clean(self, text: str) -> str:
         cleaned, position = [], 0
-        for match in _ESCAPE.finditer(text):
+        for match in _escape().finditer(text):
             cleaned.append(_without_controls(text[position : match.start()]))
-            if _COLOR.fullmatch(match[0]):
+            if re.fullmatch(r"\x1b\[[0-9;:]*m", match[0]):
                 cleaned.append(match[0])
                 self._is_colored = match[0] not in ("\x1b[0m", "\x1b[m")
             position = match.end()
@@ -99,7 +117,7 @@ class LogText:
 
 
 def _without_controls(text: str) -> str:
-    return "\r".join(_INVISIBLE.sub("", part) for part in text.split("\r"))
+    return "\r".join(_invisible().sub("", part) for part in text.split("\r"))
 
 
 def _escaped(char: str) -> str:
