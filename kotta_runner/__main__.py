@@ -6,7 +6,7 @@ import json
 import os
 import sys
 
-from kotta_runner.run import run_attempt
+from kotta_runner.run import CancelSignal, run_attempt
 
 
 def main() -> int:
@@ -16,7 +16,7 @@ def main() -> int:
     with open(sys.argv[1], "rb") as file:
         launch = json.load(file)
     os.umask(0o077)
-    run_attempt(launch)
+    run_attempt(launch, CancelSignal())
     return 0
 
 

@@ -33,13 +33,24 @@ class Attempt:
         os.makedirs(self.directory, mode=0o700, exist_ok=True)
         self._lock = os.open(self.path("lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         if not self._locked() or os.path.exists(self.path("started")):
-            os.close(self._lock)
-            self._lock = -1
+            self.release()
             return False
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, identity(os.getpid()).encode(), 0)
         self._emptied()
         return True
+
+    def release(self) -> None:
+        """Lets go of the lock; everything else has been said."""
+        os.close(self._lock)
+
+    def ask_cancel(self) -> None:
+        """Leaves word that this attempt is to be cancelled."""
+        os.close(os.open(self.path("cancel"), os.O_CREAT | os.O_WRONLY, 0o600))
+
+    def cancel_asked(self) -> bool:
+        """Whether somebody has left such word."""
+        return os.path.exists(self.path("cancel"))
 
     def mark_started(self) -> bool:
         """Makes the marker, on disk before it returns; False if it is there already."""

@@ -1,133 +1,170 @@
-"""`python -m kotta_runner.launcher`: forks a runner for each launch it reads, ready to run.
+"""`python -m kotta_runner.launcher`: has a runner ready for each launch it reads.
 
-Everything a runner needs is imported here once, before any fork. One thread, nothing to wait for
-but its standard input and the end of its children.
+Everything a runner needs is imported here once; a runner is a fork of this process, and one that
+has ended an attempt takes another. One thread, which waits for its standard input, for what runners
+say, and for their end.
 """
 
 from __future__ import annotations
 
 import gc
-import json
 import os
 import select
 import signal
-import struct
+import socket
 import sys
 import traceback
-from typing import Any, Dict, Iterator, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional
 
+from kotta_runner.frames import Inbox, send
 from kotta_runner.report import Launcher
-from kotta_runner.run import run_attempt
+from kotta_runner.run import CancelSignal, run_attempt
 
-_CHUNK_BYTES = 1 << 20
+MAX_IDLE = 4
+MAX_ATTEMPTS = 200
+"""After so many attempts a runner leaves: it collects no garbage."""
+
+
+class Runner(NamedTuple):
+    """A child of this process, and our end of the socket it takes launches from."""
+
+    pid: int
+    launches: socket.socket
 
 
 def main() -> int:
     gc.disable()
-    gc.freeze()  # so that a runner's collector does not touch, and copy, the launcher's pages
-    wake_reader, wake_writer = os.pipe()
-    for descriptor in (wake_reader, wake_writer):
-        os.set_blocking(descriptor, False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
+    gc.freeze()  # so that no collector touches, and copies, the launcher's pages in a runner
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for whoever is in front
-    signal.set_wakeup_fd(wake_writer, warn_on_full_buffer=False)
-    _Launcher(sys.stdin.fileno(), sys.stdout.fileno(), wake_reader, wake_writer).serve()
+    _Pool(sys.stdin.fileno(), sys.stdout.fileno()).serve()
     return 0
 
 
-class _Launcher:
-    def __init__(self, commands: int, answers: int, wake_reader: int, wake_writer: int) -> None:
-        self._commands = commands
+class _Pool:
+    """Runners, idle and busy, for a service that sends launches and hears what became of them."""
+
+    def __init__(self, commands: int, answers: int) -> None:
+        self._commands = Inbox(commands)
         self._answers = answers
-        self._wake_reader = wake_reader
-        self._wake_writer = wake_writer
-        self._notes_reader, self._notes_writer = os.pipe()
-        self._runners: Dict[int, Tuple[str, int]] = {}
+        notes_reader, self._notes_writer = os.pipe()
+        self._notes = Inbox(notes_reader)
+        self._wakes, self._waker = os.pipe()
+        self._idle: List[Runner] = []
+        self._busy: Dict[int, "tuple[Runner, Dict[str, Any]]"] = {}
 
     def serve(self) -> None:
         """Until the end of input; runners run on."""
+        os.set_blocking(self._waker, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
         poller = select.poll()
-        poller.register(self._commands, select.POLLIN)
-        poller.register(self._wake_reader, select.POLLIN)
-        poller.register(self._notes_reader, select.POLLIN)
-        buffer = b""
-        while True:
-            ready = dict(poller.poll())
-            if self._notes_reader in ready:
-                # what runners say is framed as our own answers are: it only has to be passed on
-                self._send(os.read(self._notes_reader, _CHUNK_BYTES))
-            if self._wake_reader in ready:
-                os.read(self._wake_reader, 4096)
+        for descriptor in (self._commands.descriptor, self._notes.descriptor, self._wakes):
+            poller.register(descriptor, select.POLLIN)
+        while not self._commands.ended:
+            ready = {descriptor for descriptor, _ in poller.poll()}
+            if self._notes.descriptor in ready:
+                for note in self._notes.receive():
+                    self._hear(note)
+            if self._wakes in ready:
+                os.read(self._wakes, 4096)
                 self._reap()
-            if self._commands in ready:
-                chunk = os.read(self._commands, _CHUNK_BYTES)
-                if not chunk:
-                    return
-                buffer += chunk
-                while len(buffer) >= 4:
-                    size = struct.unpack(">I", buffer[:4])[0]
-                    if len(buffer) < 4 + size:
-                        break
-                    message, buffer = buffer[4 : 4 + size], buffer[4 + size :]
-                    self._launch(json.loads(message)["launch"])
+            if self._commands.descriptor in ready:
+                for command in self._commands.receive():
+                    self._launch(command["launch"])
 
     def _launch(self, launch: Dict[str, Any]) -> None:
         key = {"job_id": launch["job_id"], "attempt": launch["attempt"]}
         try:
-            runner = os.fork()
+            runner = self._idle.pop() if self._idle else self._forked()
+            self._busy[runner.pid] = (runner, key)
+            send(runner.launches.fileno(), {"launch": launch})
         except OSError as error:
-            self._say({"failed": {**key, "error": str(error)}})
-            return
-        if runner == 0:
-            self._become_runner(launch)
-        self._runners[runner] = (launch["job_id"], launch["attempt"])
-        self._say({"started": {**key, "pid": runner}})
+            # a runner that was killed while it was idle is missed by `_reap`, which tells the rest
+            send(self._answers, {"failed": {**key, "error": str(error)}})
 
-    def _become_runner(self, launch: Dict[str, Any]) -> None:
-        """In the fork; never returns."""
-        code = 1
-        try:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            os.setsid()
-            os.umask(0o077)
-            null = os.open(os.devnull, os.O_RDWR)
-            os.dup2(null, 0)
-            os.dup2(null, 1)
-            for descriptor in (null, self._wake_reader, self._wake_writer, self._notes_reader):
-                os.close(descriptor)
-            run_attempt(launch, Launcher(os.getppid(), self._notes_writer))
-            code = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(code)
+    def _hear(self, note: Dict[str, Any]) -> None:
+        if "phase" in note:
+            send(self._answers, note)
+            return
+        if note["ended"] not in self._busy:
+            return  # it was killed right after, and `_reap` has told of it
+        runner, key = self._busy.pop(note["ended"])
+        send(self._answers, {"ended": key})
+        if note["leaves"] or len(self._idle) >= MAX_IDLE:
+            runner.launches.close()
+        else:
+            self._idle.append(runner)
 
     def _reap(self) -> None:
-        for runner, status in _ended_children():
-            job_id, attempt = self._runners.pop(runner)
-            self._say(
-                {"exited": {"job_id": job_id, "attempt": attempt, "pid": runner, "status": status}}
-            )
+        for pid in _ended_children():
+            if pid in self._busy:
+                runner, key = self._busy.pop(pid)
+                runner.launches.close()
+                send(self._answers, {"ended": key})
+            self._idle = [runner for runner in self._idle if runner.pid != pid]
 
-    def _say(self, message: Dict[str, Any]) -> None:
-        text = json.dumps(message).encode()
-        self._send(struct.pack(">I", len(text)) + text)
+    def _forked(self) -> Runner:
+        ours, theirs = socket.socketpair()
+        launcher = Launcher(os.getpid(), self._notes_writer)
+        pid = os.fork()
+        if pid == 0:
+            ours.close()
+            for runner in [*self._idle, *(runner for runner, _ in self._busy.values())]:
+                # held open here, it would keep that runner from seeing the launcher's end
+                runner.launches.close()
+            for descriptor in (self._notes.descriptor, self._wakes, self._waker):
+                os.close(descriptor)
+            _be_a_runner(theirs.fileno(), launcher)
+        theirs.close()
+        return Runner(pid, ours)
 
-    def _send(self, data: bytes) -> None:
-        while data:
-            data = data[os.write(self._answers, data) :]
+
+def _be_a_runner(launches: int, launcher: Launcher) -> None:
+    """In the fork: takes launches until the launcher is gone; never returns."""
+    code = 1
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.setsid()
+        os.umask(0o077)
+        null = os.open(os.devnull, os.O_RDWR)
+        os.dup2(null, 0)
+        os.dup2(null, 1)
+        os.close(null)
+        cancel = CancelSignal()
+        inbox = Inbox(launches)
+        for count in range(1, MAX_ATTEMPTS + 1):
+            launch = _next(inbox)
+            if launch is None:
+                break
+            run_attempt(launch, cancel, launcher)
+            if not launcher.lives():
+                break
+            leaves = count == MAX_ATTEMPTS
+            send(launcher.notes, {"ended": os.getpid(), "leaves": leaves})
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
 
 
-def _ended_children() -> Iterator[Tuple[int, int]]:
+def _next(inbox: Inbox) -> Optional[Dict[str, Any]]:
+    while not inbox.ended:
+        for message in inbox.receive():
+            launch: Dict[str, Any] = message["launch"]
+            return launch
+    return None
+
+
+def _ended_children() -> Iterator[int]:
     while True:
         try:
-            child, status = os.waitpid(-1, os.WNOHANG)
+            child, _ = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
             return
         if child == 0:
             return
-        yield child, status
+        yield child
 
 
 if __name__ == "__main__":

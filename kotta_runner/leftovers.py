@@ -17,7 +17,7 @@ def main() -> int:
     if len(sys.argv) != 2 or "/" not in sys.argv[1]:
         sys.stderr.write("usage: python -m kotta_runner.leftovers JOB_ID/ATTEMPT\n")
         return 2
-    end_gently(partial(tagged, sys.argv[1]), GRACE_SECONDS)
+    end_gently(partial(tagged, sys.argv[1]), GRACE_SECONDS, lambda: None)
     return 0
 
 

@@ -71,7 +71,47 @@ def send(processes: Set[int], number: int) -> None:
             os.kill(process, number)
 
 
-def kill_until_none(find: Callable[[], Set[int]]) -> None:
+class Children:
+    """The children of this process, and the orphans it inherits as a subreaper.
+
+    Attributes:
+        cpu_seconds: user and system time of all that have ended.
+        peak_memory_bytes: largest resident memory of any one of them.
+    """
+
+    def __init__(self) -> None:
+        self.cpu_seconds = 0.0
+        self.peak_memory_bytes = 0
+        self._statuses: Dict[int, int] = {}
+
+    def status(self, child: int) -> Optional[int]:
+        """A child's exit code or negative signal, None while it runs."""
+        self.reap(keep=child)
+        return self._statuses.get(child)
+
+    def reap(self, keep: int = -1) -> None:
+        """Takes leave of all that have ended; the status of `keep` can be asked for later."""
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                child, status, used = os.wait4(-1, os.WNOHANG)
+                if child == 0:
+                    return
+                self.cpu_seconds += used.ru_utime + used.ru_stime
+                # Source: getrusage(2): ru_maxrss is in kilobytes on Linux
+                self.peak_memory_bytes = max(self.peak_memory_bytes, used.ru_maxrss * 1024)
+                if child == keep:
+                    self._statuses[child] = os.waitstatus_to_exitcode(status)
+
+    def end_gently(self, grace_seconds: float) -> None:
+        """Ends all descendants; returns when none is left."""
+        end_gently(descendants, grace_seconds, self.reap)
+
+    def kill(self) -> None:
+        """Kills all descendants; returns when none is left."""
+        kill_until_none(descendants, self.reap)
+
+
+def kill_until_none(find: Callable[[], Set[int]], reap: Callable[[], None]) -> None:
     """SIGKILL for all that `find` finds, over and over, until it finds nothing.
 
     Each round stops them first, so that none can fork while its siblings are being killed.
@@ -83,7 +123,9 @@ def kill_until_none(find: Callable[[], Set[int]]) -> None:
         time.sleep(_PAUSE_SECONDS)
 
 
-def end_gently(find: Callable[[], Set[int]], grace_seconds: float) -> None:
+def end_gently(
+    find: Callable[[], Set[int]], grace_seconds: float, reap: Callable[[], None]
+) -> None:
     """SIGTERM for all that `find` finds; after `grace_seconds` SIGKILL, until none is left."""
     send(find(), signal.SIGTERM)
     deadline = time.monotonic() + grace_seconds
@@ -92,14 +134,7 @@ def end_gently(find: Callable[[], Set[int]], grace_seconds: float) -> None:
         if not find():
             return
         time.sleep(_PAUSE_SECONDS)
-    kill_until_none(find)
-
-
-def reap() -> None:
-    """Takes leave of every child that has ended."""
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
+    kill_until_none(find, reap)
 
 
 def _has_children() -> bool:

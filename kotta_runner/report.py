@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import struct
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, NamedTuple, Optional
+
+from kotta_runner.frames import send
 
 if TYPE_CHECKING:
     import http.client
@@ -23,12 +24,16 @@ class Launcher(NamedTuple):
 
     Attributes:
         pid: its process id.
-        notes: where to write it a length-prefixed message of at most PIPE_BUF bytes, which is what
-            several runners can write to one pipe without mixing. Source: pipe(7).
+        notes: a pipe to it that all runners share, for messages of at most PIPE_BUF bytes: so much
+            is never mixed with what others write. Source: pipe(7).
     """
 
     pid: int
     notes: int
+
+    def lives(self) -> bool:
+        """Whether it is there still: without it this process has another parent."""
+        return os.getppid() == self.pid
 
 
 class Reporter:
@@ -48,19 +53,20 @@ class Reporter:
     def tell(self, phase: str, timeline: Dict[str, float]) -> None:
         """Reports a phase."""
         message = {**self._key, "phase": phase, "timeline": dict(timeline)}
-        if self._launcher is not None and self.has_launcher():
-            text = json.dumps({"phase": message}).encode()
-            os.write(self._launcher.notes, struct.pack(">I", len(text)) + text)
+        if self._launcher is not None and self._launcher.lives():
+            send(self._launcher.notes, {"phase": message})
         elif self._service is not None:
             # in a thread of its own: the answer may be long in coming
             threading.Thread(target=self._tell_once, args=(message,), daemon=True).start()
 
-    def has_launcher(self) -> bool:
-        """Whether the launcher lives: without it this process has another parent."""
-        return self._launcher is not None and os.getppid() == self._launcher.pid
-
     def tell_end(self, record: Dict[str, Any]) -> bool:
-        """Reports the end, again and again for a minute; True once the service has it."""
+        """Reports the end, unless a launcher does; again and again for a minute.
+
+        Returns:
+            Whether the service has it, as far as can be known here.
+        """
+        if self._launcher is not None and self._launcher.lives():
+            return True
         if self._service is None:
             return False
         message = {**self._key, "phase": "ended", "timeline": record["timeline"], "record": record}

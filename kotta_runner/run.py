@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 from kotta_runner import process_tree, usage
 from kotta_runner.attempt import Attempt
+from kotta_runner.process_tree import Children
 from kotta_runner.report import COALESCE_SECONDS, Launcher, Reporter
 from kotta_runner.stage_in import stage_in, write_script
 from kotta_runner.stage_out import stage_out
@@ -38,48 +39,45 @@ IGNORED_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 CANCELLED = Outcome("cancelled", "user")
 
 
-def run_attempt(launch: Dict[str, Any], launcher: Optional[Launcher] = None) -> None:
+def run_attempt(
+    launch: Dict[str, Any], cancel: CancelSignal, launcher: Optional[Launcher] = None
+) -> None:
     """Runs the attempt to its end, unless another runner has it or it was started before.
 
     Args:
-        launcher: the parent that tells the service of this process, if there is one.
+        cancel: made before, as whoever holds an attempt's lock may be signalled.
+        launcher: the parent that speaks with the service, if there is one.
     """
-    # before the lock is taken: whoever holds it may be signalled
-    cancel = CancelSignal()
     attempt = Attempt(launch["directory"])
     if attempt.claim():
-        _Run(attempt, launch, launcher, cancel).to_its_end()
+        try:
+            _Run(attempt, launch, launcher, cancel).to_its_end()
+        finally:
+            attempt.release()
 
 
 class CancelSignal:
-    """Hears the signal that asks this runner to cancel, and no other: a logout ends no job.
+    """Wakes this runner when it is asked to cancel; other signals do nothing: a logout ends no job.
 
-    Handlers, not SIG_IGN: what is ignored would stay ignored in the command.
+    What is to be cancelled, if anything, the attempt's directory says: a signal may come late, when
+    this process is at another attempt. Handlers, not SIG_IGN: what is ignored would stay ignored in
+    the command.
 
     Attributes:
-        asked: whether it was heard.
         wakes: a descriptor that is readable once any signal has come.
     """
 
     def __init__(self) -> None:
-        self.asked = False
         self.wakes, writer = os.pipe()
         os.set_blocking(writer, False)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         for number in IGNORED_SIGNALS:
             signal.signal(number, lambda *_: None)
-        signal.signal(CANCEL_SIGNAL, self._hear)
-
-    def ask(self) -> None:
-        """Does from within, and from any thread, what the signal does."""
-        os.kill(os.getpid(), CANCEL_SIGNAL)
+        signal.signal(CANCEL_SIGNAL, lambda *_: None)
 
     def empty(self) -> None:
         """Forgets what woke us."""
         os.read(self.wakes, 4096)
-
-    def _hear(self, *_: Any) -> None:
-        self.asked = True
 
 
 class _Run:
@@ -93,9 +91,10 @@ class _Run:
         self.attempt = attempt
         self.launch = launch
         self.cancel = cancel
-        self.reporter = Reporter(launch, launcher, on_cancel=cancel.ask)
+        self.reporter = Reporter(launch, launcher, on_cancel=self._ask_cancel)
         self.timeline: Dict[str, float] = {}
         self.clock: Dict[str, float] = {}
+        self.children = Children()
         self.sampler: Optional[usage.Sampler] = None
 
     def to_its_end(self) -> None:
@@ -111,7 +110,7 @@ class _Run:
         except Exception as error:
             words = "the runner failed: %s: %s" % (type(error).__name__, error)
             outcome = Outcome("failed", "staging", error=words)
-            process_tree.kill_until_none(process_tree.descendants)
+            self.children.kill()
         self._enter("ended")
         self._leave(self._record(outcome, outputs))
 
@@ -126,7 +125,7 @@ class _Run:
             os.close(writer)
             end = self._wait(child, "staging_inputs", deadline=None)
             if end == "cancel":
-                process_tree.kill_until_none(process_tree.descendants)
+                self.children.kill()
             with os.fdopen(reader, "rb") as pipe:
                 error = pipe.read().decode("utf-8", "replace")
             if end == "cancel":
@@ -137,22 +136,25 @@ class _Run:
         return None
 
     def _process(self) -> Outcome:
-        if self.cancel.asked:
+        if self.attempt.cancel_asked():
             return CANCELLED
         if not self.attempt.mark_started():
             raise StagingError("this attempt was started before")
         self._enter("processing")
+        self.children = Children()  # what brought the inputs does not count
         deadline = self.clock["processing"] + self.launch["walltime_seconds"]
-        self.sampler = usage.Sampler(self.attempt.path("usage.jsonl"), self.attempt.work)
+        self.sampler = usage.Sampler(
+            self.attempt.path("usage.jsonl"), self.attempt.work, self.children
+        )
         try:
             command = self._start()
         except OSError as error:
             raise StagingError("the command cannot be started: %s" % error.strerror) from error
         end = self._wait(command, "processing", deadline)
         if isinstance(end, int):
-            process_tree.end_gently(process_tree.descendants, LEFTOVER_GRACE_SECONDS)
+            self.children.end_gently(LEFTOVER_GRACE_SECONDS)
             return _outcome(end)
-        process_tree.end_gently(process_tree.descendants, self.launch["grace_seconds"])
+        self.children.end_gently(self.launch["grace_seconds"])
         if end == "cancel":
             return CANCELLED
         minutes = self.launch["walltime_seconds"] / 60
@@ -215,12 +217,13 @@ class _Run:
                     alarms.append(now + _UNDRIVEN_POLL_SECONDS)
                 pause = max(0.0, min(alarms) - now) if alarms else None
                 ready = poller.poll(None if pause is None else pause * 1000 + 1)
-                if any(descriptor == self.cancel.wakes for descriptor, _ in ready):
+                woken = any(descriptor == self.cancel.wakes for descriptor, _ in ready)
+                if woken:
                     self.cancel.empty()
-                status = _ended(child)
+                status = self.children.status(child)
                 if status is not None:
                     return status
-                if self.cancel.asked:
+                if woken and self.attempt.cancel_asked():
                     return "cancel"
                 now = time.monotonic()
                 if deadline is not None and now >= deadline:
@@ -230,6 +233,10 @@ class _Run:
                     self._tell(phase)
                 if self.sampler is not None and now >= self.sampler.due:
                     self.sampler.sample()
+
+    def _ask_cancel(self) -> None:
+        self.attempt.ask_cancel()
+        os.kill(os.getpid(), CANCEL_SIGNAL)
 
     def _tell(self, phase: str) -> None:
         with contextlib.suppress(OSError):
@@ -252,7 +259,6 @@ class _Run:
         return round(end - self.clock[phase], 6)
 
     def _record(self, outcome: Outcome, outputs: List[Dict[str, Any]]) -> Dict[str, Any]:
-        cpu_seconds, peak_memory_bytes = usage.total()
         return {
             "format": 1,
             "job_id": self.launch["job_id"],
@@ -264,8 +270,8 @@ class _Run:
             ),
             "processing_seconds": self._seconds("processing", "staging_outputs", "ended"),
             "staging_outputs_seconds": self._seconds("staging_outputs", "ended"),
-            "cpu_seconds": round(cpu_seconds, 6),
-            "peak_memory_bytes": peak_memory_bytes,
+            "cpu_seconds": round(self.children.cpu_seconds, 6),
+            "peak_memory_bytes": self.children.peak_memory_bytes,
             "outputs": outputs,
         }
 
@@ -281,9 +287,7 @@ class _Run:
             except OSError:
                 # a full disk: without its record the job would count as lost, so wait for room
                 time.sleep(_RECORD_PAUSE_SECONDS)
-        # a launcher tells of its children's ends; a runner without one tells of its own
-        if not self.reporter.has_launcher():
-            self.reporter.tell_end(record)
+        self.reporter.tell_end(record)
         if record["reason"] != "staging" or not record["outputs"]:
             self.attempt.remove_work()
 
@@ -307,18 +311,6 @@ def _child_end(child: int) -> Any:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-def _ended(child: int) -> Optional[int]:
-    """The child's exit code or negative signal, None while it runs; takes leave of orphans."""
-    while True:
-        with contextlib.suppress(ChildProcessError):
-            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            if found is None:
-                return None
-            status = os.waitpid(found.si_pid, 0)[1]
-            if found.si_pid == child:
-                return os.waitstatus_to_exitcode(status)
 
 
 def _in_child(writer: int, action: Callable[[], None]) -> None:

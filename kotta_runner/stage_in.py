@@ -40,6 +40,8 @@ def write_script(attempt: Attempt, script: Optional[Dict[str, str]]) -> None:
         target = os.path.join(attempt.work, _checked(script["name"]))
         try:
             with open(target, "wb", opener=_executable) as file:
+                # what the umask took: programs compare a script's mode with what they expect
+                os.fchmod(file.fileno(), 0o755)
                 file.write(script["text"].replace("\r\n", "\n").encode())
         except OSError as error:
             raise StagingError("script %s: %s" % (script["name"], error.strerror)) from error

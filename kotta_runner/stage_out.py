@@ -18,6 +18,7 @@ from kotta_runner.staging import StagingError
 
 _CHUNK_BYTES = 1 << 20
 MUCH_BYTES = 32 << 20
+_NOT_THERE = (errno.ENOENT, errno.ELOOP, errno.ENXIO, errno.EACCES, errno.ENAMETOOLONG)
 _EMPTY_SHA256 = hashlib.sha256().hexdigest()
 
 
@@ -39,18 +40,29 @@ def stage_out(
         except FileExistsError:  # of a runner that was ended while it did this
             shutil.rmtree(target)
             os.mkdir(target, 0o700)
-        work = os.open(attempt.work, os.O_RDONLY | os.O_DIRECTORY)
+        work = _opened(attempt.work)
         try:
-            if _is_much(work, launch["outputs"]):
+            if work is not None and _is_much(work, launch["outputs"]):
                 when_slow()
             manifest = [_keep(attempt, launch, work, name, target) for name in launch["outputs"]]
         finally:
-            os.close(work)
+            if work is not None:
+                os.close(work)
     except OSError as error:
         raise StagingError(
             "the outputs could not be kept: %s" % (error.strerror or error)
         ) from error
     return manifest
+
+
+def _opened(work: str) -> Optional[int]:
+    """The working directory; None if the command removed it, or put something else in its place."""
+    try:
+        return os.open(work, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            return None
+        raise
 
 
 def _is_much(work: int, names: List[str]) -> bool:
@@ -62,20 +74,23 @@ def _is_much(work: int, names: List[str]) -> bool:
 
 
 def _keep(
-    attempt: Attempt, launch: Dict[str, Any], work: int, name: str, target: str
+    attempt: Attempt, launch: Dict[str, Any], work: Optional[int], name: str, target: str
 ) -> Dict[str, Any]:
     missing: Dict[str, Any] = {"name": name, "available": False, "size_bytes": None, "sha256": None}
-    folder: Optional[int] = work
-    source = name
+    folder, source = work, name
+    if "/" in name:
+        return missing  # O_NOFOLLOW guards the last step of a path only
     if name == launch["stdout"]:
         folder, source = None, attempt.path("stdout")
     elif name == launch["stderr"]:
         folder, source = None, attempt.path("stderr")
+    elif work is None:
+        return missing
     try:
         # neither following a link nor waiting for somebody at the other end of a FIFO
         file = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
     except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO, errno.EACCES):
+        if error.errno in _NOT_THERE:
             return missing
         raise
     try:
@@ -83,8 +98,9 @@ def _keep(
         if not stat.S_ISREG(about.st_mode):
             return missing
         kept = os.path.join(target, name)
-        os.fchmod(file, 0o600)
+        # a file with other links is somebody else's too: neither its place nor its mode is ours
         if about.st_nlink == 1 and _moved(source, folder, kept):
+            os.fchmod(file, 0o600)
             sha256, size = _hashed(file, None)
         else:
             with open(kept, "xb") as copy:

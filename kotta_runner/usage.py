@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import resource
 import time
 from typing import Any, Dict, List
 
-from kotta_runner.process_tree import descendants
+from kotta_runner.process_tree import Children, descendants
 
 FIRST_SECONDS = 0.5
 INTERVAL_SECONDS = 1.0
@@ -28,9 +27,10 @@ class Sampler:
     dropped and the interval doubles, so a job of a week has as many as one of ten minutes.
     """
 
-    def __init__(self, path: str, work: str) -> None:
+    def __init__(self, path: str, work: str, children: Children) -> None:
         self._path = path
         self._work = work
+        self._children = children
         self._samples: List[Dict[str, Any]] = []
         self._start = time.monotonic()
         self._interval = INTERVAL_SECONDS
@@ -41,6 +41,7 @@ class Sampler:
         now = time.monotonic()
         self.due = now + self._interval
         cpu_seconds, memory_bytes, count = _tree_usage()
+        cpu_seconds += self._children.cpu_seconds
         self._samples.append(
             {
                 "seconds": round(now - self._start, 3),
@@ -65,15 +66,8 @@ class Sampler:
             file.writelines(json.dumps(sample) + "\n" for sample in samples)
 
 
-def total() -> "tuple[float, int]":
-    """CPU seconds of all processes that have ended, and the largest resident memory of one."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    # Source: getrusage(2): ru_maxrss is in kilobytes on Linux
-    return used.ru_utime + used.ru_stime, used.ru_maxrss * 1024
-
-
 def _tree_usage() -> "tuple[float, int, int]":
-    cpu_seconds, memory_bytes, count = total()[0], 0, 0
+    cpu_seconds, memory_bytes, count = 0.0, 0, 0
     for process in descendants():
         with contextlib.suppress(OSError, IndexError):
             with open("/proc/%d/stat" % process, "rb") as file:

@@ -78,6 +78,7 @@ class LocalExecutor:
         with _lock(directory) as locked:
             if locked:
                 return _bar(directory)
+        (directory / "cancel").touch(0o600)
         _signal_runner(directory / "lock")
         return False
 
@@ -137,11 +138,10 @@ class LocalExecutor:
             message = json.loads(launcher.stdout.read(struct.unpack(">I", head)[0]))
             kind, body = next(iter(message.items()))
             key = Key(body["job_id"], body["attempt"])
-            if kind == "started":
-                continue
             if kind == "phase":
                 self.on_phase(key, body["timeline"])
                 continue
+            # "ended", or "failed": in both cases the directory says what there is to say
             self._handed_over.pop(key, None)
             self.on_exit(key, _read_json(self.directory(key) / "exit.json"))
         # what it had not forked yet is absent now, and will be handed over again

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Integer,
     Row,
     bindparam,
     func,
@@ -49,6 +50,38 @@ SUMMARY = (
     jobs.c.error,
 )
 ACTIVE = ("staging_inputs", "processing", "staging_outputs")
+# Statements that every job takes are built once: building one costs as much as running it.
+_TAKE_NUMBERS = (
+    update(counters)
+    .where(counters.c.name == bindparam("counter"))
+    .values(value=counters.c.value + bindparam("count"))
+    .returning(counters.c.value)
+)
+_BY_ID = select(jobs).where(jobs.c.id == bindparam("job_id"))
+_CHANGE = update(jobs).where(jobs.c.number == bindparam("job_number"))
+_ADD_TRANSITION = insert(transitions)
+_ADD_OUTPUT = insert(outputs)
+_START_ATTEMPT = (
+    update(jobs)
+    .where(jobs.c.number == bindparam("job_number"))
+    .values(
+        status="staging_inputs",
+        change=bindparam("change"),
+        attempt=bindparam("attempt"),
+        started_at=None,
+    )
+)
+_PENDING_IN = (
+    select(jobs)
+    .where(jobs.c.status == "pending", jobs.c.queue == bindparam("queue_name"))
+    .order_by(jobs.c.number)
+    .limit(bindparam("most", type_=Integer))
+)
+_LOADS = (
+    select(jobs.c.queue, func.count(), func.sum(jobs.c.cpus), func.sum(jobs.c.memory_mib))
+    .where(jobs.c.status.in_(ACTIVE))
+    .group_by(jobs.c.queue)
+)
 _ID_PART = re.compile(r"^[0-9a-f-]{1,36}$")
 
 
@@ -73,13 +106,8 @@ class Load:
 
 def take_numbers(transaction: Transaction, name: str, count: int) -> int:
     """The first of `count` consecutive new numbers of the counter `name`."""
-    statement = (
-        update(counters)
-        .where(counters.c.name == name)
-        .values(value=counters.c.value + count)
-        .returning(counters.c.value)
-    )
-    last = int(transaction.connection.execute(statement).scalar_one())
+    values = {"counter": name, "count": count}
+    last = int(transaction.connection.execute(_TAKE_NUMBERS, values).scalar_one())
     if name == "change":
         transaction.last_change = last
     return last - count + 1
@@ -122,10 +150,8 @@ def by_numbers(connection: Connection, first: int, count: int) -> list[JobRow]:
 
 def by_id(connection: Connection, job_id: str, owner: str | None = None) -> JobRow | None:
     """One job with every column, None if there is none (or it is somebody else's)."""
-    statement = select(jobs).where(jobs.c.id == job_id)
-    if owner is not None:
-        statement = statement.where(jobs.c.owner == owner)
-    return connection.execute(statement).one_or_none()
+    row = connection.execute(_BY_ID, {"job_id": job_id}).one_or_none()
+    return None if row is None or owner not in (None, row.owner) else row
 
 
 def change(transaction: Transaction, number: int, steps: Sequence[Step], **values: Any) -> None:
@@ -135,7 +161,7 @@ def change(transaction: Transaction, number: int, steps: Sequence[Step], **value
     if steps:
         values["status"] = steps[-1].status
         transaction.connection.execute(
-            insert(transitions),
+            _ADD_TRANSITION,
             [
                 {
                     "change": first + i,
@@ -147,9 +173,8 @@ def change(transaction: Transaction, number: int, steps: Sequence[Step], **value
                 for i, step in enumerate(steps)
             ],
         )
-    transaction.connection.execute(
-        update(jobs).where(jobs.c.number == number).values(change=last, **values)
-    )
+    # the names of the values are the statement's key in SQLAlchemy's cache: few ways to call this
+    transaction.connection.execute(_CHANGE, {**values, "job_number": number, "change": last})
 
 
 def start_attempts(transaction: Transaction, rows: Sequence[JobRow], at: float) -> None:
@@ -159,19 +184,9 @@ def start_attempts(transaction: Transaction, rows: Sequence[JobRow], at: float) 
         {"job_number": row.number, "change": first + i, "attempt": row.attempt + 1}
         for i, row in enumerate(rows)
     ]
-    statement = (
-        update(jobs)
-        .where(jobs.c.number == bindparam("job_number"))
-        .values(
-            status="staging_inputs",
-            change=bindparam("change"),
-            attempt=bindparam("attempt"),
-            started_at=None,
-        )
-    )
-    transaction.connection.execute(statement, values)
+    transaction.connection.execute(_START_ATTEMPT, values)
     transaction.connection.execute(
-        insert(transitions), [{**row, "status": "staging_inputs", "at": at} for row in values]
+        _ADD_TRANSITION, [{**row, "status": "staging_inputs", "at": at} for row in values]
     )
 
 
@@ -184,7 +199,7 @@ def keep_outputs(
         for position, file in enumerate(files)
     ]
     if rows:
-        transaction.connection.execute(insert(outputs), rows)
+        transaction.connection.execute(_ADD_OUTPUT, rows)
 
 
 def outputs_of(connection: Connection, number: int) -> list[JobRow]:
@@ -264,24 +279,13 @@ def changed_after(
 
 def pending_in(connection: Connection, queue: str, limit: int) -> list[JobRow]:
     """The longest-waiting jobs of a queue, all columns."""
-    statement = (
-        select(jobs)
-        .where(jobs.c.status == "pending", jobs.c.queue == queue)
-        .order_by(jobs.c.number)
-        .limit(limit)
-    )
-    return list(connection.execute(statement))
+    return list(connection.execute(_PENDING_IN, {"queue_name": queue, "most": limit}))
 
 
 def loads(connection: Connection, *, with_pending: bool = False) -> dict[str, Load]:
     """What runs in each queue, and with `with_pending` how many wait."""
     found: dict[str, Load] = {}
-    statement = (
-        select(jobs.c.queue, func.count(), func.sum(jobs.c.cpus), func.sum(jobs.c.memory_mib))
-        .where(jobs.c.status.in_(ACTIVE))
-        .group_by(jobs.c.queue)
-    )
-    for queue, running, cpus, memory_mib in connection.execute(statement):
+    for queue, running, cpus, memory_mib in connection.execute(_LOADS):
         found[queue] = Load(running, int(cpus), int(memory_mib))
     if with_pending:
         waiting = (
