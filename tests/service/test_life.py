@@ -11,8 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-
-from conftest import RunningService  # type: ignore[import-not-found]
+from running_service import RunningService
 
 
 @pytest.fixture
@@ -104,11 +103,11 @@ def test_an_uploaded_file_is_an_input(service: RunningService) -> None:
     assert service.output(job, "STDOUT.txt").strip() == "300000"
 
 
-def test_an_upload_of_other_bytes_is_refused_and_kept_nowhere(service: RunningService) -> None:
-    answer = service.http.put(f"/uploads/{'0' * 64}", content=b"x")
+def test_an_upload_of_other_bytes_is_refused_and_kept_nowhere(own_service: RunningService) -> None:
+    answer = own_service.http.put(f"/uploads/{'0' * 64}", content=b"x")
     assert (answer.status_code, answer.json()["code"]) == (422, "hash_mismatch")
-    assert list((service.data / "files" / "incoming").iterdir()) == []
-    assert list((service.data / "files" / "uploads").iterdir()) == []
+    assert list((own_service.data / "files" / "incoming").iterdir()) == []
+    assert list((own_service.data / "files" / "uploads").iterdir()) == []
 
 
 def test_an_output_is_an_input_of_the_next_job(service: RunningService) -> None:
@@ -159,17 +158,17 @@ def test_what_a_job_writes_can_be_read_while_it_runs(service: RunningService) ->
     assert service.http.get(f"/jobs/{job['id']}/logs/stderr").text == "err\n"
 
 
-def test_the_feed_tells_every_change_once(service: RunningService) -> None:
-    start = service.http.get("/changes").json()["last"]
-    job = service.submit({"executable": "sleep 0.3"})[0]
+def test_the_feed_tells_every_change_once(own_service: RunningService) -> None:
+    start = own_service.http.get("/changes").json()["last"]
+    job = own_service.submit({"executable": "sleep 0.3"})[0]
     seen, after = [], start
     while not seen or seen[-1] != "completed":
-        page = service.http.get("/changes", params={"after": after, "wait": 10}).json()
+        page = own_service.http.get("/changes", params={"after": after, "wait": 10}).json()
         assert all(change["number"] > after for change in page["changes"])
         seen += [change["job"]["status"] for change in page["changes"]]
         after = page["last"]
     assert len(seen) == len(set(seen)), "a state was told twice"
-    assert service.status(job)["change"] == after
+    assert own_service.status(job)["change"] == after
 
 
 def test_a_waiting_feed_answers_at_once(service: RunningService) -> None:
@@ -183,14 +182,14 @@ def test_a_waiting_feed_answers_at_once(service: RunningService) -> None:
     timer.join()
 
 
-def test_stopping_does_not_wait_for_those_who_wait(service: RunningService) -> None:
-    after = service.http.get("/changes").json()["last"]
+def test_stopping_does_not_wait_for_those_who_wait(own_service: RunningService) -> None:
+    after = own_service.http.get("/changes").json()["last"]
     waiter = threading.Thread(
-        target=lambda: service.http.get("/changes", params={"after": after, "wait": 25})
+        target=lambda: own_service.http.get("/changes", params={"after": after, "wait": 25})
     )
     waiter.start()
     time.sleep(0.2)
     started = time.monotonic()
-    service.stop()
+    own_service.stop()
     assert time.monotonic() - started < 5
     waiter.join()

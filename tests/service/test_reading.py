@@ -7,20 +7,19 @@ import stat
 from pathlib import Path
 
 import pytest
-
-from conftest import RunningService  # type: ignore[import-not-found]
+from running_service import RunningService
 
 
 def ids(page: dict[str, list[dict[str, str]]]) -> list[str]:
     return [job["id"] for job in page["jobs"]]
 
 
-def test_pages_follow_each_other_newest_first(service: RunningService) -> None:
-    jobs = service.submit(*({"executable": "true"} for _ in range(7)))
+def test_pages_follow_each_other_newest_first(own_service: RunningService) -> None:
+    jobs = own_service.submit(*({"executable": "true"} for _ in range(7)))
     seen, cursor = [], None
     while True:
         params = {"limit": 3, **({"cursor": cursor} if cursor else {})}
-        page = service.http.get("/jobs", params=params).json()
+        page = own_service.http.get("/jobs", params=params).json()
         seen += ids(page)
         cursor = page["next_cursor"]
         if cursor is None:
@@ -28,10 +27,10 @@ def test_pages_follow_each_other_newest_first(service: RunningService) -> None:
     assert seen == [job["id"] for job in reversed(jobs)]
 
 
-def test_lists_can_be_narrowed(service: RunningService) -> None:
-    a = service.run(executable="true", jobname="alpha one")
-    b = service.run(executable="false", jobname="alpha_two", queue="Prod")
-    get = service.http.get
+def test_lists_can_be_narrowed(own_service: RunningService) -> None:
+    a = own_service.run(executable="true", jobname="alpha one")
+    b = own_service.run(executable="false", jobname="alpha_two", queue="Prod")
+    get = own_service.http.get
     assert ids(get("/jobs", params={"status": "failed"}).json()) == [b["id"]]
     both = get("/jobs", params={"status": ["failed", "completed"]}).json()
     assert ids(both) == [b["id"], a["id"]]
@@ -42,12 +41,12 @@ def test_lists_can_be_narrowed(service: RunningService) -> None:
     assert ids(get("/jobs", params={"name": "%"}).json()) == []
 
 
-def test_a_selector_finds_by_id_prefix_name_and_last(service: RunningService) -> None:
-    first = service.submit({"executable": "true", "jobname": "first"})[0]
-    last = service.submit({"executable": "true", "jobname": first["id"][:6]})[0]
+def test_a_selector_finds_by_id_prefix_name_and_last(own_service: RunningService) -> None:
+    first = own_service.submit({"executable": "true", "jobname": "first"})[0]
+    last = own_service.submit({"executable": "true", "jobname": first["id"][:6]})[0]
 
     def select(selector: str) -> list[str]:
-        return ids(service.http.get("/jobs/select", params={"selector": selector}).json())
+        return ids(own_service.http.get("/jobs/select", params={"selector": selector}).json())
 
     assert select(first["id"]) == [first["id"]]
     assert select(first["id"][:6].upper()) == [first["id"]], "an id wins over a name"

@@ -1,4 +1,4 @@
-"""What a killed service, runner or launcher must not change."""
+"""What a killed own_service, runner or launcher must not change."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from running_service import RunningService
 from waiting import wait_until
-
-from conftest import RunningService  # type: ignore[import-not-found]
 
 
 def processes_of(job: dict[str, object]) -> list[psutil.Process]:
@@ -38,71 +37,73 @@ def runner_of(job: dict[str, object]) -> psutil.Process:
     return parent
 
 
-def test_a_running_job_outlives_the_service_and_is_found_again(service: RunningService) -> None:
-    job = service.submit({"executable": "sleep 2; echo done"})[0]
-    service.until_status(job, "processing")
-    service.kill()
-    service.start()
-    assert service.status(job)["status"] == "processing"
-    ended = service.wait(job)[0]
-    assert (ended["status"], service.output(ended, "STDOUT.txt")) == ("completed", "done\n")
+def test_a_running_job_outlives_the_service_and_is_found_again(own_service: RunningService) -> None:
+    job = own_service.submit({"executable": "sleep 2; echo done"})[0]
+    own_service.until_status(job, "processing")
+    own_service.kill()
+    own_service.start()
+    assert own_service.status(job)["status"] == "processing"
+    ended = own_service.wait(job)[0]
+    assert (ended["status"], own_service.output(ended, "STDOUT.txt")) == ("completed", "done\n")
     assert ended["attempt"] == 1
 
 
-def test_a_job_that_ended_while_no_service_ran_is_found_ended(service: RunningService) -> None:
-    job = service.submit({"executable": "sleep 1; echo done > a.txt", "outputs": "a.txt"})[0]
-    service.until_status(job, "processing")
-    service.kill()
+def test_a_job_that_ended_while_no_service_ran_is_found_ended(own_service: RunningService) -> None:
+    job = own_service.submit({"executable": "sleep 1; echo done > a.txt", "outputs": "a.txt"})[0]
+    own_service.until_status(job, "processing")
+    own_service.kill()
     wait_until(lambda: not processes_of(job), timeout=10)
-    service.start()
-    ended = service.wait(job)[0]
-    assert (ended["status"], service.output(ended, "a.txt")) == ("completed", "done\n")
+    own_service.start()
+    ended = own_service.wait(job)[0]
+    assert (ended["status"], own_service.output(ended, "a.txt")) == ("completed", "done\n")
 
 
-def test_a_killed_runner_is_a_lost_job_and_leaves_nothing_running(service: RunningService) -> None:
-    job = service.submit({"executable": "setsid sleep 100 & sleep 100"})[0]
-    service.until_status(job, "processing")
+def test_a_killed_runner_is_a_lost_job_and_leaves_nothing_running(
+    own_service: RunningService,
+) -> None:
+    job = own_service.submit({"executable": "setsid sleep 100 & sleep 100"})[0]
+    own_service.until_status(job, "processing")
     wait_until(lambda: len(processes_of(job)) >= 3, timeout=10)
     started = time.monotonic()
     runner_of(job).kill()
-    ended = service.wait(job)[0]
+    ended = own_service.wait(job)[0]
     assert time.monotonic() - started < 10
     assert (ended["status"], ended["reason"]) == ("failed", "lost")
     assert processes_of(job) == []
 
 
-def test_a_lost_job_is_retried_as_often_as_it_asked(service: RunningService) -> None:
-    job = service.submit({"executable": "sleep 100", "retries": 1})[0]
+def test_a_lost_job_is_retried_as_often_as_it_asked(own_service: RunningService) -> None:
+    job = own_service.submit({"executable": "sleep 100", "retries": 1})[0]
     for attempt in (1, 2):
         wait_until(
             lambda attempt=attempt: (
-                (now := service.status(job))["attempt"] == attempt
+                (now := own_service.status(job))["attempt"] == attempt
                 and now["status"] == "processing"
                 and processes_of(job)
             ),
             timeout=15,
-            what=lambda: service.status(job),
+            what=lambda: own_service.status(job),
         )
         runner_of(job).kill()
-    ended = service.wait(job)[0]
+    ended = own_service.wait(job)[0]
     assert (ended["status"], ended["reason"], ended["attempt"]) == ("failed", "lost", 2)
 
 
-def test_a_killed_launcher_is_replaced(service: RunningService) -> None:
-    assert service.process is not None
-    service.run(executable="true")
-    for child in psutil.Process(service.process.pid).children():
+def test_a_killed_launcher_is_replaced(own_service: RunningService) -> None:
+    assert own_service.process is not None
+    own_service.run(executable="true")
+    for child in psutil.Process(own_service.process.pid).children():
         child.kill()
-    assert service.run(executable="true")["status"] == "completed"
+    assert own_service.run(executable="true")["status"] == "completed"
 
 
-def test_jobs_run_on_when_the_service_stops_in_order(service: RunningService) -> None:
-    job = service.submit({"executable": "sleep 1; echo on"})[0]
-    service.until_status(job, "processing")
-    assert service.stop() == 0
+def test_jobs_run_on_when_the_service_stops_in_order(own_service: RunningService) -> None:
+    job = own_service.submit({"executable": "sleep 1; echo on"})[0]
+    own_service.until_status(job, "processing")
+    assert own_service.stop() == 0
     assert processes_of(job)
-    service.start()
-    assert service.wait(job)[0]["status"] == "completed"
+    own_service.start()
+    assert own_service.wait(job)[0]["status"] == "completed"
 
 
 # httpcore leaves the socket of a refused connection to the garbage collector
@@ -157,7 +158,7 @@ def all_ended(service: RunningService) -> list[dict[str, object]] | bool:
     return all(job["ended_at"] for job in jobs) and jobs
 
 
-def test_cancel_leaves_nothing_of_a_five_process_tree(service: RunningService) -> None:
+def test_cancel_leaves_nothing_of_a_five_process_tree(own_service: RunningService) -> None:
     """setsid, double fork, SIGTERM ignored, children that fork on: all gone, and only then told."""
     script = """
 import os, signal, subprocess, sys, time
@@ -175,22 +176,22 @@ open("ready", "w").close()
 while True:
     time.sleep(1)
 """
-    job = service.submit(
+    job = own_service.submit(
         {"executable": "python3 tree.py", "script_name": "tree.py", "script": script}
     )[0]
     wait_until(lambda: len(processes_of(job)) >= 5, timeout=15)
-    answer = service.http.post(f"/jobs/{job['id']}/cancel")
+    answer = own_service.http.post(f"/jobs/{job['id']}/cancel")
     assert answer.status_code == 200
-    ended = service.wait(job)[0]
+    ended = own_service.wait(job)[0]
     assert processes_of(job) == []
     assert (ended["status"], ended["reason"]) == ("cancelled", "user")
 
 
-def test_a_service_that_is_stopped_for_a_while_loses_nothing(service: RunningService) -> None:
-    assert service.process is not None
-    job = service.submit({"executable": "sleep 0.5; echo on"})[0]
-    service.until_status(job, "processing")
-    os.kill(service.process.pid, signal.SIGSTOP)
+def test_a_service_that_is_stopped_for_a_while_loses_nothing(own_service: RunningService) -> None:
+    assert own_service.process is not None
+    job = own_service.submit({"executable": "sleep 0.5; echo on"})[0]
+    own_service.until_status(job, "processing")
+    os.kill(own_service.process.pid, signal.SIGSTOP)
     wait_until(lambda: not processes_of(job), timeout=10)
-    os.kill(service.process.pid, signal.SIGCONT)
-    assert service.wait(job)[0]["status"] == "completed"
+    os.kill(own_service.process.pid, signal.SIGCONT)
+    assert own_service.wait(job)[0]["status"] == "completed"

@@ -9,21 +9,21 @@ import sys
 from pathlib import Path
 
 import pytest
+from running_service import RunningService
 from sqlalchemy import create_engine, inspect, text
 from waiting import wait_until
 
-from conftest import RunningService  # type: ignore[import-not-found]
 from kotta.errors import ConfigError
 from kotta_service.settings import load_settings
 from kotta_service.store import migration, schema
 
 
-def refusal(service: RunningService) -> dict[str, str]:
+def refusal(own_service: RunningService) -> dict[str, str]:
     """What a service says that cannot start."""
-    command = [sys.executable, "-m", "kotta_service", "--local", "--socket", service.socket]
+    command = [sys.executable, "-m", "kotta_service", "--local", "--socket", own_service.socket]
     ended = subprocess.run(
-        [*command, "--data", service.data, "--ready-fd", "1"],
-        env=service.environment,
+        [*command, "--data", own_service.data, "--ready-fd", "1"],
+        env=own_service.environment,
         capture_output=True,
         timeout=20,
     )
@@ -33,16 +33,16 @@ def refusal(service: RunningService) -> dict[str, str]:
     return answer
 
 
-def test_a_second_service_on_the_same_data_is_refused(service: RunningService) -> None:
-    assert "another service" in refusal(service)["error"]
-    assert service.http.get("/service").status_code == 200
+def test_a_second_service_on_the_same_data_is_refused(own_service: RunningService) -> None:
+    assert "another service" in refusal(own_service)["error"]
+    assert own_service.http.get("/service").status_code == 200
 
 
-def test_a_stale_socket_is_replaced(service: RunningService) -> None:
-    service.kill()
-    assert service.socket.exists()
-    service.start()
-    assert service.http.get("/service").status_code == 200
+def test_a_stale_socket_is_replaced(own_service: RunningService) -> None:
+    own_service.kill()
+    assert own_service.socket.exists()
+    own_service.start()
+    assert own_service.http.get("/service").status_code == 200
 
 
 def test_a_wrong_setting_is_named(stopped_service: RunningService) -> None:
@@ -87,10 +87,10 @@ def test_an_idle_service_leaves_but_not_while_a_job_runs(stopped_service: Runnin
     assert not stopped_service.socket.exists()
 
 
-def test_it_can_be_asked_to_stop(service: RunningService) -> None:
-    assert service.http.post("/service/stop").status_code == 202
-    assert service.process is not None
-    assert service.process.wait(10) == 0
+def test_it_can_be_asked_to_stop(own_service: RunningService) -> None:
+    assert own_service.http.post("/service/stop").status_code == 202
+    assert own_service.process is not None
+    assert own_service.process.wait(10) == 0
 
 
 def test_a_full_disk_is_said_and_nothing_is_kept(

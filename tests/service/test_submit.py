@@ -5,8 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-
-from conftest import RunningService  # type: ignore[import-not-found]
+from running_service import RunningService
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -35,11 +34,11 @@ def test_a_job_without_its_script_text_lists_the_script_as_not_available(
     assert service.output(job, "STDOUT.txt") == "Hello World!\n"
 
 
-def test_the_same_key_gives_the_same_jobs_once(service: RunningService) -> None:
-    first = service.submit({"executable": "true"}, {"executable": "true"}, key="k1")
-    again = service.submit({"executable": "true"}, {"executable": "true"}, key="k1")
+def test_the_same_key_gives_the_same_jobs_once(own_service: RunningService) -> None:
+    first = own_service.submit({"executable": "true"}, {"executable": "true"}, key="k1")
+    again = own_service.submit({"executable": "true"}, {"executable": "true"}, key="k1")
     assert [job["id"] for job in first] == [job["id"] for job in again]
-    assert len(service.http.get("/jobs").json()["jobs"]) == 2
+    assert len(own_service.http.get("/jobs").json()["jobs"]) == 2
 
 
 def test_the_same_key_with_another_body_is_refused(service: RunningService) -> None:
@@ -51,19 +50,19 @@ def test_the_same_key_with_another_body_is_refused(service: RunningService) -> N
 
 
 def test_eight_clients_racing_with_the_same_keys_make_each_job_once(
-    service: RunningService,
+    own_service: RunningService,
 ) -> None:
     def client(_: int) -> list[str]:
-        return [service.submit({"executable": "true"}, key=f"k{i}")[0]["id"] for i in range(20)]
+        return [own_service.submit({"executable": "true"}, key=f"k{i}")[0]["id"] for i in range(20)]
 
     with ThreadPoolExecutor(8) as pool:
         results = list(pool.map(client, range(8)))
     assert all(result == results[0] for result in results)
-    assert len(service.http.get("/jobs", params={"limit": 1000}).json()["jobs"]) == 20
+    assert len(own_service.http.get("/jobs", params={"limit": 1000}).json()["jobs"]) == 20
 
 
-def test_all_of_a_submission_is_accepted_or_none(service: RunningService) -> None:
-    answer = service.http.post(
+def test_all_of_a_submission_is_accepted_or_none(own_service: RunningService) -> None:
+    answer = own_service.http.post(
         "/jobs", json={"jobs": [{"executable": "true"}, {"executable": "true", "queue": "Tset"}]}
     )
     assert answer.status_code == 422
@@ -74,7 +73,7 @@ def test_all_of_a_submission_is_accepted_or_none(service: RunningService) -> Non
             "hint": "the queues are `Test`, `Prod`",
         }
     ]
-    assert service.http.get("/jobs").json()["jobs"] == []
+    assert own_service.http.get("/jobs").json()["jobs"] == []
 
 
 @pytest.mark.parametrize(
@@ -120,15 +119,15 @@ def test_more_jobs_than_fit_wait_and_run_in_order(service: RunningService) -> No
     assert starts == sorted(starts)
 
 
-def test_a_queue_holds_what_it_has_room_for(service: RunningService) -> None:
-    jobs = service.submit(*({"executable": "sleep 60"} for _ in range(3)))
+def test_a_queue_holds_what_it_has_room_for(own_service: RunningService) -> None:
+    jobs = own_service.submit(*({"executable": "sleep 60"} for _ in range(3)))
     for job in jobs[:2]:
-        service.until_status(job, "processing")
-    queue = service.http.get("/queues").json()["queues"][0]
+        own_service.until_status(job, "processing")
+    queue = own_service.http.get("/queues").json()["queues"][0]
     assert (queue["running"], queue["pending"], queue["cpus_used"]) == (2, 1, 2)
-    assert service.status(jobs[2])["status"] == "pending"
-    service.http.post(f"/jobs/{jobs[0]['id']}/cancel")
-    service.until_status(jobs[2], "processing")
+    assert own_service.status(jobs[2])["status"] == "pending"
+    own_service.http.post(f"/jobs/{jobs[0]['id']}/cancel")
+    own_service.until_status(jobs[2], "processing")
 
 
 def test_a_failing_command_fails_its_job_and_keeps_its_outputs(service: RunningService) -> None:
