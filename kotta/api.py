@@ -131,8 +131,11 @@ class Api:
     def select(self, selector: str) -> JobPage:
         return self._get(JobPage, "/jobs/select", {"selector": selector})
 
-    def status(self, job_id: str) -> JobDetail:
-        return self._get(JobDetail, f"/jobs/{quote(job_id, safe='')}")
+    def status(self, job_id: str, wait_seconds: float = 0) -> JobDetail:
+        """Everything about a job, once it has ended or `wait_seconds` have passed."""
+        path = f"/jobs/{quote(job_id, safe='')}"
+        params = {"wait": wait_seconds} if wait_seconds else None
+        return self._get(JobDetail, path, params, wait_seconds)
 
     def cancel(self, job_id: str) -> Job:
         path = f"/jobs/{quote(job_id, safe='')}/cancel"
@@ -140,10 +143,21 @@ class Api:
         return _parsed(Job, self._json("POST", path, repeatable=True))
 
     def changes(
-        self, after: int | None, wait_seconds: float = 0, job_ids: Iterable[str] = ()
+        self,
+        after: int | None,
+        wait_seconds: float = 0,
+        job_ids: Iterable[str] = (),
+        *,
+        results: bool = False,
     ) -> ChangePage:
-        """What changed after a number, as soon as something did or `wait_seconds` have passed."""
+        """What changed after a number, as soon as something did or `wait_seconds` have passed.
+
+        Args:
+            results: with the results of function calls that have ended.
+        """
         params: dict[str, Any] = {"job": list(job_ids)}
+        if results:
+            params["results"] = "true"
         if after is not None:
             params.update(after=after, wait=wait_seconds)
         return self._get(ChangePage, "/changes", params, wait_seconds)

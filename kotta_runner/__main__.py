@@ -6,7 +6,8 @@ import json
 import os
 import sys
 
-from kotta_runner.run import CancelSignal, run_attempt
+from kotta_runner.run import run_attempt
+from kotta_runner.signals import CancelSignal
 
 
 def main() -> int:

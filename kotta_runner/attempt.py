@@ -28,11 +28,12 @@ class Attempt:
     def claim(self) -> bool:
         """Takes the lock and empties what an earlier runner left; False: this attempt is not ours.
 
-        It is not if another runner is at work, or if its command was started before.
+        It is not if another runner is at work, if its command was started before, or if it is over:
+        what was cancelled or failed before its start must not begin anew.
         """
         os.makedirs(self.directory, mode=0o700, exist_ok=True)
         self._lock = os.open(self.path("lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if not self._locked() or os.path.exists(self.path("started")):
+        if not self._locked() or self._is_over():
             self.release()
             return False
         os.ftruncate(self._lock, 0)
@@ -42,6 +43,10 @@ class Attempt:
 
     def release(self) -> None:
         """Lets go of the lock; everything else has been said."""
+        os.close(self._lock)
+
+    def forget(self) -> None:
+        """In a fork of the runner: lets the runner alone hold the lock."""
         os.close(self._lock)
 
     def ask_cancel(self) -> None:
@@ -77,10 +82,16 @@ class Attempt:
 
     def remove_work(self) -> None:
         """Removes what the command left in its folder; an empty folder is not worth the effort."""
-        with os.scandir(self.work) as entries:
-            is_empty = next(entries, None) is None
+        try:
+            with os.scandir(self.work) as entries:
+                is_empty = next(entries, None) is None
+        except OSError:
+            return  # the command removed it, or put something else in its place
         if not is_empty:
             shutil.rmtree(self.work, ignore_errors=True)
+
+    def _is_over(self) -> bool:
+        return any(os.path.exists(self.path(name)) for name in ("started", "exit.json"))
 
     def _locked(self) -> bool:
         # the service looks whether the lock is free by taking it for a moment

@@ -7,6 +7,7 @@ say, and for their end.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import select
@@ -18,7 +19,8 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional
 
 from kotta_runner.frames import Inbox, send
 from kotta_runner.report import Launcher
-from kotta_runner.run import CancelSignal, run_attempt
+from kotta_runner.run import run_attempt
+from kotta_runner.signals import CancelSignal
 
 MAX_IDLE = 4
 MAX_ATTEMPTS = 200
@@ -33,6 +35,8 @@ class Runner(NamedTuple):
 
 
 def main() -> int:
+    with contextlib.suppress(ImportError):
+        import kotta_runner.call  # noqa: F401 (for the forks that make calls)
     gc.disable()
     gc.freeze()  # so that no collector touches, and copies, the launcher's pages in a runner
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for whoever is in front
@@ -71,6 +75,8 @@ class _Pool:
             if self._commands.descriptor in ready:
                 for command in self._commands.receive():
                     self._launch(command["launch"])
+        for runner in [*self._idle, *(runner for runner, _ in self._busy.values())]:
+            runner.launches.close()
 
     def _launch(self, launch: Dict[str, Any]) -> None:
         key = {"job_id": launch["job_id"], "attempt": launch["attempt"]}
@@ -137,10 +143,9 @@ def _be_a_runner(launches: int, launcher: Launcher) -> None:
             if launch is None:
                 break
             run_attempt(launch, cancel, launcher)
-            if not launcher.lives():
-                break
             leaves = count == MAX_ATTEMPTS
-            send(launcher.notes, {"ended": os.getpid(), "leaves": leaves})
+            if not launcher.tell({"ended": os.getpid(), "leaves": leaves}):
+                break
         code = 0
     except BaseException:
         traceback.print_exc()

@@ -14,7 +14,9 @@ import time
 from typing import Callable, Dict, List, Optional, Set
 
 _PR_SET_CHILD_SUBREAPER = 36  # Source: prctl(2), linux/prctl.h
+_PR_SET_PDEATHSIG = 1
 _PAUSE_SECONDS = 0.01
+_LONGEST_PAUSE_SECONDS = 0.2
 try:
     # looked up once, before any fork: each runner calls it first of all
     _prctl: Optional[Callable[..., int]] = ctypes.CDLL(None, use_errno=True).prctl
@@ -28,12 +30,19 @@ def become_subreaper() -> None:
         _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+def end_with_parent(parent: int) -> None:
+    """From now on, this process is killed when its parent, of that id, ends (Linux)."""
+    if _prctl is not None:
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)  # it ended before we asked
+
+
 def descendants() -> Set[int]:
     """Every live process below this one; zombies are left out."""
     if not _has_children():
-        return (
-            set()
-        )  # a subreaper without children has no descendants: no need to read all of /proc
+        # a subreaper without children has no descendants: no need to read all of /proc
+        return set()
     children: Dict[int, List[int]] = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
@@ -56,12 +65,8 @@ def tagged(tag: str) -> Set[int]:
     for entry in os.listdir("/proc"):
         if not entry.isdigit() or int(entry) == os.getpid():
             continue
-        try:
-            with open("/proc/%s/environ" % entry, "rb") as file:
-                if wanted in file.read().split(b"\0"):
-                    found.add(int(entry))
-        except OSError:
-            continue
+        if wanted in _environment(entry).split(b"\0"):
+            found.add(int(entry))
     return found
 
 
@@ -116,11 +121,14 @@ def kill_until_none(find: Callable[[], Set[int]], reap: Callable[[], None]) -> N
 
     Each round stops them first, so that none can fork while its siblings are being killed.
     """
+    pause = _PAUSE_SECONDS
     while processes := find():
         send(processes, signal.SIGSTOP)
         send(find() | processes, signal.SIGKILL)
         reap()
-        time.sleep(_PAUSE_SECONDS)
+        time.sleep(pause)
+        # one that is stuck in the kernel may take long
+        pause = min(pause * 1.2, _LONGEST_PAUSE_SECONDS)
 
 
 def end_gently(
@@ -129,11 +137,13 @@ def end_gently(
     """SIGTERM for all that `find` finds; after `grace_seconds` SIGKILL, until none is left."""
     send(find(), signal.SIGTERM)
     deadline = time.monotonic() + grace_seconds
+    pause = _PAUSE_SECONDS
     while time.monotonic() < deadline:
         reap()
         if not find():
             return
-        time.sleep(_PAUSE_SECONDS)
+        time.sleep(max(0.0, min(pause, deadline - time.monotonic())))
+        pause = min(pause * 1.2, _LONGEST_PAUSE_SECONDS)
     kill_until_none(find, reap)
 
 
@@ -145,11 +155,34 @@ def _has_children() -> bool:
     return True
 
 
-def _parent(process: int) -> Optional[int]:
+def _environment(process: str) -> bytes:
+    """What a process was started with; empty if it is not ours to read, or gone."""
     try:
-        with open("/proc/%d/stat" % process, "rb") as file:
-            # Source: proc(5): pid (name) state ppid; the name may contain anything, `)` too
-            state, parent = file.read().rpartition(b")")[2].split()[:2]
+        return _read("/proc/%s/environ" % process)
+    except ProcessLookupError:
+        pass  # its first thread has ended, perhaps before others, who have it still
     except OSError:
+        return b""
+    with contextlib.suppress(OSError):
+        for thread in os.listdir("/proc/%s/task" % process):
+            with contextlib.suppress(OSError):
+                return _read("/proc/%s/task/%s/environ" % (process, thread))
+    return b""
+
+
+def _parent(process: int) -> Optional[int]:
+    """The parent of a live process, None if it is not (any more)."""
+    try:
+        # Source: proc(5): pid (name) state ppid; the name may contain anything, `)` too
+        fields = _read("/proc/%d/stat" % process).rpartition(b")")[2].split()
+        # whose first thread has ended looks like a zombie, but for its number of threads
+        if fields[0] == b"X" or (fields[0] == b"Z" and int(fields[17]) < 2):
+            return None
+        return int(fields[1])
+    except (OSError, IndexError):
         return None
-    return None if state in (b"Z", b"X") else int(parent)
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import threading
@@ -35,6 +36,14 @@ class Launcher(NamedTuple):
         """Whether it is there still: without it this process has another parent."""
         return os.getppid() == self.pid
 
+    def tell(self, note: Dict[str, Any]) -> bool:
+        """Hands it a note; False if it is gone, which may be so a moment before `lives` sees it."""
+        if self.lives():
+            with contextlib.suppress(OSError):
+                send(self.notes, note)
+                return True
+        return False
+
 
 class Reporter:
     """Reports of one attempt: through the launcher while there is one, else to the service itself.
@@ -49,15 +58,17 @@ class Reporter:
         self._service: Optional[Dict[str, str]] = launch.get("service")
         self._key = {"job_id": launch["job_id"], "attempt": launch["attempt"]}
         self._on_cancel = on_cancel
+        self._is_wanted = self._service is not None
 
     def tell(self, phase: str, timeline: Dict[str, float]) -> None:
         """Reports a phase."""
         message = {**self._key, "phase": phase, "timeline": dict(timeline)}
-        if self._launcher is not None and self._launcher.lives():
-            send(self._launcher.notes, {"phase": message})
-        elif self._service is not None:
+        if self._launcher is not None and self._launcher.tell({"phase": message}):
+            return
+        if self._is_wanted:
             # in a thread of its own: the answer may be long in coming
-            threading.Thread(target=self._tell_once, args=(message,), daemon=True).start()
+            body = json.dumps({**message, "record": None}).encode()
+            threading.Thread(target=self._post, args=(body,), daemon=True).start()
 
     def tell_end(self, record: Dict[str, Any]) -> bool:
         """Reports the end, unless a launcher does; again and again for a minute.
@@ -67,7 +78,7 @@ class Reporter:
         """
         if self._launcher is not None and self._launcher.lives():
             return True
-        if self._service is None:
+        if not self._is_wanted:
             return False
         message = {**self._key, "phase": "ended", "timeline": record["timeline"], "record": record}
         body = json.dumps(message).encode()
@@ -81,9 +92,6 @@ class Reporter:
                 return False
             time.sleep(pause)
             pause = min(pause * 2, 5)
-
-    def _tell_once(self, message: Dict[str, Any]) -> None:
-        self._post(json.dumps(message).encode())
 
     def _post(self, body: bytes) -> Optional[int]:
         """The status of the answer; None if there was none."""
@@ -101,6 +109,8 @@ class Reporter:
             connection.request("POST", _PATH, body, headers)
             answer = connection.getresponse()
             text = answer.read(65536)
+            if answer.status in (404, 409):
+                self._is_wanted = False
             if answer.status == 200 and json.loads(text).get("cancel") is True:
                 self._on_cancel()
             return answer.status

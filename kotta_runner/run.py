@@ -9,10 +9,12 @@ import signal
 import time
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
-from kotta_runner import process_tree, usage
+from kotta_runner import command, environment, process_tree, usage
 from kotta_runner.attempt import Attempt
 from kotta_runner.process_tree import Children
 from kotta_runner.report import COALESCE_SECONDS, Launcher, Reporter
+from kotta_runner.result import error_words, take_result
+from kotta_runner.signals import CANCEL_SIGNAL, CancelSignal, plain_signals
 from kotta_runner.stage_in import stage_in, write_script
 from kotta_runner.stage_out import stage_out
 from kotta_runner.staging import StagingError
@@ -34,8 +36,6 @@ class Outcome(NamedTuple):
     error: str = ""
 
 
-CANCEL_SIGNAL = signal.SIGUSR1
-IGNORED_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 CANCELLED = Outcome("cancelled", "user")
 
 
@@ -56,30 +56,6 @@ def run_attempt(
             attempt.release()
 
 
-class CancelSignal:
-    """Wakes this runner when it is asked to cancel; other signals do nothing: a logout ends no job.
-
-    What is to be cancelled, if anything, the attempt's directory says: a signal may come late, when
-    this process is at another attempt. Handlers, not SIG_IGN: what is ignored would stay ignored in
-    the command.
-
-    Attributes:
-        wakes: a descriptor that is readable once any signal has come.
-    """
-
-    def __init__(self) -> None:
-        self.wakes, writer = os.pipe()
-        os.set_blocking(writer, False)
-        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-        for number in IGNORED_SIGNALS:
-            signal.signal(number, lambda *_: None)
-        signal.signal(CANCEL_SIGNAL, lambda *_: None)
-
-    def empty(self) -> None:
-        """Forgets what woke us."""
-        os.read(self.wakes, 4096)
-
-
 class _Run:
     def __init__(
         self,
@@ -95,6 +71,8 @@ class _Run:
         self.timeline: Dict[str, float] = {}
         self.clock: Dict[str, float] = {}
         self.children = Children()
+        self.is_kept = False
+        self.result: Optional[Dict[str, Any]] = None
         self.sampler: Optional[usage.Sampler] = None
 
     def to_its_end(self) -> None:
@@ -105,6 +83,10 @@ class _Run:
             outcome = self._stage_in() or self._process()
             self._enter("staging_outputs")
             outputs = self._stage_out()
+            if self.launch.get("function"):
+                self.result = take_result(self.attempt, self.launch, outputs)
+                outcome = outcome._replace(error=outcome.error or error_words(self.result))
+            self.is_kept = True
         except StagingError as error:
             outcome = Outcome("failed", "staging", error=str(error))
         except Exception as error:
@@ -116,12 +98,15 @@ class _Run:
 
     def _stage_in(self) -> Optional[Outcome]:
         """None when everything is in place."""
-        if self.launch.get("inputs"):
+        if self.launch.get("inputs") or self.launch.get("requirements"):
             # in a process of its own, which can be ended while it waits for a silent server
+            runner = os.getpid()
             reader, writer = os.pipe()
             child = os.fork()
             if child == 0:
-                _in_child(writer, lambda: stage_in(self.attempt, self.launch))
+                # it shares the lock, and would keep it from the next runner if this one were lost
+                process_tree.end_with_parent(runner)
+                _in_child(writer, self._bring)
             os.close(writer)
             end = self._wait(child, "staging_inputs", deadline=None)
             if end == "cancel":
@@ -135,22 +120,25 @@ class _Run:
         write_script(self.attempt, self.launch.get("script"))
         return None
 
+    def _bring(self) -> None:
+        stage_in(self.attempt, self.launch)
+        if self.launch.get("requirements"):
+            environment.ensure(self.launch)
+
     def _process(self) -> Outcome:
         if self.attempt.cancel_asked():
             return CANCELLED
         if not self.attempt.mark_started():
             raise StagingError("this attempt was started before")
+        if self.attempt.cancel_asked():  # while the marker was being synced
+            return CANCELLED
         self._enter("processing")
         self.children = Children()  # what brought the inputs does not count
         deadline = self.clock["processing"] + self.launch["walltime_seconds"]
         self.sampler = usage.Sampler(
             self.attempt.path("usage.jsonl"), self.attempt.work, self.children
         )
-        try:
-            command = self._start()
-        except OSError as error:
-            raise StagingError("the command cannot be started: %s" % error.strerror) from error
-        end = self._wait(command, "processing", deadline)
+        end = self._wait(command.start(self.attempt, self.launch), "processing", deadline)
         if isinstance(end, int):
             self.children.end_gently(LEFTOVER_GRACE_SECONDS)
             return _outcome(end)
@@ -159,43 +147,6 @@ class _Run:
             return CANCELLED
         minutes = self.launch["walltime_seconds"] / 60
         return Outcome("failed", "walltime", error="it ran longer than its %g minutes" % minutes)
-
-    def _start(self) -> int:
-        """Starts the command and gives its process id."""
-        key = "%s/%d" % (self.launch["job_id"], self.launch["attempt"])
-        environment = {
-            **self.launch.get("environment", {}),
-            "KOTTA_JOB_ID": self.launch["job_id"],
-            "TURING_JOB_ID": self.launch["job_id"],
-            "KOTTA_ATTEMPT": str(self.launch["attempt"]),
-            "KOTTA_TAG": key,
-        }
-        both = self.launch["stdout"] == self.launch["stderr"]
-        flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND
-        stdout = os.open(self.attempt.path("stdout"), flags, 0o600)
-        stderr = stdout if both else os.open(self.attempt.path("stderr"), flags, 0o600)
-        os.chdir(self.attempt.work)
-        os.umask(0o022)
-        try:
-            return os.posix_spawn(
-                "/bin/sh",
-                ["/bin/sh", "-c", self.launch["command"]],
-                environment,
-                file_actions=[
-                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                    (os.POSIX_SPAWN_DUP2, stdout, 1),
-                    (os.POSIX_SPAWN_DUP2, stderr, 2),
-                ],
-                setsid=True,
-                # Python ignores these, and what is ignored stays so across exec
-                setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
-            )
-        finally:
-            os.umask(0o077)
-            os.chdir("/")
-            os.close(stdout)
-            if not both:
-                os.close(stderr)
 
     def _wait(self, child: int, phase: str, deadline: Optional[float]) -> Any:
         """Waits for a child's end, and looks after everything else meanwhile.
@@ -273,6 +224,7 @@ class _Run:
             "cpu_seconds": round(self.children.cpu_seconds, 6),
             "peak_memory_bytes": self.children.peak_memory_bytes,
             "outputs": outputs,
+            "result": self.result,
         }
 
     def _leave(self, record: Dict[str, Any]) -> None:
@@ -288,15 +240,8 @@ class _Run:
                 # a full disk: without its record the job would count as lost, so wait for room
                 time.sleep(_RECORD_PAUSE_SECONDS)
         self.reporter.tell_end(record)
-        if record["reason"] != "staging" or not record["outputs"]:
+        if self.is_kept or "processing" not in self.clock:
             self.attempt.remove_work()
-
-
-def _plain_signals() -> None:
-    """In a forked child: signals do again what they do by default."""
-    signal.set_wakeup_fd(-1)
-    for number in (*IGNORED_SIGNALS, CANCEL_SIGNAL):
-        signal.signal(number, signal.SIG_DFL)
 
 
 @contextlib.contextmanager
@@ -316,11 +261,11 @@ def _child_end(child: int) -> Any:
 def _in_child(writer: int, action: Callable[[], None]) -> None:
     """In a forked child: does it, writes an error's words to the pipe, and never returns."""
     try:
-        _plain_signals()
+        plain_signals()
         try:
             action()
         except Exception as error:
-            os.write(writer, str(error).encode()[:4096])
+            os.write(writer, str(error).encode()[-8192:])
     finally:
         os._exit(0)
 

@@ -76,16 +76,28 @@ def _is_much(work: int, names: List[str]) -> bool:
 def _keep(
     attempt: Attempt, launch: Dict[str, Any], work: Optional[int], name: str, target: str
 ) -> Dict[str, Any]:
-    missing: Dict[str, Any] = {"name": name, "available": False, "size_bytes": None, "sha256": None}
-    folder, source = work, name
     if "/" in name:
-        return missing  # O_NOFOLLOW guards the last step of a path only
+        return _missing(name)  # O_NOFOLLOW guards the last step of a path only
     if name == launch["stdout"]:
-        folder, source = None, attempt.path("stdout")
-    elif name == launch["stderr"]:
-        folder, source = None, attempt.path("stderr")
-    elif work is None:
-        return missing
+        return keep_file(attempt.path("stdout"), None, name, target)
+    if name == launch["stderr"]:
+        return keep_file(attempt.path("stderr"), None, name, target)
+    if work is None:
+        return _missing(name)
+    return keep_file(name, work, name, target)
+
+
+def _missing(name: str) -> Dict[str, Any]:
+    return {"name": name, "available": False, "size_bytes": None, "sha256": None}
+
+
+def keep_file(source: str, folder: Optional[int], name: str, target: str) -> Dict[str, Any]:
+    """Moves a file to `target` under `name`, hashed and synced; its line in the manifest.
+
+    Args:
+        source: its path, looked up in the open directory `folder` if there is one.
+    """
+    missing = _missing(name)
     try:
         # neither following a link nor waiting for somebody at the other end of a FIFO
         file = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)

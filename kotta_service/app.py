@@ -97,7 +97,9 @@ def _opened(
         feed = Feed(last_change(connection))
     storage = FileStorage(data / "files")
     tokens = JobTokens.from_file(data / "job-tokens.key")
-    launches = Launches(settings, storage, tokens, executor.directory, address)
+    launches = Launches(
+        settings, storage, tokens, executor.directory, data / "environments", address
+    )
     dispatcher = Dispatcher(database, executor, launches, settings)
 
     database.on_change = feed.publish

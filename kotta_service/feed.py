@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+MAX_WAIT_SECONDS = 25
+"""Longer than this no request is kept waiting: what lies between may think it dead."""
+
 
 class Feed:
     """The latest change number, and a way to wait for a later one.

@@ -181,6 +181,7 @@ def finish(transaction: Transaction, row: JobRow, record: ExitRecord) -> None:
         staging_outputs_seconds=record.staging_outputs_seconds,
         cpu_seconds=record.cpu_seconds,
         peak_memory_bytes=record.peak_memory_bytes,
+        result=record.result.model_dump() if record.result else None,
     )
     files = [output.model_dump() for output in record.outputs]
     store.keep_outputs(transaction, row.number, row.attempt, files)

@@ -32,6 +32,7 @@ class Launches:
 
     Args:
         directory: gives the directory of an attempt.
+        environments: where Python environments for `requirements` are kept.
         address: where runners report.
     """
 
@@ -41,12 +42,14 @@ class Launches:
         storage: FileStorage,
         tokens: JobTokens,
         directory: Callable[[Key], Path],
+        environments: Path,
         address: str,
     ) -> None:
         self._settings = settings
         self._storage = storage
         self._tokens = tokens
         self._directory = directory
+        self._environments = environments
         self._address = address
         self._environment = _job_environment()
 
@@ -63,13 +66,16 @@ class Launches:
             "job_id": key.job_id,
             "attempt": key.attempt,
             "directory": str(self._directory(key)),
-            "command": description.command_line,
+            "command": "" if description.function else description.command_line,
             "script": script if description.script else None,
             "inputs": [self._input(connection, row.owner, url) for url in description.inputs],
             "outputs": description.declared_outputs,
             "stdout": description.output_file_stdout,
             "stderr": description.output_file_stderr,
             "environment": {**self._environment, **description.env},
+            "function": description.function,
+            "requirements": description.requirements,
+            "environments": str(self._environments),
             "walltime_seconds": row.walltime_seconds,
             "grace_seconds": self._settings.grace_seconds,
             "stage_out": {"directory": str(self._storage.output_directory(row.id, attempt))},

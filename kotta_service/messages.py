@@ -24,6 +24,27 @@ class RecordedOutput(_Message):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
 
 
+class RecordedError(_Message):
+    """Why a function's call has no result."""
+
+    kind: Annotated[str, Field(max_length=64)]
+    type: Annotated[str, Field(max_length=1024)]
+    message: Annotated[str, Field(max_length=65_536)]
+    traceback: Annotated[str, Field(max_length=1 << 20)] = ""
+    exception: Annotated[str, Field(max_length=1 << 20)] | None = None
+
+
+class RecordedResult(_Message):
+    """What a function's call returned, or where it lies."""
+
+    format: Literal["json", "pickle", "error"]
+    size_bytes: _Count = 0
+    sha256: Annotated[str, Field(max_length=64)] = ""
+    data: Annotated[str, Field(max_length=1 << 20)] | None = None
+    file: Annotated[str, Field(max_length=255)] | None = None
+    error: RecordedError | None = None
+
+
 class ExitRecord(_Message):
     """How an attempt ended, in its runner's words; the last word on it."""
 
@@ -40,6 +61,7 @@ class ExitRecord(_Message):
     staging_outputs_seconds: _Seconds | None = None
     cpu_seconds: _Seconds | None = None
     peak_memory_bytes: _Count | None = None
+    result: RecordedResult | None = None
     outputs: Annotated[list[RecordedOutput], Field(max_length=20_000)]
 
 

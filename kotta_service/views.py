@@ -36,6 +36,7 @@ def detail(connection: Connection, row: JobRow) -> JobDetail:
             "cancel_requested_at": _time(row.cancel_requested_at),
             "user_email": row.description.get("user_email", ""),
             "description": row.description,
+            "result": row.result,
             "outputs": _outputs(row, store.outputs_of(connection, row.number)),
             "timeline": [
                 Transition(status=JobState(step.status), at=_moment(step.at), attempt=step.attempt)

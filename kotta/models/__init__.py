@@ -7,7 +7,12 @@ they are built at import, which a client that only reads replies need not pay fo
 
 from __future__ import annotations
 
-from kotta.models.description import DESCRIPTION_FIELDS, JobDescription, known_field_near
+from kotta.models.description import (
+    DESCRIPTION_FIELDS,
+    FunctionCall,
+    JobDescription,
+    known_field_near,
+)
 from kotta.models.job import (
     ACTIVE_STATES,
     TERMINAL_STATES,
@@ -17,6 +22,8 @@ from kotta.models.job import (
     JobState,
     Output,
     Reason,
+    Result,
+    ResultError,
     Transition,
 )
 from kotta.models.service import (
@@ -37,6 +44,7 @@ __all__ = [
     "TERMINAL_STATES",
     "Change",
     "ChangePage",
+    "FunctionCall",
     "Job",
     "JobDescription",
     "JobDetail",
@@ -48,6 +56,8 @@ __all__ = [
     "Queue",
     "QueuePage",
     "Reason",
+    "Result",
+    "ResultError",
     "ServiceInfo",
     "SubmitReply",
     "Transition",

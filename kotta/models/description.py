@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import difflib
 import re
 import shlex
@@ -13,6 +14,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 MAX_COMMAND_BYTES = 120_000
 """Bytes of `executable` with `args`. Source: execve(2), one argument holds at most 128 KiB."""
 MAX_SCRIPT_BYTES = 1 << 20
+MAX_PAYLOAD_BYTES = 1 << 20
+MAX_REQUIREMENTS_BYTES = 64 << 10
 MAX_NAME_BYTES = 255
 """Source: NAME_MAX of every common Linux file system."""
 MAX_WALLTIME_MINUTES = 366 * 24 * 60
@@ -21,6 +24,7 @@ MAX_LIST_ENTRIES = 10_000
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _MEMORY = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?b?)\s*$", re.IGNORECASE)
 _MEMORY_MIB = {"k": 1 / 1024, "": 1, "m": 1, "g": 1024, "t": 1024 * 1024}
+_PYTHON_VERSION = re.compile(r"^3\.\d{1,3}$")
 _ENV_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 
 
@@ -122,6 +126,15 @@ def _script(value: Any) -> str:
     return text
 
 
+def _requirements(value: Any) -> str:
+    text = _text(value)
+    if "\0" in text or len(text.encode()) > MAX_REQUIREMENTS_BYTES:
+        raise ValueError("must be the text of a requirements file, 64 KiB at most")
+    # the same requirements in another spelling are the same environment
+    lines = (line.strip() for line in text.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("#"))
+
+
 def _listed(value: Any) -> list[str]:
     if isinstance(value, str):
         return [item.strip() for item in _text(value).split(",") if item.strip()]
@@ -213,12 +226,47 @@ def _env(value: Any) -> dict[str, str]:
 
 
 def _jobtype(value: Any) -> str:
-    if value != "script":
-        raise ValueError("must be `script`")
-    return "script"
+    if value not in ("script", "python"):
+        raise ValueError("must be `script` or `python`")
+    return str(value)
+
+
+def _python_version(value: Any) -> str:
+    if not isinstance(value, str) or not _PYTHON_VERSION.match(value):
+        raise ValueError("must be a minor version of Python, such as `3.11`")
+    return value
+
+
+def _payload(value: Any) -> str:
+    text = _text(value)
+    try:
+        size = len(base64.b64decode(text, validate=True))
+    except ValueError:
+        raise ValueError("is not base64") from None
+    if size > MAX_PAYLOAD_BYTES:
+        raise ValueError("is longer than 1 MiB; upload it and name it in `payload_input`")
+    return text
 
 
 _Line = Annotated[str, BeforeValidator(_line)]
+
+
+class FunctionCall(BaseModel):
+    """A call of a Python function; see docs/functions.md.
+
+    Attributes:
+        name: the function's name, for people.
+        python: minor version of the Python that made the payload, such as `3.11`.
+        payload: base64 of a cloudpickle of (function, args, kwargs); "" if it is an input.
+        payload_input: name of the input file that holds it; "" if it is in `payload`.
+    """
+
+    model_config = ConfigDict(extra="forbid", defer_build=True, frozen=True)
+
+    name: _Line
+    python: Annotated[str, BeforeValidator(_python_version)]
+    payload: Annotated[str, BeforeValidator(_payload)] = ""
+    payload_input: Annotated[str, BeforeValidator(_optional_file_name)] = ""
 
 
 class JobDescription(BaseModel):
@@ -243,6 +291,9 @@ class JobDescription(BaseModel):
         tags: words to find it by.
         retries: how often it is started again after an infrastructure failure (`reason` is
             `lost`); a command that fails is never repeated.
+        jobtype: `script`, or `python` for a function's call.
+        function: with `python`, the call.
+        requirements: text of a requirements file; the job runs in an environment with just that.
     """
 
     model_config = ConfigDict(extra="forbid", defer_build=True, frozen=True)
@@ -255,6 +306,8 @@ class JobDescription(BaseModel):
     script_name: Annotated[str, BeforeValidator(_optional_file_name)] = ""
     script: Annotated[str, BeforeValidator(_script)] = ""
     jobtype: Annotated[str, BeforeValidator(_jobtype)] = "script"
+    function: FunctionCall | None = None
+    requirements: Annotated[str, BeforeValidator(_requirements)] = ""
     inputs: Annotated[list[str], BeforeValidator(_inputs)] = Field(default_factory=list)
     outputs: Annotated[list[str], BeforeValidator(_outputs)] = Field(default_factory=list)
     output_file_stdout: Annotated[str, BeforeValidator(check_file_name)] = "STDOUT.txt"
@@ -268,6 +321,9 @@ class JobDescription(BaseModel):
 
     @model_validator(mode="after")
     def _is_runnable(self) -> JobDescription:
+        if self.jobtype == "python" or self.function is not None:
+            self._check_function()
+            return self
         if not self.executable.strip() and not self.script:
             raise ValueError("has neither `executable` nor `script`: there is nothing to run")
         if self.script and not self.script_name:
@@ -279,6 +335,17 @@ class JobDescription(BaseModel):
             raise ValueError(f"calls both the script and an input `{self.script_name}`")
         return self
 
+    def _check_function(self) -> None:
+        if self.jobtype != "python" or self.function is None:
+            raise ValueError("needs both `jobtype: python` and `function` to be a function's call")
+        if self.executable or self.args or self.script:
+            raise ValueError("calls a function, so `executable`, `args` and `script` have no use")
+        if bool(self.function.payload) == bool(self.function.payload_input):
+            raise ValueError("needs one of `payload` and `payload_input` in its `function`")
+        inputs = [input_name(item) for item in self.inputs]
+        if self.function.payload_input not in ("", *inputs):
+            raise ValueError("names a `payload_input` that is none of its `inputs`")
+
     @property
     def command_line(self) -> str:
         """What is handed to the shell."""
@@ -288,6 +355,8 @@ class JobDescription(BaseModel):
     @property
     def display_name(self) -> str:
         """`jobname`, or what stands for it where none was given."""
+        if self.function is not None and not self.jobname:
+            return self.function.name
         words = self.executable.split()
         return self.jobname or self.script_name or (words[0].rpartition("/")[2] or words[0])[:256]
 

@@ -84,6 +84,44 @@ class Output(_Reply):
     sha256: str | None = None
 
 
+class ResultError(_Reply):
+    """Why a function's call has no result.
+
+    Attributes:
+        kind: `exception`, `missing_package`, `unpicklable_result`, `unreadable_call` or
+            `python_version`.
+        type: qualified name of the exception's class.
+        traceback: where it was raised, as Python prints it.
+        exception: base64 of the pickled exception, None where it cannot be pickled.
+    """
+
+    kind: str
+    type: str
+    message: str
+    traceback: str = ""
+    exception: str | None = None
+
+
+class Result(_Reply):
+    """What a function's call returned; see docs/functions.md.
+
+    Attributes:
+        format: `json`, `pickle`, or `error`.
+        size_bytes: size of the value's bytes.
+        sha256: their SHA-256 in lower-case hex.
+        data: the bytes in base64, None if there are none or they are in a file.
+        file: name of the output that holds them, None if they are in `data`.
+        error: with format `error`, what went wrong.
+    """
+
+    format: str
+    size_bytes: int = 0
+    sha256: str = ""
+    data: str | None = None
+    file: str | None = None
+    error: ResultError | None = None
+
+
 class Transition(_Reply):
     """One step in a job's life: the state it entered, when, and in which attempt."""
 
@@ -140,6 +178,7 @@ class JobDetail(Job):
         cancel_requested_at: when its end was asked for, None if never.
         cpu_seconds: user and system time of the whole process tree, None before it is known.
         peak_memory_bytes: largest resident memory of one process, None before it is known.
+        result: what a function's call returned, None before its end and for scripts.
         outputs: every declared output, in the order of the description.
         timeline: every state it has been in, oldest first.
     """
@@ -152,6 +191,7 @@ class JobDetail(Job):
     cancel_requested_at: datetime | None = None
     cpu_seconds: float | None = None
     peak_memory_bytes: int | None = None
+    result: Result | None = None
     outputs: list[Output] = Field(default_factory=list)
     timeline: list[Transition] = Field(default_factory=list)
 

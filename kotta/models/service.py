@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from kotta.models.job import Job
+from kotta.models.job import Job, Result
 
 
 class _Reply(BaseModel):
@@ -21,10 +21,11 @@ class SubmitReply(_Reply):
 
 
 class Change(_Reply):
-    """A job as it is after one change."""
+    """A job as it is after one change; with its result, if results were asked for."""
 
     number: int
     job: Job
+    result: Result | None = None
 
 
 class ChangePage(_Reply):
@@ -71,12 +72,14 @@ class ServiceInfo(_Reply):
     """The service that answers.
 
     Attributes:
+        python_version: minor version of the Python that runs functions, such as `3.11`.
         idle_stop_seconds: it stops after this long without jobs and callers; None: never.
         active_jobs: jobs that are neither pending nor ended.
         peak_memory_bytes: largest resident memory of its process so far.
     """
 
     version: str
+    python_version: str
     pid: int
     started_at: datetime
     data_directory: str

@@ -16,6 +16,7 @@ from kotta.models import JobDescription, UploadMissing
 from kotta.models.requests import UploadCheck
 from kotta_service import jobs
 from kotta_service.executors import Key
+from kotta_service.feed import MAX_WAIT_SECONDS
 from kotta_service.parts import Owner, Parts, WithParts
 from kotta_service.store import jobs as store
 from kotta_service.store import uploads
@@ -82,7 +83,7 @@ async def logs(
     parts: WithParts,
     owner: Owner,
     offset: Annotated[int, Query(ge=0, lt=1 << 62)] = 0,
-    wait: Annotated[float, Query(ge=0, le=25)] = 0,
+    wait: Annotated[float, Query(ge=0, le=MAX_WAIT_SECONDS)] = 0,
 ) -> Response:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait

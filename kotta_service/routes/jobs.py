@@ -15,6 +15,7 @@ from kotta.models import Job, JobDetail, JobPage, JobState, SubmitReply
 from kotta.models.requests import SubmitRequest
 from kotta_service import jobs, views
 from kotta_service.executors import Key
+from kotta_service.feed import MAX_WAIT_SECONDS
 from kotta_service.parts import Owner, WithParts
 from kotta_service.store import jobs as store
 from kotta_service.store.database import last_change
@@ -99,10 +100,26 @@ def select(
     return JobPage(jobs=[views.summary(row) for row in rows], change=change)
 
 
-@router.get("/{job_id}", summary="Everything about one job")
-def status(job_id: str, parts: WithParts, owner: Owner) -> JobDetail:
-    with parts.database.read() as connection:
-        return views.detail(connection, jobs.own_job(connection, job_id, owner))
+@router.get("/{job_id}", summary="Everything about one job, now or once it has ended")
+async def status(
+    job_id: str,
+    parts: WithParts,
+    owner: Owner,
+    wait: Annotated[float, Query(ge=0, le=MAX_WAIT_SECONDS)] = 0,
+) -> JobDetail:
+    def look() -> JobDetail:
+        with parts.database.read() as connection:
+            return views.detail(connection, jobs.own_job(connection, job_id, owner))
+
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + wait
+    while True:
+        seen = parts.feed.last
+        found = await asyncio.to_thread(look)
+        remaining = deadline - loop.time()
+        if found.status.is_terminal or remaining <= 0 or parts.feed.closed:
+            return found
+        await parts.feed.wait_beyond(max(seen, found.change), remaining)
 
 
 @router.post("/{job_id}/cancel", summary="End a job")

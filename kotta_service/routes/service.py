@@ -25,6 +25,7 @@ def service(parts: WithParts, _: Owner) -> ServiceInfo:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return ServiceInfo(
         version=__version__,
+        python_version=f"{sys.version_info.major}.{sys.version_info.minor}",
         pid=os.getpid(),
         started_at=datetime.fromtimestamp(parts.started_at, timezone.utc),
         data_directory=str(parts.data),

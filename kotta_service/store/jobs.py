@@ -277,6 +277,14 @@ def changed_after(
     return list(connection.execute(statement.order_by(jobs.c.change).limit(limit)))
 
 
+def results_of(connection: Connection, numbers: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """The results of those of these jobs that have one, by number."""
+    statement = select(jobs.c.number, jobs.c.result).where(
+        jobs.c.number.in_(numbers), jobs.c.result.is_not(None)
+    )
+    return {row.number: row.result for row in connection.execute(statement)}
+
+
 def pending_in(connection: Connection, queue: str, limit: int) -> list[JobRow]:
     """The longest-waiting jobs of a queue, all columns."""
     return list(connection.execute(_PENDING_IN, {"queue_name": queue, "most": limit}))

@@ -61,8 +61,9 @@ jobs = Table(
     Column("peak_memory_bytes", BigInteger),
     Column("error", Text, nullable=False),
     Column("tags", JSON, nullable=False),
-    # last, because a long script makes it long and most statements do not read it
+    # last, because these can be long and most statements do not read them
     Column("description", JSON, nullable=False),
+    Column("result", JSON(none_as_null=True)),
     Index("jobs_by_owner", "owner", "number"),
     Index("jobs_by_owner_status", "owner", "status", "number"),
     Index("jobs_by_owner_name", "owner", "name", "number"),

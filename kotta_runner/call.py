@@ -1,0 +1,198 @@
+"""Calls a Python function from its payload, and leaves its result in two files beside the job.
+
+`<result>.json` says what became of the call (docs/functions.md: format, error), `<result>.bin`
+holds the value's bytes. Runs in a child of the runner: forked, or as a program of an environment's
+Python (`main`). cloudpickle is imported here and nowhere else in the runner.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import gc
+import json
+import os
+import pickle
+import sys
+import threading
+import traceback
+from typing import Any, Dict, Optional, Tuple
+
+import cloudpickle
+
+MAX_MESSAGE = 8192
+MAX_TRACEBACK = 64 << 10
+MAX_EXCEPTION_BYTES = 256 << 10
+_PLAIN = (bool, int, str, type(None))
+
+
+def main() -> int:
+    """`python … PAYLOAD_FILE RESULT_PREFIX`: what an environment's Python is started with."""
+    with open(sys.argv[1], "rb") as file:
+        payload = file.read()
+    return call(payload, sys.argv[2])
+
+
+def call(payload: bytes, result: str) -> int:
+    """Makes the call and writes its result; the exit code: 0 if it returned, 1 if not."""
+    try:
+        function, args, kwargs = cloudpickle.loads(payload)
+    except Exception as error:
+        kind = _kind(error, "unreadable_call")
+        return _leave_error(result, kind, error, skip=1)
+    try:
+        value = function(*args, **kwargs)
+    except SystemExit as error:
+        if error.code in (None, 0):
+            return _leave_value(result, None)
+        return _leave_error(result, "exception", error, skip=1)
+    except BaseException as error:
+        return _leave_error(result, _kind(error, "exception"), error, skip=1)
+    return _leave_value(result, value)
+
+
+def become_caller(environment: Dict[str, str]) -> None:
+    """In a fresh fork of the runner: makes this process look like a newly started Python."""
+    gc.unfreeze()
+    gc.enable()
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.path.insert(0, "")
+    sys.argv = [""]
+    for stream in (sys.stdout, sys.stderr):
+        # what is printed can be followed line by line
+        stream.reconfigure(  # type: ignore[union-attr]
+            encoding="utf-8", errors="backslashreplace", line_buffering=True
+        )
+
+
+def finish() -> None:
+    """Does what Python does at its end, which a fork that leaves by `os._exit` would not."""
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+
+
+def leave_version_error(result: str, wanted: str) -> None:
+    """Leaves the error of a call that another minor version of Python has to make."""
+    here = "%d.%d" % sys.version_info[:2]
+    message = "the call was made by Python %s, and here is Python %s" % (wanted, here)
+    _write(result, {"format": "error", "error": _error("python_version", "RuntimeError", message)})
+
+
+def _leave_value(result: str, value: Any) -> int:
+    try:
+        kind, content = _encoded(value)
+    except Exception as error:
+        message = _offender(value) or "%s: %s" % (type(error).__name__, error)
+        _write(
+            result,
+            {"format": "error", "error": _error("unpicklable_result", "TypeError", message)},
+        )
+        return 1
+    with open(result + ".bin", "wb") as file:
+        file.write(content)
+    _write(result, {"format": kind})
+    return 0
+
+
+def _encoded(value: Any) -> Tuple[str, bytes]:
+    if _is_json(value, 0):
+        return "json", json.dumps(value, ensure_ascii=False).encode()
+    return "pickle", cloudpickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
+
+
+def _is_json(value: Any, depth: int) -> bool:
+    """Whether JSON gives back exactly this value: types are compared, not asked for."""
+    kind = type(value)
+    if kind is str:
+        return value.isascii() or _is_utf8(value)
+    if kind in _PLAIN:
+        return True
+    if kind is float:
+        return value == value and value not in (float("inf"), float("-inf"))
+    if depth > 50:
+        return False
+    if kind is list:
+        return all(_is_json(item, depth + 1) for item in value)
+    if kind is dict:
+        return all(
+            type(key) is str and _is_json(key, depth) and _is_json(item, depth + 1)
+            for key, item in value.items()
+        )
+    return False
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _offender(value: Any, path: str = "the result", depth: int = 0) -> Optional[str]:
+    """The innermost part that cannot be pickled, in words; None if it cannot be told."""
+    parts = []
+    if isinstance(value, dict):
+        parts = [("%s[%r]" % (path, key), item) for key, item in value.items()]
+    elif isinstance(value, (list, tuple, set)):
+        parts = [("%s[%d]" % (path, index), item) for index, item in enumerate(value)]
+    elif hasattr(value, "__dict__"):
+        parts = [("%s.%s" % (path, name), item) for name, item in vars(value).items()]
+    if depth < 10:
+        for name, part in parts:
+            try:
+                cloudpickle.dumps(part)
+            except Exception:
+                return _offender(part, name, depth + 1)
+    kind = type(value)
+    return "%s is a %s.%s, which cannot be pickled" % (path, kind.__module__, kind.__qualname__)
+
+
+def _kind(error: BaseException, otherwise: str) -> str:
+    return "missing_package" if isinstance(error, ModuleNotFoundError) else otherwise
+
+
+def _leave_error(result: str, kind: str, error: BaseException, skip: int) -> int:
+    trace = error.__traceback__
+    for _ in range(skip):
+        trace = trace.tb_next if trace is not None else None
+    text = "".join(traceback.format_exception(type(error), error, trace))
+    sys.stderr.write(text)
+    pickled = None
+    with contextlib.suppress(Exception):
+        content = cloudpickle.dumps(error)
+        if len(content) <= MAX_EXCEPTION_BYTES:
+            pickled = base64.b64encode(content).decode()
+    name = "%s.%s" % (type(error).__module__, type(error).__qualname__)
+    _write(
+        result,
+        {
+            "format": "error",
+            "error": _error(kind, name, str(error), text[-MAX_TRACEBACK:], pickled),
+        },
+    )
+    return 1
+
+
+def _error(
+    kind: str, name: str, message: str, trace: str = "", exception: Optional[str] = None
+) -> Dict[str, Any]:
+    return {
+        "kind": kind,
+        "type": name,
+        "message": message[:MAX_MESSAGE],
+        "traceback": trace,
+        "exception": exception,
+    }
+
+
+def _write(result: str, envelope: Dict[str, Any]) -> None:
+    # surrogates, which a message may hold, become escapes
+    with open(result + ".json.new", "w", encoding="ascii") as file:
+        json.dump(envelope, file)
+    os.rename(result + ".json.new", result + ".json")

@@ -1,0 +1,99 @@
+"""Python environments for `requirements`: each made once, under a lock, and kept."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from typing import Any, Dict, List
+
+from kotta_runner.staging import StagingError
+
+WORDS = 12
+"""How many of the installer's last lines are told when it fails."""
+
+
+def environment_path(launch: Dict[str, Any]) -> str:
+    """Where the environment for this launch's requirements is, or will be."""
+    key = "\n".join((launch["requirements"], sys.version, sysconfig.get_platform()))
+    return os.path.join(launch["environments"], hashlib.sha256(key.encode()).hexdigest()[:24])
+
+
+def ensure(launch: Dict[str, Any]) -> None:
+    """Makes the environment unless it is there; others who want the same one wait for it.
+
+    Raises:
+        StagingError: a requirement could not be installed; with the installer's own words.
+    """
+    path = environment_path(launch)
+    complete = os.path.join(path, "complete")
+    if os.path.exists(complete):
+        return
+    os.makedirs(launch["environments"], mode=0o700, exist_ok=True)
+    lock = os.open(path + ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if os.path.exists(complete):
+            return
+        shutil.rmtree(path, ignore_errors=True)  # of somebody who was ended while at it
+        _make(path, launch["requirements"], launch["environment"])
+        os.close(os.open(complete, os.O_CREAT | os.O_WRONLY, 0o600))
+    finally:
+        os.close(lock)
+
+
+def python_of(path: str) -> str:
+    return os.path.join(path, "bin", "python")
+
+
+def call_command(path: str, payload: str, result: str) -> List[str]:
+    """The command by which an environment's Python makes a function's call.
+
+    What it needs of ours lies in a folder of copies: were our whole site-packages on its path, it
+    would see packages that nobody asked for.
+    """
+    code = (
+        "import sys; sys.path.append(%r); from kotta_runner.call import main; sys.exit(main())"
+        % os.path.join(path, "kotta-support")
+    )
+    return [python_of(path), "-c", code, payload, result]
+
+
+def _make(path: str, requirements: str, environment: Dict[str, str]) -> None:
+    listed = path + ".txt"
+    with open(listed, "w", encoding="utf-8") as file:
+        file.write(requirements + "\n")
+    uv = shutil.which("uv", path=environment.get("PATH"))
+    if uv is not None:
+        _run([uv, "venv", "--quiet", "--python", sys.executable, path], environment)
+        _run([uv, "pip", "install", "--python", python_of(path), "-r", listed], environment)
+    else:
+        _run([sys.executable, "-m", "venv", path], environment)
+        pip = [python_of(path), "-m", "pip", "install", "--disable-pip-version-check", "-r", listed]
+        _run(pip, environment)
+    support = os.path.join(path, "kotta-support")
+    for name in ("kotta_runner", "cloudpickle"):
+        source = os.path.dirname(__import__(name).__file__ or "")
+        ignore = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(source, os.path.join(support, name), ignore=ignore)
+
+
+def _run(command: List[str], environment: Dict[str, str]) -> None:
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            check=False,
+        )
+    except OSError as error:
+        raise StagingError("the environment cannot be made: %s" % error) from error
+    if done.returncode != 0:
+        words = done.stdout.decode("utf-8", "replace").strip().splitlines()[-WORDS:]
+        raise StagingError("the requirements cannot be installed:\n" + "\n".join(words))
