@@ -37,6 +37,8 @@ class CancelSignal:
         for number in IGNORED_SIGNALS:
             signal.signal(number, lambda *_: None)
         signal.signal(CANCEL_SIGNAL, lambda *_: None)
+        # whoever started us may ignore it, which we would inherit: no child would leave its status
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
     def empty(self) -> None:
         """Forgets what woke us."""
