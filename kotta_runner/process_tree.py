@@ -11,7 +11,7 @@ import ctypes
 import os
 import signal
 import time
-from typing import Callable, Dict, List, Optional, Set
+from typing import Callable, Dict, List, Optional, Set, Tuple
 
 _PR_SET_CHILD_SUBREAPER = 36  # Source: prctl(2), linux/prctl.h
 _PR_SET_PDEATHSIG = 1
@@ -38,40 +38,62 @@ def end_with_parent(parent: int) -> None:
             os._exit(1)  # it ended before we asked
 
 
-def descendants() -> Set[int]:
+class Found:
+    """Some processes, and the process groups they are in, but for our own group.
+
+    A group lies within a session, and a job's sessions are its own: so a group may be killed.
+    """
+
+    def __init__(self) -> None:
+        self.processes: Set[int] = set()
+        self.groups: Set[int] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self.processes)
+
+    def add(self, process: int, group: int) -> None:
+        self.processes.add(process)
+        if group != os.getpgrp():
+            self.groups.add(group)
+
+
+Find = Callable[[], Found]
+
+
+def descendants() -> Found:
     """Every live process below this one; zombies are left out."""
+    found = Found()
     if not _has_children():
         # a subreaper without children has no descendants: no need to read all of /proc
-        return set()
-    children: Dict[int, List[int]] = {}
+        return found
+    children: Dict[int, List[Tuple[int, int]]] = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
-            parent = _parent(int(entry))
+            parent, group = _parent_and_group(int(entry))
             if parent is not None:
-                children.setdefault(parent, []).append(int(entry))
-    found: Set[int] = set()
+                children.setdefault(parent, []).append((int(entry), group))
     waiting = [os.getpid()]
     while waiting:
-        for child in children.get(waiting.pop(), ()):
-            found.add(child)
+        for child, group in children.get(waiting.pop(), ()):
+            found.add(child, group)
             waiting.append(child)
     return found
 
 
-def tagged(tag: str) -> Set[int]:
+def tagged(tag: str) -> Found:
     """Every live process of this user that was started with `KOTTA_TAG` set to `tag`."""
     wanted = b"KOTTA_TAG=" + tag.encode()
-    found = set()
+    found = Found()
     for entry in os.listdir("/proc"):
         if not entry.isdigit() or int(entry) == os.getpid():
             continue
         if wanted in _environment(entry).split(b"\0"):
-            found.add(int(entry))
+            found.add(int(entry), _parent_and_group(int(entry))[1])
     return found
 
 
-def send(processes: Set[int], number: int) -> None:
-    for process in processes:
+def send(found: Found, number: int) -> None:
+    for process in found.processes:
         with contextlib.suppress(OSError):
             os.kill(process, number)
 
@@ -116,7 +138,7 @@ class Children:
         kill_until_none(descendants, self.reap)
 
 
-def kill_until_none(find: Callable[[], Set[int]], reap: Callable[[], None]) -> None:
+def kill_until_none(find: Find, reap: Callable[[], None]) -> None:
     """SIGKILL for all that `find` finds, over and over, until it finds nothing.
 
     Each round stops them first, so that none can fork while its siblings are being killed.
@@ -124,16 +146,20 @@ def kill_until_none(find: Callable[[], Set[int]], reap: Callable[[], None]) -> N
     pause = _PAUSE_SECONDS
     while processes := find():
         send(processes, signal.SIGSTOP)
-        send(find() | processes, signal.SIGKILL)
+        more = find()
+        # what forks faster than we look is found by its group, which is killed in one step
+        for group in processes.groups | more.groups:
+            with contextlib.suppress(OSError):
+                os.killpg(group, signal.SIGKILL)
+        send(processes, signal.SIGKILL)
+        send(more, signal.SIGKILL)
         reap()
         time.sleep(pause)
         # one that is stuck in the kernel may take long
         pause = min(pause * 1.2, _LONGEST_PAUSE_SECONDS)
 
 
-def end_gently(
-    find: Callable[[], Set[int]], grace_seconds: float, reap: Callable[[], None]
-) -> None:
+def end_gently(find: Find, grace_seconds: float, reap: Callable[[], None]) -> None:
     """SIGTERM for all that `find` finds; after `grace_seconds` SIGKILL, until none is left."""
     send(find(), signal.SIGTERM)
     deadline = time.monotonic() + grace_seconds
@@ -170,17 +196,17 @@ def _environment(process: str) -> bytes:
     return b""
 
 
-def _parent(process: int) -> Optional[int]:
-    """The parent of a live process, None if it is not (any more)."""
+def _parent_and_group(process: int) -> Tuple[Optional[int], int]:
+    """The parent and the process group of a live process, (None, our group) if it is not one."""
     try:
-        # Source: proc(5): pid (name) state ppid; the name may contain anything, `)` too
+        # Source: proc(5): pid (name) state ppid pgrp; the name may contain anything, `)` too
         fields = _read("/proc/%d/stat" % process).rpartition(b")")[2].split()
         # whose first thread has ended looks like a zombie, but for its number of threads
         if fields[0] == b"X" or (fields[0] == b"Z" and int(fields[17]) < 2):
-            return None
-        return int(fields[1])
+            return None, os.getpgrp()
+        return int(fields[1]), int(fields[2])
     except (OSError, IndexError):
-        return None
+        return None, os.getpgrp()
 
 
 def _read(path: str) -> bytes:

@@ -68,7 +68,7 @@ class Sampler:
 
 def _tree_usage() -> "tuple[float, int, int]":
     cpu_seconds, memory_bytes, count = 0.0, 0, 0
-    for process in descendants():
+    for process in descendants().processes:
         with contextlib.suppress(OSError, IndexError):
             with open("/proc/%d/stat" % process, "rb") as file:
                 fields = file.read().rpartition(b")")[2].split()
