@@ -4,6 +4,9 @@ Through a launcher of its own: jobs one after another (wall time and CPU each), 
 as there are cores (jobs a second). CPU is of the launcher, its runners and the commands, in clock
 ticks of the kernel over all jobs. The ratio is what can be compared between machines.
 
+On ext4, making files is several times slower for a minute after many were deleted, as this does at
+its end: wait between runs. With TMPDIR=/dev/shm the figures are those of the runner without a disk.
+
     python benchmarks/runner_start.py [--runs 300] [--json]
 """
 
