@@ -35,30 +35,48 @@ _PHASES = ("staging_inputs", "processing", "staging_outputs")
 _SCHEMES = ("http", "https", "kotta")
 
 
-def check(
-    connection: Connection, settings: Settings, owner: str, descriptions: Sequence[JobDescription]
-) -> None:
-    """Refuses what could be accepted but never run.
+def limit_problems(
+    settings: Settings, descriptions: Sequence[JobDescription]
+) -> list[FieldProblem]:
+    """What asks for more than its queue has, each place pointing into a submit request."""
+    return [
+        problem
+        for index, description in enumerate(descriptions)
+        for problem in _queue_problems(settings.queues, description, ("jobs", index))
+    ]
 
-    Raises:
-        DescriptionError: with every problem found, each pointing into a submit request.
-    """
+
+def input_problems(
+    connection: Connection, owner: str, descriptions: Sequence[JobDescription]
+) -> list[FieldProblem]:
+    """Inputs that can never be brought, each place pointing into a submit request."""
     problems: list[FieldProblem] = []
     uploaded: dict[str, tuple[str | int, ...]] = {}
     for index, description in enumerate(descriptions):
-        place = ("jobs", index)
-        problems += _queue_problems(settings.queues, description, place)
         for position, url in enumerate(description.inputs):
-            where = (*place, "inputs", position)
+            where = ("jobs", index, "inputs", position)
             problem = _input_problem(connection, owner, url)
             if problem:
                 problems.append(FieldProblem(pointer(*where), *problem))
             elif url.startswith("kotta://uploads/"):
                 uploaded.setdefault(url.split("/")[3], where)
-    for sha256 in uploads.missing(connection, owner, list(uploaded)):
-        problems.append(
-            FieldProblem(pointer(*uploaded[sha256]), "has not been uploaded", "kotta upload FILE")
+    problems += [
+        FieldProblem(
+            pointer(*uploaded[sha256]),
+            "has not been uploaded",
+            "`kotta submit` uploads the local files that `inputs` names",
         )
+        for sha256 in uploads.missing(connection, owner, list(uploaded))
+    ]
+    return problems
+
+
+def refuse_if(problems: Sequence[FieldProblem]) -> None:
+    """Refuses what could be accepted but never run.
+
+    Raises:
+        DescriptionError: there are problems.
+    """
     if problems:
         raise DescriptionError("the description cannot be run here", problems=tuple(problems))
 
@@ -73,7 +91,7 @@ def submit(
     body_sha256: str,
     now: float,
 ) -> tuple[list[JobRow], bool]:
-    """Accepts jobs that `check` let pass; once per key.
+    """Accepts jobs in which no problem was found; once per key.
 
     Returns:
         The jobs in order, and whether they are new.

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
-from kotta.errors import RequestError
+from kotta.errors import FieldProblem, RequestError
 from kotta.models import Job, JobDetail, JobPage, JobState, SubmitReply
 from kotta.models.requests import SubmitRequest
 from kotta_service import jobs, views
@@ -38,11 +38,14 @@ async def submit(
     digest = hashlib.sha256(await request.body()).hexdigest()
     descriptions = wanted.jobs
 
-    def check() -> None:
+    def look_for_inputs() -> list[FieldProblem]:
         with parts.database.read() as connection:
-            jobs.check(connection, parts.settings, owner, descriptions)
+            return jobs.input_problems(connection, owner, descriptions)
 
-    await asyncio.to_thread(check)
+    problems = jobs.limit_problems(parts.settings, descriptions)
+    if any(description.inputs for description in descriptions):
+        problems += await asyncio.to_thread(look_for_inputs)
+    jobs.refuse_if(problems)
     rows, is_new = await asyncio.wrap_future(
         parts.database.write(
             lambda transaction: jobs.submit(
