@@ -2,9 +2,10 @@
 
     python benchmarks/jobs.py [--json] [--list-of 100000]
 
-Prints: submit-to-completed of `true` one after another through the library; jobs a second of 500 in
-one request; memory of the service; and `kotta list` with 100 and with many jobs in the database
-(which are written to it directly, between two runs of the service).
+Prints: the first command of somebody whose service has to start; submit-to-completed of `true` one
+after another through the library; jobs a second of 500 in one request; memory of the service; and
+`kotta list` with 100 and with many jobs in the database (which are written to it directly, between
+two runs of the service).
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ KOTTA = str(Path(sys.executable).with_name("kotta"))
 ONE_BY_ONE = 40
 AT_ONCE = 500
 LIST_RUNS = 15
+START_RUNS = 10
 
 
 def main() -> None:
@@ -36,7 +38,7 @@ def main() -> None:
     parser.add_argument("--list-of", type=int, default=100_000, metavar="JOBS")
     options = parser.parse_args()
     with own_home():
-        figures = {"python -c pass, ms": bare_ms(), **service_figures()}
+        figures = {"python -c pass, ms": bare_ms(), **start_figures(), **service_figures()}
         figures.update(list_figures(options.list_of))
     if options.json:
         print(json.dumps(figures, indent=2))
@@ -61,6 +63,19 @@ def own_home() -> Iterator[None]:
 
 def stop_service() -> None:
     subprocess.run([KOTTA, "service", "stop"], check=False, capture_output=True)
+
+
+def start_figures() -> dict[str, float]:
+    """`kotta list` where it has to start the service first, and where it has not."""
+    cold, warm = [], []
+    for _ in range(START_RUNS):
+        stop_service()
+        cold.append(timed_ms(list_once))
+        warm.append(timed_ms(list_once))
+    return {
+        "kotta list that has to start the service, median ms": statistics.median(cold),
+        "kotta list with the service running, median ms": statistics.median(warm),
+    }
 
 
 def service_figures() -> dict[str, float]:
@@ -100,7 +115,7 @@ def list_figures(many: int) -> dict[str, float]:
 
 
 def list_once() -> None:
-    subprocess.run([KOTTA, "list", "--limit", "50"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([KOTTA, "list", "--limit", "50"], check=True, capture_output=True)
 
 
 def fill(count: int) -> None:
