@@ -77,7 +77,7 @@ def _lines(found: list[Queue], columns: int) -> list[Text]:
                 Text(str(queue.pending), style="yellow" if queue.pending else ""),
                 Text(f"{queue.cpus_used} of {queue.cpus}", style=load),
                 Text(memory, style=load),
-                Text(f"up to {duration(queue.max_walltime_minutes * 60)}"),
+                Text(duration(queue.max_walltime_minutes * 60)),
             ]
         )
     titles = ["QUEUE…", " RUNNING", " PENDING", " CORES", " MEMORY", " WALLTIME"]

@@ -127,6 +127,8 @@ def _render(app: App, info: ServiceInfo) -> None:
     moment = local_time if app.out.is_tty else rfc3339
     idle = info.idle_stop_seconds
     facts = Section()
+    if not app.out.is_tty:
+        facts.add("Status", "running")
     facts.add("Process", str(info.pid))
     facts.add("Version", info.version)
     facts.add("Started", f"{ago(info.started_at, now)}  ", (moment(info.started_at), "dim"))

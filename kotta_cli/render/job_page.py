@@ -56,21 +56,15 @@ class JobPage:
             facts.add("Status", job.status.value)
             facts.add("Meaning", meaning(job))
         facts.add("Job", job.id)
-        if job.error:
-            facts.add("Error", (job.error, "red"))
-        if job.exit_code is not None:
-            facts.add("Exit code", (str(job.exit_code), "red" if job.exit_code else ""))
-        if job.signal is not None:
-            facts.add("Signal", (signal_name(job.signal), "red"))
-        if job.reason is not None:
-            facts.add("Reason", job.reason.value)
+        facts.add_known("Error", job.error, "red")
+        facts.add_known("Exit code", job.exit_code, "red" if job.exit_code else "")
+        facts.add_known("Signal", job.signal and signal_name(job.signal), "red")
+        facts.add_known("Reason", job.reason and job.reason.value)
         facts.add("Queue", job.queue)
         facts.add("Type", job.jobtype)
         facts.add("Attempt", str(job.attempt) if job.attempt else "none yet")
-        if job.user_email:
-            facts.add("Owner", job.user_email)
-        if job.tags:
-            facts.add("Tags", ", ".join(job.tags))
+        facts.add_known("Owner", job.user_email)
+        facts.add_known("Tags", ", ".join(job.tags))
         for label, moment in (
             ("Submitted", job.submitted_at),
             ("Started", job.started_at),
@@ -79,12 +73,17 @@ class JobPage:
         ):
             if moment is not None:
                 facts.add(label, *self._moment(moment))
-        if job.cpu_seconds is not None:
-            facts.add("CPU time", duration(job.cpu_seconds))
-        if job.peak_memory_bytes is not None:
-            facts.add("Peak memory", size(job.peak_memory_bytes))
+        facts.add_known("Used", self._used())
         facts.add("Change", str(job.change))
         return facts
+
+    def _used(self) -> str:
+        parts = []
+        if self._job.cpu_seconds is not None:
+            parts.append(f"{duration(self._job.cpu_seconds)} of CPU time")
+        if self._job.peak_memory_bytes is not None:
+            parts.append(f"{size(self._job.peak_memory_bytes)} of memory at most")
+        return ", ".join(parts)
 
     def _description(self) -> Section:
         job, section = self._job, Section("Description")
@@ -99,12 +98,12 @@ class JobPage:
             section.add("Input", str(url))
         for name, value in (given.get("env") or {}).items():
             section.add("Variable", f"{name}={value}")
-        section.add("Walltime", duration(job.walltime_seconds))
-        section.add("Resources", f"{_count(job.cpus, 'core')}, {job.memory_mib} MiB")
+        cores, walltime = _count(job.cpus, "core"), duration(job.walltime_seconds)
+        section.add("Resources", f"{cores}, {job.memory_mib} MiB, {walltime} of walltime")
         if given.get("retries"):
             section.add("Retries", f"{given['retries']}, where the job is lost")
-        section.add("Stdout to", str(given.get("output_file_stdout") or "STDOUT.txt"))
-        section.add("Stderr to", str(given.get("output_file_stderr") or "STDERR.txt"))
+        names = (given.get("output_file_stdout"), given.get("output_file_stderr"))
+        section.add("Streams to", ", ".join(str(name) for name in names if name))
         return section
 
     def _phases(self) -> Section:

@@ -25,16 +25,19 @@ class JobScreen:
     def __init__(self, jobs: Sequence[Job], *, limit: int) -> None:
         self._jobs = {job.id: job for job in jobs}
         self._limit = limit
+        # Many jobs can be submitted in one moment: among them, who came later is newer.
+        self._arrivals = {job.id: number for number, job in enumerate(reversed(jobs))}
 
     def update(self, job: Job) -> None:
         """Show a job as it is now, and forget the oldest where there are too many."""
-        jobs = {**self._jobs, job.id: job}
+        self._arrivals.setdefault(job.id, len(self._arrivals))
+        jobs = self._newest_first([*self._without(job).values(), job])
         # Replaced as a whole: the thread that draws never sees it half done.
-        self._jobs = {kept.id: kept for kept in _newest_first(jobs.values())[: self._limit]}
+        self._jobs = {kept.id: kept for kept in jobs[: self._limit]}
 
     def remove(self, job: Job) -> None:
         """Show a job no longer, if it was shown."""
-        self._jobs = {kept: job_ for kept, job_ in self._jobs.items() if kept != job.id}
+        self._jobs = self._without(job)
 
     def last_picture(self, console: Console) -> RenderableType:
         """What stays on the terminal after the watch."""
@@ -44,7 +47,7 @@ class JobScreen:
         yield self._picture(options.max_width, console.height, hint="Ctrl-C ends the watch")
 
     def _picture(self, columns: int, rows: int, *, hint: str) -> RenderableType:
-        jobs = _newest_first(self._jobs.values())
+        jobs = self._newest_first(self._jobs.values())
         shown = jobs[: max(rows - _OTHER_ROWS - 1, 1)]
         footer = counts(jobs)
         if len(shown) < len(jobs):
@@ -54,6 +57,10 @@ class JobScreen:
         footer.truncate(columns - 1, overflow="ellipsis")
         return Group(*job_lines(shown, columns), Text(), footer)
 
+    def _without(self, job: Job) -> dict[str, Job]:
+        return {kept.id: kept for kept in self._jobs.values() if kept.id != job.id}
 
-def _newest_first(jobs: Iterable[Job]) -> list[Job]:
-    return sorted(jobs, key=lambda job: (job.submitted_at, job.id), reverse=True)
+    def _newest_first(self, jobs: Iterable[Job]) -> list[Job]:
+        return sorted(
+            jobs, key=lambda job: (job.submitted_at, self._arrivals[job.id]), reverse=True
+        )

@@ -31,6 +31,11 @@ class Section:
         """Add a row; a value that is a plain string has no style."""
         self.rows.append((label, [(v, "") if isinstance(v, str) else v for v in value]))
 
+    def add_known(self, label: str, value: str | int | None, style: str = "") -> None:
+        """Add a row, unless there is nothing to say."""
+        if value is not None and value != "":
+            self.add(label, (str(value), style))
+
 
 def print_page(app: App, heading: list[Span], sections: list[Section]) -> None:
     """One page to stdout; sections without rows are left out.

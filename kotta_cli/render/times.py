@@ -39,7 +39,9 @@ def ago(moment: datetime, now: datetime) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Such as `0.04 s`, `12.3 s`, `5 min 20 s`, `3 h 02 min`."""
+    """Such as `40 ms`, `2.31 s`, `12.3 s`, `5 min 20 s`, `3 h 02 min`."""
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
     if seconds < 10:
         return f"{seconds:.2f} s"
     if seconds < 60:

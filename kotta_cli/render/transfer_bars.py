@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from kotta_cli.render.plain_text import one_line
+from kotta_cli.render.times import size
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from kotta_cli.context import App
 
 _ROOM_FOR_SPEED = 76
+_SPEED_CELLS = len("1023.9 MiB/s")
+_ARRIVED_SHOWN = 6
 
 
 @contextmanager
@@ -36,45 +39,53 @@ def transfer_bars(
 
 
 class _Bars:
+    """A bar for each file on its way, the latest that have arrived, and the total."""
+
     def __init__(self, progress: Progress, sizes: Mapping[str, int]) -> None:
         self._progress = progress
         self._total_bytes = sum(sizes.values())
-        self._done: dict[str, int] = {}
         self._expected = set(sizes)
+        self._done: dict[str, int] = {}
         self._tasks: dict[str, TaskID] = {}
+        self._arrived: list[TaskID] = []
         self._total = (
             progress.add_task("total", total=self._total_bytes) if len(sizes) > 1 else None
         )
 
-    def update(self, name: str, done: int, size: int) -> None:
+    def update(self, name: str, done: int, whole: int) -> None:
         if name not in self._tasks:
             if name not in self._expected:
-                self._total_bytes += size
-            self._tasks[name] = self._progress.add_task(one_line(name), total=size)
+                self._total_bytes += whole
+            self._tasks[name] = self._progress.add_task(one_line(name), total=whole)
+        task = self._tasks[name]
         self._done[name] = done
-        self._progress.update(self._tasks[name], completed=done)
+        self._progress.update(task, completed=done)
+        if done >= whole and task not in self._arrived:
+            self._arrived.append(task)
+            for old in self._arrived[:-_ARRIVED_SHOWN]:
+                self._progress.update(old, visible=False)
         if self._total is not None:
             completed = sum(self._done.values())
             self._progress.update(self._total, completed=completed, total=self._total_bytes)
 
 
 def _progress(app: App) -> Progress:
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        ProgressColumn,
-        TextColumn,
-        TransferSpeedColumn,
-    )
+    from rich.progress import BarColumn, DownloadColumn, Progress, ProgressColumn, Task, TextColumn
     from rich.table import Column
+    from rich.text import Text
+
+    class SpeedColumn(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            if task.finished or not task.speed:
+                return Text(" " * _SPEED_CELLS)
+            return Text(f"{size(int(task.speed))}/s".rjust(_SPEED_CELLS), style="dim")
 
     name = Column(no_wrap=True, overflow="ellipsis", max_width=app.err.columns // 3)
     columns: list[ProgressColumn] = [
         TextColumn("{task.description}", markup=False, table_column=name),
-        BarColumn(bar_width=None),
+        BarColumn(bar_width=None, complete_style="blue", finished_style="green"),
         DownloadColumn(binary_units=True),
     ]
     if app.err.columns >= _ROOM_FOR_SPEED:
-        columns.append(TransferSpeedColumn())
+        columns.append(SpeedColumn())
     return Progress(*columns, console=app.err.console(), transient=True, expand=True)

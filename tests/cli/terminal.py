@@ -37,6 +37,10 @@ class TerminalWindow:
             codec_errors="replace",
             timeout=30,
         )
+        # pexpect takes naps by default, in case of slow terminals.
+        self._child.delaybeforesend = None
+        self._child.delayafterclose = 0
+        self._child.ptyproc.delayafterclose = 0  # type: ignore[attr-defined]
 
     @property
     def lines(self) -> list[str]:
@@ -101,6 +105,6 @@ class TerminalWindow:
     def _read(self) -> None:
         with contextlib.suppress(pexpect.TIMEOUT, pexpect.EOF):
             while True:
-                text = self._child.read_nonblocking(65536, timeout=0.05)
+                text = self._child.read_nonblocking(65536, timeout=0)
                 self.raw += text
                 self._stream.feed(text)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -136,6 +137,9 @@ def test_a_cache_that_cannot_be_written_disturbs_nobody(
     remembering.remember(None, jobs=[_job(FIRST, "x", "failed")])
 
 
+Completer = Callable[..., list[str]]
+
+
 def _bash(user: User, *words: str) -> list[str]:
     script = """
         source "$1"; shift
@@ -186,7 +190,7 @@ def _fish(user: User, *words: str) -> list[str]:
     ],
 )
 def test_bash_and_fish_complete(
-    user: User, cache: Path, complete: type[_bash], words: list[str], offered: list[str]
+    user: User, cache: Path, complete: Completer, words: list[str], offered: list[str]
 ) -> None:
     assert sorted(complete(user, "kotta", *words)) == offered
 

@@ -161,15 +161,20 @@ def test_with_json_an_error_is_json(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
     ],
 )
-def test_a_wrong_command_line_is_told_what_would_be_right(
-    user: User, words: list[str], said: str
-) -> None:
-    result = user.kotta(*words)
-    assert (result.code, result.out) == (2, "")
-    assert result.err.startswith(f"error: {said}")
+def test_a_wrong_command_line_is_told_what_would_be_right(words: list[str], said: str) -> None:
+    page = Page()
+    assert main(words, page.app) == ExitCode.USAGE
+    assert page.out == ""
+    assert page.err.startswith(f"error: {said}")
 
 
 def test_a_wrong_command_line_with_json_is_refused_in_json(user: User) -> None:
     result = user.kotta("list", "--json", "--stauts", "x")
-    assert result.code == 2
+    assert (result.code, result.out) == (2, "")
     assert json.loads(result.err)["hint"] == "did you mean `--status`?"
+
+
+def test_a_wrong_command_line_is_refused_by_the_command_itself(user: User) -> None:
+    result = user.kotta("lsit")
+    assert (result.code, result.out) == (2, "")
+    assert result.err == "error: there is no command `lsit`\nhint: did you mean `kotta list`?\n"

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from cli.conftest import User
+
+
+@pytest.fixture(scope="module")
+def failed(lasting: User) -> str:
+    return lasting.done(
+        executable="echo made > made.txt; exit 3",
+        jobname="status test",
+        outputs="made.txt, missing.txt",
+        tags="a, b",
+        user_email="me@example.org",
+    )
+
+
+def test_json_of_one_job_is_one_object(user: User, failed: str) -> None:
+    detail = user.kotta("status", failed, "--json").json
+    assert (detail["id"], detail["status"], detail["exit_code"]) == (failed, "failed", 3)
+    assert detail["submitted_at"].endswith("Z")
+    assert isinstance(detail["processing_seconds"], float)
+    assert [step["status"] for step in detail["timeline"]] == [
+        "pending",
+        "staging_inputs",
+        "processing",
+        "staging_outputs",
+        "failed",
+    ]
+
+
+def test_json_of_several_jobs_is_a_list(user: User, failed: str) -> None:
+    details = user.kotta("status", failed, failed, "--json").json
+    assert [detail["id"] for detail in details] == [failed, failed]
+
+
+def test_in_a_pipe_every_fact_is_a_plain_complete_line(user: User, failed: str) -> None:
+    result = user.kotta("status", failed)
+    assert result.code == 0
+    facts = dict(line.strip().split(": ", 1) for line in result.lines if ": " in line)
+    assert facts["Name"] == "status test"
+    assert facts["Status"] == "failed"
+    assert facts["Meaning"] == "Its command failed: exit code 3."
+    assert facts["Job"] == failed
+    assert facts["Exit code"] == "3"
+    assert facts["Owner"] == "me@example.org"
+    assert facts["Tags"] == "a, b"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z \(.*\)", facts["Submitted"])
+    assert facts["made.txt"] == "available, 5 bytes"
+    assert facts["missing.txt"] == "not available"
+    assert re.fullmatch(r"\d+\.\d{3} s", facts["processing"])
+    assert facts["Download"] == f"kotta fetch {failed}"
+    assert result.out.isascii()
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120, 200])
+def test_on_a_terminal_it_fits_and_says_everything_in_words(
+    user: User, failed: str, columns: int
+) -> None:
+    window = user.window("status", failed, columns=columns, rows=60)
+    assert window.end() == 0
+    assert window.lines[0] == "status test"
+    assert window.lines[1] == "✗ failed  Its command failed: exit code 3."
+    for said in (
+        "Phases",
+        "Timeline",
+        "✓ available  5 B",
+        "✗ not available",
+        f"kotta fetch {failed[:8]}",
+        f"kotta logs {failed[:8]}",
+    ):
+        assert said in window.text
+    assert window.color_of("✗ failed") == "red"
+    assert window.color_of("✓ available") == "green"
+
+
+def test_a_running_job_is_told_with_what_can_be_done(user: User) -> None:
+    job = user.running(executable="sleep 60", jobname="running on")
+    window = user.window("status", job, rows=60)
+    assert window.end() == 0
+    for said in ("not available yet", f"kotta wait {job[:8]}", f"kotta cancel {job[:8]}"):
+        assert said in window.text
+
+
+def test_a_job_is_found_by_prefix_name_and_last(user: User) -> None:
+    job = user.done(executable="true", jobname="found by name")
+    for selector in (job, job[:13], "found by name", "@last"):
+        assert user.kotta("status", selector, "--json").json["id"] == job
+
+
+def test_a_name_that_fits_several_jobs_lists_them(user: User) -> None:
+    jobs = {user.done(executable="true", jobname="twins") for _ in range(2)}
+    result = user.kotta("status", "twins")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith("error: `twins` means 2 jobs\n")
+    assert set(re.findall(r"^  (\S{36})  twins  completed$", result.err, re.MULTILINE)) == jobs
+
+
+def test_a_job_that_is_not_there_is_an_error(user: User) -> None:
+    result = user.kotta("status", "no such job")
+    assert (result.code, result.out) == (1, "")
+    assert "`no such job`" in result.err
+    assert user.kotta("status", "no such job", "--json").code == 1
+
+
+def test_signs_and_bars_are_ascii_where_the_locale_is_not_utf8(user: User, failed: str) -> None:
+    window = user.window("status", failed, rows=60, LANG="C", LC_ALL="C", PYTHONUTF8="0")
+    assert window.end() == 0
+    assert window.lines[1] == "x failed  Its command failed: exit code 3."
+    assert window.text.isascii()
+
+
+def test_nothing_of_a_job_can_control_the_terminal(user: User) -> None:
+    job = user.done(
+        executable="true # \x1b[2J\x1b]0;owned\x07 \u202e", jobname="[red]not markup[/]"
+    )
+    window = user.window("status", job, rows=60)
+    assert window.end() == 0
+    assert window.lines[0] == "[red]not markup[/]"
+    assert not re.search("\x1b\\[2J|\x1b\\]|\u202e", window.raw)

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import re
+
+from cli.conftest import User
+from kotta import JobState
+
+
+def test_the_exit_code_is_the_jobs(user: User) -> None:
+    job = user.submit(executable="sleep 0.3; exit 9")
+    result = user.kotta("wait", job)
+    assert (result.code, result.out, result.err) == (9, "", "")
+
+
+def test_of_several_jobs_the_largest_code_counts(user: User) -> None:
+    jobs = [user.submit(executable=f"exit {code}") for code in (0, 5, 2)]
+    assert user.kotta("wait", *jobs).code == 5
+
+
+def test_a_cancelled_job_gives_the_code_of_sigterm(user: User) -> None:
+    job = user.running(executable="sleep 60")
+    user.client.cancel(job)
+    assert user.kotta("wait", job).code == 143
+
+
+def test_it_gives_up_after_the_timeout(user: User) -> None:
+    job = user.running(executable="sleep 60")
+    result = user.kotta("wait", job, "--timeout", "0.3")
+    assert result.code == 124
+    assert result.err.startswith("error: 1 of 1 jobs had not ended after 0.3 s")
+    assert user.client.status(job).status is JobState.PROCESSING
+
+
+def test_json_is_one_job_or_a_list(user: User) -> None:
+    job = user.submit(executable="exit 2")
+    result = user.kotta("wait", job, "--json")
+    assert (result.code, result.json["id"], result.json["exit_code"]) == (2, job, 2)
+    assert [each["id"] for each in user.kotta("wait", job, job, "--json").json] == [job, job]
+
+
+def test_a_line_counts_several_jobs_on_a_terminal(user: User) -> None:
+    jobs = [user.submit(executable="sleep 1.5", jobname=f"count {n}") for n in range(2)]
+    window = user.window("wait", *jobs)
+    window.until("2 processing")
+    assert window.end() == 0
+    assert [re.sub(r"[\d.]+ s", "N s", line) for line in window.lines] == [
+        "✓ count 0 completed after N s",
+        "✓ count 1 completed after N s",
+    ]
+
+
+def test_a_narrow_terminal_keeps_the_line_to_one_line(user: User) -> None:
+    job = user.submit(executable="sleep 1", jobname="a very long name " * 8)
+    window = user.window("wait", job, columns=60)
+    window.until("processing  a very long name", "…")
+    assert len(window.lines) == 1
+    assert window.end() == 0
+
+
+def test_ctrl_c_leaves_the_job_alone(user: User) -> None:
+    job = user.running(executable="sleep 60")
+    window = user.window("wait", job)
+    window.until("processing")
+    window.interrupt()
+    assert window.end() == 130
+    assert f"  kotta wait {job[:8]}    waits again" in window.lines
