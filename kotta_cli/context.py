@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from kotta_cli.help_page import terminal_columns, wants_color
@@ -37,19 +38,33 @@ class OutputStream:
         self.is_unicode = encoding.startswith(("utf", "gb18030"))
 
     def write(self, text: str) -> int:
-        try:
+        with _told_plainly():
             return self._stream.write(text if self.is_unicode else text.translate(_TO_ASCII))
-        except BrokenPipeError:
-            raise OutputClosedError from None
+
+    def write_bytes(self, chunk: bytes) -> None:
+        """Write bytes exactly as they are."""
+        with _told_plainly():
+            self._stream.flush()
+            self._stream.buffer.write(chunk)
 
     def flush(self) -> None:
-        try:
+        with _told_plainly():
             self._stream.flush()
-        except BrokenPipeError:
-            raise OutputClosedError from None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+@contextmanager
+def _told_plainly() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise OutputClosedError from None
+    except OSError as error:
+        from kotta.errors import KottaError
+
+        raise KottaError(f"cannot write the output: {error.strerror}") from error
 
 
 _TO_ASCII = str.maketrans("●○◐◌✓✗■…·█▏", "*oo.+x-~-#|")
@@ -104,21 +119,14 @@ class Terminal:
         self.stream.write(text)
         self.stream.flush()
 
-    def flush(self) -> None:
-        self.stream.flush()
-
     def write_bytes(self, chunk: bytes) -> None:
         """Write bytes exactly as they are, and flush.
 
         Raises:
             OutputClosedError: nobody reads it any more.
         """
+        self.stream.write_bytes(chunk)
         self.stream.flush()
-        try:
-            self.stream.buffer.write(chunk)
-            self.stream.buffer.flush()
-        except BrokenPipeError:
-            raise OutputClosedError from None
 
     def console(self) -> Console:
         """The same stream for rich, which costs 50 ms to import: ask on a terminal only."""
@@ -161,10 +169,9 @@ class App:
     @classmethod
     def of_this_process(cls) -> App:
         """An app on the process's own streams."""
-        for stream in (sys.stdout, sys.stderr):
-            # A name that the locale cannot spell must not end the command.
-            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-        return cls(sys.stdin, Terminal.of(sys.stdout), Terminal.of(sys.stderr), connect=_connect)
+        out, err = (Terminal.of(_usable(stream)) for stream in (sys.stdout, sys.stderr))
+        stdin = sys.stdin or open(os.devnull, encoding="utf-8")
+        return cls(stdin, out, err, connect=_connect)
 
     @property
     def client(self) -> Kotta:
@@ -212,6 +219,15 @@ class App:
         if self._client is not None:
             self._client.close()
             self._client = None
+
+
+def _usable(stream: TextIO | None) -> TextIO:
+    if stream is None:
+        # The descriptor was closed before we began; whoever did that wants to hear nothing.
+        return open(os.devnull, "w", encoding="utf-8")
+    # A name that the locale cannot spell must not end the command.
+    cast(TextIOWrapper, stream).reconfigure(errors="backslashreplace")
+    return stream
 
 
 def collect_garbage_again() -> None:

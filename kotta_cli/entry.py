@@ -46,17 +46,23 @@ def _version() -> str:
 def _top_page() -> str:
     from kotta_cli.help_page import page_width, terminal_columns, top_page, wants_color
 
-    return top_page(page_width(terminal_columns(1)), color=wants_color(sys.stdout.isatty()))
+    return top_page(page_width(terminal_columns(1)), color=wants_color(os.isatty(1)))
 
 
 def _say(text: str) -> int:
     try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.write(text)
+            sys.stdout.flush()
     except BrokenPipeError:
-        # Python would complain of the lost output once more when it leaves.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 141
+        code = 141
+    except OSError as error:
+        sys.stderr.write(f"error: cannot write the output: {error.strerror}\n")
+        code = 1
     except KeyboardInterrupt:
-        return 130
-    return 0
+        code = 130
+    else:
+        return 0
+    # Python would complain of the lost output once more when it leaves.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return code

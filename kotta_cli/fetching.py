@@ -42,9 +42,11 @@ def fetch_outputs(
     return report
 
 
-def paths_of(report: FetchReport) -> list[Path]:
-    """Where each file lies that is here now, in the order of the job's outputs."""
-    return [report.directory / name for name in (*report.already_there, *report.fetched)]
+def print_paths(app: App, report: FetchReport) -> None:
+    """Where each file lies that is here now, a line each."""
+    for name in (*report.already_there, *report.fetched):
+        path = str(report.directory / name)
+        app.print(one_line(path) if app.out.is_tty else path)
 
 
 def report_shape(report: FetchReport) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def wants_color(is_terminal: bool) -> bool:
 
     Source: https://no-color.org and https://bixense.com/clicolors.
     """
-    if os.environ.get("NO_COLOR"):
+    if os.environ.get("NO_COLOR") or os.environ.get("CLICOLOR") == "0":
         return False
     if os.environ.get("CLICOLOR_FORCE", "0") != "0":
         return True

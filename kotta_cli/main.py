@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,10 @@ from kotta_cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from kotta.errors import KottaError
+
+
+class _TerminatedError(BaseException):
+    """SIGTERM, as an exception: a terminal must be left as it was found."""
 
 
 def main(arguments: list[str], app: App | None = None) -> int:
@@ -22,6 +28,8 @@ def main(arguments: list[str], app: App | None = None) -> int:
     app = app or App.of_this_process()
     # Asked of the words, because a command line that cannot be parsed must be refused in JSON too.
     app.as_json = "--json" in arguments
+    if app.out.is_smart or app.err.is_smart:
+        signal.signal(signal.SIGTERM, _raise_terminated)
     try:
         try:
             return _run(arguments, app)
@@ -33,11 +41,15 @@ def main(arguments: list[str], app: App | None = None) -> int:
             return _report(error, app, arguments)
         finally:
             app.close()
-            app.out.flush()
-            app.err.flush()
     except (OutputClosedError, BrokenPipeError):
         _forget_output()
         return ExitCode.OUTPUT_CLOSED
+    except _TerminatedError:
+        return 128 + signal.SIGTERM
+
+
+def _raise_terminated(*_: object) -> None:
+    raise _TerminatedError
 
 
 def _run(arguments: list[str], app: App) -> int:
@@ -64,8 +76,8 @@ def _report(error: Exception, app: App, arguments: list[str]) -> int:
     elif isinstance(error, KottaError):
         code = _exit_code(error)
     else:
-        code = ExitCode.KOTTA_FAULT
         error = _internal_error(error)
+        code = ExitCode.KOTTA_FAULT if error.code == "internal_error" else ExitCode.ERROR
     assert isinstance(error, KottaError)
     show_error(app, error, code)
     if os.environ.get("KOTTA_DEBUG", "0") not in ("", "0"):
@@ -93,6 +105,8 @@ def _exit_code(error: KottaError) -> ExitCode:
 def _internal_error(error: Exception) -> KottaError:
     from kotta.errors import KottaError
 
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return KottaError(f"cannot write: {error.strerror}")
     words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     wrapped = KottaError(
         f"internal error ({words}); please report it",

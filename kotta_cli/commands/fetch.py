@@ -54,7 +54,7 @@ def fetch(
     Prints the path of every file. Exits with 0 only if all that was asked for has arrived: with no
     FILE, that is every output the job declared.
     """
-    from kotta_cli.fetching import fetch_outputs, paths_of, report_shape
+    from kotta_cli.fetching import fetch_outputs, print_paths, report_shape
 
     app: App = ctx.obj
     app.as_json = as_json
@@ -67,5 +67,5 @@ def fetch(
 
         print_json(app, report_shape(report))
     else:
-        app.out.write("".join(f"{path}\n" for path in paths_of(report)))
+        print_paths(app, report)
     return ExitCode.ERROR if report.unavailable else ExitCode.OK

@@ -62,7 +62,8 @@ def list_jobs(
     if watch:
         from kotta_cli.watching import Filter, watch_jobs
 
-        return watch_jobs(app, Filter(states, queue, name), limit=limit)
+        shown = MAX_PAGE if everything else min(limit, MAX_PAGE)
+        return watch_jobs(app, Filter(states, queue, name), limit=shown)
     jobs: list[Job] = []
     cursor: str | None = None
     while True:

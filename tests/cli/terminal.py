@@ -94,6 +94,10 @@ class TerminalWindow:
     def type(self, text: str) -> None:
         self._child.send(text)
 
+    def kill(self, number: int) -> None:
+        """Send the command a signal."""
+        self._child.kill(number)
+
     def interrupt(self) -> None:
         """Press Ctrl-C."""
         self._child.sendintr()

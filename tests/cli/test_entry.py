@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from typing import Any
@@ -106,3 +107,29 @@ def test_nobody_hears_of_a_closed_pipe(user: User, words: tuple[str, ...]) -> No
     )
     os.close(writer)
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize("words", ["--help", "list --help", "login"])
+@pytest.mark.parametrize("redirection", [">&-", "2>&-", ">&- 2>&- <&-"])
+def test_closed_streams_are_no_failure(user: User, words: str, redirection: str) -> None:
+    done = subprocess.run(
+        f"{KOTTA} {words} {redirection}",
+        shell=True,
+        env=user.environment,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("words", ["--help", "list --help", "login"])
+def test_a_full_disk_is_told_in_words(user: User, words: str) -> None:
+    done = subprocess.run(
+        f"{KOTTA} {words} > /dev/full",
+        shell=True,
+        env=user.environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert re.fullmatch(r"error: cannot write.*: No space left on device\n", done.stderr)

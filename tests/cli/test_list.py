@@ -150,6 +150,14 @@ def test_watching_survives_a_change_of_the_windows_size(user: User) -> None:
     assert window.end() == 0
 
 
+def test_a_watch_that_is_ended_by_a_signal_leaves_the_terminal_as_it_was(user: User) -> None:
+    window = user.window("list", "--watch", "--name", "nothing")
+    window.until("no jobs")
+    window.kill(signal.SIGTERM)
+    assert window.end() == 143
+    assert window.raw.rstrip().endswith("\x1b[?25h") or "\x1b[?1049l" in window.raw
+
+
 @contextmanager
 def _watching(user: User, *words: str) -> Iterator[subprocess.Popen[str]]:
     """`kotta list --watch WORDS` in a pipe, which is ended with Ctrl-C unless it has ended."""
