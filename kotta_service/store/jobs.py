@@ -261,9 +261,14 @@ def selected(connection: Connection, owner: str, selector: str, limit: int) -> l
     lowered = selector.lower()
     if _ID_PART.match(lowered):
         # ids that begin so sort between the prefix and the prefix with what follows any hex digit
-        within = statement.where(jobs.c.id >= lowered, jobs.c.id < lowered + "g")
-        if found := list(connection.execute(within.limit(limit))):
-            return found
+        within = (
+            select(*SUMMARY)
+            .where(jobs.c.owner == owner, jobs.c.id >= lowered, jobs.c.id < lowered + "g")
+            .order_by(jobs.c.id)  # by anything else, SQLite would read every job of the owner
+            .limit(limit)
+        )
+        if found := list(connection.execute(within)):
+            return sorted(found, key=lambda row: row.number, reverse=True)
     return list(connection.execute(statement.where(jobs.c.name == selector).limit(limit)))
 
 
