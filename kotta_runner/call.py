@@ -53,8 +53,7 @@ def call(payload: bytes, result: str) -> int:
 
 def become_caller(environment: Dict[str, str]) -> None:
     """In a fresh fork of the runner: makes this process look like a newly started Python."""
-    gc.unfreeze()
-    gc.enable()
+    gc.enable()  # what the launcher froze stays so: a collection would copy its pages
     os.environ.clear()
     os.environ.update(environment)
     sys.path.insert(0, "")

@@ -110,19 +110,21 @@ async def status(
     owner: Owner,
     wait: Annotated[float, Query(ge=0, le=MAX_WAIT_SECONDS)] = 0,
 ) -> JobDetail:
-    def look() -> JobDetail:
+    def look(if_ended: bool) -> JobDetail | int:
         with parts.database.read() as connection:
-            return views.detail(connection, jobs.own_job(connection, job_id, owner))
+            row = jobs.own_job(connection, job_id, owner)
+            if if_ended and row.status not in jobs.TERMINAL:
+                return int(row.change)
+            return views.detail(connection, row)
 
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait
     while True:
-        seen = parts.feed.last
-        found = await asyncio.to_thread(look)
         remaining = deadline - loop.time()
-        if found.status.is_terminal or remaining <= 0 or parts.feed.closed:
+        found = await asyncio.to_thread(look, remaining > 0 and not parts.feed.closed)
+        if isinstance(found, JobDetail):
             return found
-        await parts.feed.wait_beyond(max(seen, found.change), remaining)
+        await parts.feed.wait_beyond(found, remaining)
 
 
 @router.post("/{job_id}/cancel", summary="End a job")
