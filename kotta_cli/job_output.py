@@ -10,7 +10,8 @@ from kotta_cli.render.plain_text import LogText
 
 if TYPE_CHECKING:
     from kotta.models import Job
-    from kotta_cli.context import App, Terminal
+    from kotta_cli.context import App
+    from kotta_cli.terminal import Terminal
 
 
 def print_streams(app: App, job: Job, streams: Sequence[str]) -> int:

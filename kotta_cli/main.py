@@ -8,8 +8,9 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from kotta_cli.context import App, OutputClosedError
+from kotta_cli.context import App
 from kotta_cli.exit_codes import ExitCode
+from kotta_cli.terminal import OutputClosedError
 
 if TYPE_CHECKING:
     from kotta.errors import KottaError
@@ -63,27 +64,27 @@ def _run(arguments: list[str], app: App) -> int:
     return int(result or ExitCode.OK)
 
 
-def _report(error: Exception, app: App, arguments: list[str]) -> int:
+def _report(raised: Exception, app: App, arguments: list[str]) -> int:
     import typer
 
     from kotta.errors import KottaError
     from kotta_cli.render.errors import show_error
 
-    if isinstance(error, typer.TyperException):
+    if isinstance(raised, typer.TyperException):
         from kotta_cli.usage_errors import usage_error
 
-        error, code = usage_error(error, arguments), ExitCode.USAGE
-    elif isinstance(error, KottaError):
-        code = _exit_code(error)
+        error, code = usage_error(raised, arguments), ExitCode.USAGE
+    elif isinstance(raised, KottaError):
+        error, code = raised, _exit_code(raised)
+    elif isinstance(raised, OSError) and raised.errno == errno.ENOSPC:
+        error, code = KottaError(f"cannot write: {raised.strerror}"), ExitCode.ERROR
     else:
-        error = _internal_error(error)
-        code = ExitCode.KOTTA_FAULT if error.code == "internal_error" else ExitCode.ERROR
-    assert isinstance(error, KottaError)
+        error, code = _internal_error(raised), ExitCode.KOTTA_FAULT
     show_error(app, error, code)
     if os.environ.get("KOTTA_DEBUG", "0") not in ("", "0"):
         import traceback
 
-        app.note("".join(traceback.format_exception(error.__cause__ or error)).rstrip())
+        app.note("".join(traceback.format_exception(raised)).rstrip())
     return code
 
 
@@ -105,16 +106,12 @@ def _exit_code(error: KottaError) -> ExitCode:
 def _internal_error(error: Exception) -> KottaError:
     from kotta.errors import KottaError
 
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return KottaError(f"cannot write: {error.strerror}")
     words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    wrapped = KottaError(
+    return KottaError(
         f"internal error ({words}); please report it",
         hint="KOTTA_DEBUG=1 shows the traceback",
         code="internal_error",
     )
-    wrapped.__cause__ = error
-    return wrapped
 
 
 def _forget_output() -> None:

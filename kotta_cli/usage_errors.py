@@ -36,9 +36,7 @@ def usage_error(error: Any, arguments: Sequence[str]) -> KottaError:
             message = f"`{path}` has no use for `{word}`"
         case _:
             message = error.format_message().rstrip(".")
-    wrapped = KottaError(message, hint=hint or f"see `{path} --help`", code="usage")
-    wrapped.__cause__ = error
-    return wrapped
+    return KottaError(message, hint=hint or f"see `{path} --help`", code="usage")
 
 
 def _bad_value(error: Any) -> str:

@@ -28,7 +28,7 @@ app = command_app()
             "kotta submit job.json": "Prints the job's id",
             "kotta submit --script fit.sh --wait": "A script alone; exits as it does",
             "kotta submit job.json --script fit.sh --fetch": "Also download what it made",
-            "jq '.walltime = 60' job.json | kotta submit -": "From another program",
+            """echo '{"executable": "date", "walltime": 5}' | kotta submit - -w""": "By hand",
         }
     ),
 )

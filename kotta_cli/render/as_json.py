@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from kotta_cli.context import App, Terminal
+    from kotta_cli.context import App
+    from kotta_cli.terminal import Terminal
 
 Shape = dict[str, Any] | list[Any]
 

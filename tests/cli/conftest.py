@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from waiting import wait_until
@@ -22,7 +23,9 @@ from waiting import wait_until
 from cli.terminal import TerminalWindow
 from kotta import JobDetail, JobState, Kotta
 from kotta.errors import ConflictError
-from kotta_cli.context import App, OutputStream, Terminal
+from kotta_cli.context import App
+from kotta_cli.main import main
+from kotta_cli.terminal import OutputStream, Terminal
 
 KOTTA = str(Path(sys.executable).with_name("kotta"))
 
@@ -72,6 +75,22 @@ class User:
         out, err = done.stdout.decode(), done.stderr.decode()
         assert "Traceback" not in err, err
         return Result(done.returncode, out, err)
+
+    def quick(self, *words: str, stdin: str = "", **environment: str) -> Result:
+        """The same inside this process, in a tenth of the time.
+
+        For variants of what other tests show of the real process.
+        """
+        page = Page(stdin=stdin)
+        page.app.connect = lambda app: Kotta(profile=app.profile, server=app.server)
+        before = os.getcwd()
+        os.chdir(self.home)
+        try:
+            with patch.dict(os.environ, {**self.environment, **environment}, clear=True):
+                code = main(list(words), page.app)
+        finally:
+            os.chdir(before)
+        return Result(code, page.out, page.err)
 
     def bytes_of(
         self, *words: str, stdin: str | bytes = "", **environment: str
@@ -147,7 +166,8 @@ class User:
         """Stop the service and remove the home."""
         if "client" in self.__dict__:
             self.client.close()
-        self.kotta("service", "stop")
+        if any((self.home / "run").rglob("*.sock")):
+            self.kotta("service", "stop")
         shutil.rmtree(self.home, ignore_errors=True)
 
 
@@ -176,6 +196,14 @@ def user(only_user: User) -> Iterator[User]:
     only_user.cancel_running()
 
 
+@pytest.fixture(scope="session")
+def idle_user() -> Iterator[User]:
+    """A user who never does what starts a service."""
+    user = _new_user()
+    yield user
+    user.leave()
+
+
 @pytest.fixture
 def fresh_user() -> Iterator[User]:
     """A user who has done nothing yet."""
@@ -187,7 +215,9 @@ def fresh_user() -> Iterator[User]:
 class Page:
     """An app on strings, for what is drawn without any service."""
 
-    def __init__(self, *, tty: bool = False, color: bool = False, unicode: bool = True) -> None:
+    def __init__(
+        self, *, stdin: str = "", tty: bool = False, color: bool = False, unicode: bool = True
+    ) -> None:
         self.stdout, self.stderr = (
             io.TextIOWrapper(io.BytesIO(), encoding="utf-8" if unicode else "ascii")
             for _ in range(2)
@@ -196,7 +226,7 @@ class Page:
             Terminal(OutputStream(stream), tty, color, unicode, is_smart=tty)
             for stream in (self.stdout, self.stderr)
         )
-        self.app = App(io.StringIO(), out, err, connect=self._refuse)
+        self.app = App(io.TextIOWrapper(io.BytesIO(stdin.encode())), out, err, self._refuse)
 
     @property
     def out(self) -> str:

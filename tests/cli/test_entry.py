@@ -109,8 +109,10 @@ def test_nobody_hears_of_a_closed_pipe(user: User, words: tuple[str, ...]) -> No
     assert (done.returncode, done.stderr) == (141, b"")
 
 
-@pytest.mark.parametrize("words", ["--help", "list --help", "login"])
-@pytest.mark.parametrize("redirection", [">&-", "2>&-", ">&- 2>&- <&-"])
+@pytest.mark.parametrize(
+    ("words", "redirection"),
+    [("--help", ">&-"), ("list --help", ">&-"), ("login", "2>&-"), ("login", ">&- 2>&- <&-")],
+)
 def test_closed_streams_are_no_failure(user: User, words: str, redirection: str) -> None:
     done = subprocess.run(
         f"{KOTTA} {words} {redirection}",

@@ -29,27 +29,27 @@ def test_all_outputs_arrive_in_a_folder_of_the_jobs_name(user: User, made: str) 
 
 
 def test_some_can_be_chosen_by_name_or_pattern(user: User, made: str) -> None:
-    result = user.kotta("fetch", made, "*.csv", "-o", "chosen")
+    result = user.quick("fetch", made, "*.csv", "-o", "chosen")
     assert (result.code, result.lines) == (0, ["chosen/a.csv", "chosen/b.csv"])
-    assert user.kotta("fetch", made, "c.txt", "-o", "chosen").lines == ["chosen/c.txt"]
+    assert user.quick("fetch", made, "c.txt", "-o", "chosen").lines == ["chosen/c.txt"]
 
 
 def test_a_second_time_nothing_is_brought_and_all_is_there(user: User, made: str) -> None:
-    user.kotta("fetch", made, "-o", "twice")
-    again = user.kotta("fetch", made, "-o", "twice", "--json")
+    user.quick("fetch", made, "-o", "twice")
+    again = user.quick("fetch", made, "-o", "twice", "--json")
     assert (again.code, again.json["fetched"]) == (0, [])
     assert "a.csv" in again.json["already_there"]
-    assert "twice/a.csv" in user.kotta("fetch", made, "-o", "twice").lines
+    assert "twice/a.csv" in user.quick("fetch", made, "-o", "twice").lines
 
 
 def test_a_different_file_is_not_replaced_unless_forced(user: User, made: str) -> None:
     (user.home / "own").mkdir()
     (user.home / "own/a.csv").write_text("mine\n")
-    result = user.kotta("fetch", made, "-o", "own")
+    result = user.quick("fetch", made, "-o", "own")
     assert result.code == 1
     assert "--force replaces it" in result.err
     assert (user.home / "own/a.csv").read_text() == "mine\n"
-    assert user.kotta("fetch", made, "-o", "own", "--force").code == 0
+    assert user.quick("fetch", made, "-o", "own", "--force").code == 0
     assert (user.home / "own/a.csv").read_text() == "a\n"
 
 
@@ -63,25 +63,25 @@ def test_outputs_that_are_not_available_are_named_and_exit_with_one(
 
 
 def test_what_was_asked_for_and_arrived_is_enough(user: User, incomplete: str) -> None:
-    assert user.kotta("fetch", incomplete, "a.csv", "-o", "enough").code == 0
-    assert user.kotta("fetch", incomplete, "missing.csv", "-o", "enough").code == 1
+    assert user.quick("fetch", incomplete, "a.csv", "-o", "enough").code == 0
+    assert user.quick("fetch", incomplete, "missing.csv", "-o", "enough").code == 1
 
 
 def test_an_output_that_was_never_declared_is_an_error(user: User, made: str) -> None:
-    result = user.kotta("fetch", made, "nonsense.txt")
+    result = user.quick("fetch", made, "nonsense.txt")
     assert (result.code, result.out) == (1, "")
     assert "its outputs: a.csv, b.csv, c.txt" in result.err
 
 
 def test_a_job_that_still_runs_has_nothing_yet(user: User) -> None:
     job = user.running(executable="sleep 60", outputs="later.txt")
-    result = user.kotta("fetch", job)
+    result = user.quick("fetch", job)
     assert (result.code, result.out) == (1, "")
     assert f"`kotta wait {job}` waits for its end." in result.err
 
 
 def test_json_tells_what_became_of_each_output(user: User, incomplete: str) -> None:
-    result = user.kotta("fetch", incomplete, "-o", "told", "--json")
+    result = user.quick("fetch", incomplete, "-o", "told", "--json")
     assert (result.code, result.err) == (1, "")
     assert result.json == {
         "directory": str(user.home / "told"),

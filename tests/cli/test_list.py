@@ -24,7 +24,7 @@ def jobs(lasting: User) -> list[str]:
 
 
 def _names(user: User, *words: str) -> list[str]:
-    return [job["name"] for job in user.kotta("list", "--json", "--name", "list-*", *words).json]
+    return [job["name"] for job in user.quick("list", "--json", "--name", "list-*", *words).json]
 
 
 def test_newest_come_first(user: User, jobs: list[str]) -> None:
@@ -38,12 +38,12 @@ def test_filters_narrow_it(user: User, jobs: list[str]) -> None:
         "list-a",
     ]
     assert _names(user, "--queue", "Prod") == ["list-c"]
-    assert user.kotta("list", "--name", "list-?", "-L", "1").out.count("\n") == 1
+    assert user.quick("list", "--name", "list-?", "-L", "1").out.count("\n") == 1
 
 
 def test_nothing_found_is_an_empty_list(user: User) -> None:
-    assert user.kotta("list", "--json", "--name", "nothing").out == "[]\n"
-    result = user.kotta("list", "--name", "nothing")
+    assert user.quick("list", "--json", "--name", "nothing").out == "[]\n"
+    result = user.quick("list", "--name", "nothing")
     assert (result.code, result.out, result.err) == (0, "", "")
 
 
@@ -55,15 +55,15 @@ def test_in_a_pipe_rows_are_tab_separated_and_complete(user: User, jobs: list[st
 
 
 def test_json_has_the_shape_of_the_api(user: User, jobs: list[str]) -> None:
-    (job,) = user.kotta("list", "--name", "list-b", "--json").json
+    (job,) = user.quick("list", "--name", "list-b", "--json").json
     assert job["submitted_at"].endswith("Z")
     assert (job["walltime_seconds"], job["exit_code"], job["reason"]) == (18000.0, 1, "exit")
 
 
 def test_all_follows_every_page(user: User) -> None:
     user.client.submit_many([{"executable": "true", "jobname": "paged"} for _ in range(120)])
-    assert len(user.kotta("list", "--name", "paged").lines) == 100
-    assert len(user.kotta("list", "--name", "paged", "--all").lines) == 120
+    assert len(user.quick("list", "--name", "paged").lines) == 100
+    assert len(user.quick("list", "--name", "paged", "--all").lines) == 120
 
 
 def test_on_a_terminal_it_is_a_table_with_short_ids(user: User, jobs: list[str]) -> None:

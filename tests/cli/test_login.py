@@ -10,32 +10,32 @@ def test_the_local_service_needs_none(user: User) -> None:
     assert f"unix:{user.home}/run/kotta/service-" in result.out
 
 
-def test_it_does_not_start_the_service(fresh_user: User) -> None:
-    assert fresh_user.kotta("login").code == 0
-    assert fresh_user.kotta("service", "status").code == 1
+def test_it_does_not_start_the_service(idle_user: User) -> None:
+    assert idle_user.kotta("login").code == 0
+    assert idle_user.kotta("service", "status").code == 1
 
 
 def test_a_shared_service_is_refused(user: User) -> None:
-    result = user.kotta("--server", "https://kotta.example.org", "login")
+    result = user.quick("--server", "https://kotta.example.org", "login")
     assert (result.code, result.out) == (1, "")
     assert "is not part of this release" in result.err
 
 
 def test_the_server_may_come_from_the_environment_or_a_profile(user: User) -> None:
     server = "https://kotta.example.org"
-    assert user.kotta("login", KOTTA_SERVER=server).code == 1
+    assert user.quick("login", KOTTA_SERVER=server).code == 1
     (user.home / ".config/kotta").mkdir(parents=True, exist_ok=True)
     (user.home / ".config/kotta/config.toml").write_text(
         f'[profiles.lab]\nserver = "{server}"\n[profiles."at home"]\nserver = "local"\n'
     )
-    assert user.kotta("-p", "lab", "login").code == 1
-    assert user.kotta("login", KOTTA_PROFILE="lab").code == 1
-    assert user.kotta("--profile", "at home", "login").code == 0
+    assert user.quick("-p", "lab", "login").code == 1
+    assert user.quick("login", KOTTA_PROFILE="lab").code == 1
+    assert user.quick("--profile", "at home", "login").code == 0
     assert user.kotta("__complete", "profiles", "").lines == ["lab", "at home"]
 
 
 def test_json_says_the_same(user: User) -> None:
-    assert user.kotta("login", "--json").json == {
+    assert user.quick("login", "--json").json == {
         "login_needed": False,
         "server": "local",
         "origin": "default",
@@ -43,6 +43,6 @@ def test_json_says_the_same(user: User) -> None:
 
 
 def test_a_profile_that_is_not_there_is_an_error(user: User) -> None:
-    result = user.kotta("-p", "nowhere", "list")
+    result = user.quick("-p", "nowhere", "list")
     assert result.code == 1
     assert "there is no profile `nowhere`" in result.err

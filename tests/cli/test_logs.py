@@ -14,8 +14,8 @@ def test_each_stream_goes_to_its_own(user: User) -> None:
 
 def test_one_stream_can_be_chosen(user: User) -> None:
     job = user.done(executable="echo out; echo err >&2")
-    assert user.kotta("logs", job, "--stream", "stdout").err == ""
-    result = user.kotta("logs", job, "--stream", "stderr")
+    assert user.quick("logs", job, "--stream", "stdout").err == ""
+    result = user.quick("logs", job, "--stream", "stderr")
     assert (result.out, result.err) == ("", "err\n")
 
 
@@ -79,6 +79,6 @@ def test_on_a_terminal_silence_is_explained(user: User) -> None:
 
 
 def test_an_unknown_stream_is_a_usage_error(user: User) -> None:
-    result = user.kotta("logs", "@last", "--stream", "sdterr")
+    result = user.quick("logs", "@last", "--stream", "sdterr")
     assert result.code == 2
     assert "did you mean `stderr`?" in result.err

@@ -19,7 +19,7 @@ def test_json_has_the_shape_of_the_api(user: User) -> None:
 
 
 def test_in_a_pipe_a_queue_is_a_line_of_plain_values(user: User) -> None:
-    lines = user.kotta("queues").lines
+    lines = user.quick("queues").lines
     assert {line.split("\t")[0] for line in lines} == {"Test", "Prod"}
     assert all(value.isdigit() for line in lines for value in line.split("\t")[1:])
 
@@ -33,5 +33,5 @@ def test_on_a_terminal_it_is_a_table(user: User) -> None:
 
 
 def test_queues_can_be_completed_afterwards(user: User) -> None:
-    user.kotta("queues")
+    user.quick("queues")
     assert set(user.kotta("__complete", "queues", "").lines) == {"Test", "Prod"}

@@ -13,18 +13,18 @@ def test_bare_it_shows_its_commands(user: User) -> None:
     assert "kotta service COMMAND [OPTIONS]" in result.out
 
 
-def test_status_does_not_start_it_and_exits_with_one(fresh_user: User) -> None:
-    result = fresh_user.kotta("service", "status")
+def test_status_does_not_start_it_and_exits_with_one(idle_user: User) -> None:
+    result = idle_user.quick("service", "status")
     assert (result.code, result.err) == (1, "")
     assert "is not running" in result.out
-    assert fresh_user.kotta("service", "status", "--json").json == {
+    assert idle_user.quick("service", "status", "--json").json == {
         "running": False,
         "service": None,
     }
 
 
 def test_status_tells_where_it_is_and_what_it_does(user: User) -> None:
-    user.kotta("queues")
+    assert user.client.service()
     shape = user.kotta("service", "status", "--json").json
     assert shape["running"] is True
     result = user.kotta("service", "status")
@@ -39,7 +39,7 @@ def test_status_tells_where_it_is_and_what_it_does(user: User) -> None:
 
 
 def test_stop_ends_it_and_jobs_run_on(fresh_user: User) -> None:
-    job = fresh_user.submit(executable="sleep 1.5; echo done")
+    job = fresh_user.submit(executable="sleep 1; echo done")
     pid = fresh_user.kotta("service", "status", "--json").json["service"]["pid"]
     result = fresh_user.kotta("service", "stop")
     assert (result.code, result.out) == (0, f"Stopped the local service (pid {pid}).\n")
@@ -48,35 +48,35 @@ def test_stop_ends_it_and_jobs_run_on(fresh_user: User) -> None:
     assert fresh_user.kotta("logs", job).out == "done\n"
 
 
-def test_stopping_what_does_not_run_is_no_failure(fresh_user: User) -> None:
-    result = fresh_user.kotta("service", "stop")
+def test_stopping_what_does_not_run_is_no_failure(idle_user: User) -> None:
+    result = idle_user.quick("service", "stop")
     assert (result.code, result.out) == (0, "The local service was not running.\n")
 
 
 def test_its_log_can_be_read_while_it_runs_and_afterwards(fresh_user: User) -> None:
-    fresh_user.kotta("queues")
-    running = fresh_user.kotta("service", "logs")
+    fresh_user.quick("queues")
+    running = fresh_user.quick("service", "logs")
     assert "serving" in running.out
-    fresh_user.kotta("service", "stop")
-    assert fresh_user.kotta("service", "logs").out.startswith(running.out)
+    fresh_user.quick("service", "stop")
+    assert fresh_user.quick("service", "logs").out.startswith(running.out)
 
 
 def test_its_log_can_be_followed(user: User) -> None:
-    user.kotta("queues")
+    assert user.client.service()
     window = user.window("service", "logs", "-f", columns=120)
     window.until("serving")
     window.interrupt()
     assert window.end() == 130
 
 
-def test_there_is_no_log_before_it_ever_ran(fresh_user: User) -> None:
-    result = fresh_user.kotta("service", "logs")
+def test_there_is_no_log_before_it_ever_ran(idle_user: User) -> None:
+    result = idle_user.quick("service", "logs")
     assert result.code == 1
     assert "has never run here" in result.err
 
 
 def test_a_wait_goes_on_over_a_killed_service(fresh_user: User) -> None:
-    fresh_user.describe(executable="sleep 2", jobname="outlives it")
+    fresh_user.describe(executable="sleep 1", jobname="outlives it")
     window = fresh_user.window("submit", "job.json", "--wait")
     window.until("processing")
     pid = fresh_user.kotta("service", "status", "--json").json["service"]["pid"]
@@ -113,7 +113,7 @@ def test_serve_runs_the_service_in_the_foreground(fresh_user: User) -> None:
 
 
 def test_two_services_cannot_share_their_data(user: User) -> None:
-    user.kotta("queues")
+    assert user.client.service()
     result = user.kotta("serve", "--socket", str(user.home / "second.sock"))
     assert result.code == 1
     assert "another service is at work" in result.err

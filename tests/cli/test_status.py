@@ -19,7 +19,7 @@ def failed(lasting: User) -> str:
 
 
 def test_json_of_one_job_is_one_object(user: User, failed: str) -> None:
-    detail = user.kotta("status", failed, "--json").json
+    detail = user.quick("status", failed, "--json").json
     assert (detail["id"], detail["status"], detail["exit_code"]) == (failed, "failed", 3)
     assert detail["submitted_at"].endswith("Z")
     assert isinstance(detail["processing_seconds"], float)
@@ -33,7 +33,7 @@ def test_json_of_one_job_is_one_object(user: User, failed: str) -> None:
 
 
 def test_json_of_several_jobs_is_a_list(user: User, failed: str) -> None:
-    details = user.kotta("status", failed, failed, "--json").json
+    details = user.quick("status", failed, failed, "--json").json
     assert [detail["id"] for detail in details] == [failed, failed]
 
 
@@ -56,7 +56,7 @@ def test_in_a_pipe_every_fact_is_a_plain_complete_line(user: User, failed: str) 
     assert result.out.isascii()
 
 
-@pytest.mark.parametrize("columns", [60, 80, 120, 200])
+@pytest.mark.parametrize("columns", [60, 80, 200])
 def test_on_a_terminal_it_fits_and_says_everything_in_words(
     user: User, failed: str, columns: int
 ) -> None:
@@ -88,12 +88,12 @@ def test_a_running_job_is_told_with_what_can_be_done(user: User) -> None:
 def test_a_job_is_found_by_prefix_name_and_last(user: User) -> None:
     job = user.done(executable="true", jobname="found by name")
     for selector in (job, job[:13], "found by name", "@last"):
-        assert user.kotta("status", selector, "--json").json["id"] == job
+        assert user.quick("status", selector, "--json").json["id"] == job
 
 
 def test_a_name_that_fits_several_jobs_lists_them(user: User) -> None:
     jobs = {user.done(executable="true", jobname="twins") for _ in range(2)}
-    result = user.kotta("status", "twins")
+    result = user.quick("status", "twins")
     assert (result.code, result.out) == (1, "")
     assert result.err.startswith("error: `twins` means 2 jobs\n")
     assert set(re.findall(r"^  (\S{36})  twins  completed$", result.err, re.MULTILINE)) == jobs

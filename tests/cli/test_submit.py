@@ -22,13 +22,13 @@ def test_the_jobs_id_is_printed_alone(user: User) -> None:
     assert re.fullmatch(UUID + "\n", result.out)
 
 
-def test_the_first_command_says_that_it_started_the_service(fresh_user: User) -> None:
+def test_the_first_command_says_that_it_started_the_service_but_not_in_json(
+    fresh_user: User,
+) -> None:
     first = fresh_user.kotta("submit", fresh_user.describe(executable="true"))
     assert re.fullmatch(r"started the local service \(pid \d+, data in .*\)\n", first.err)
     assert fresh_user.kotta("list").err == ""
-
-
-def test_with_json_the_first_command_says_nothing_on_stderr(fresh_user: User) -> None:
+    fresh_user.kotta("service", "stop")
     assert fresh_user.kotta("list", "--json").err == ""
 
 
@@ -39,21 +39,21 @@ def test_a_description_can_come_from_stdin(user: User) -> None:
 
 def test_a_list_submits_many_and_prints_their_ids_in_order(user: User) -> None:
     many = json.dumps([{"executable": "true", "jobname": f"many-{n}"} for n in range(3)])
-    result = user.kotta("submit", "-", stdin=many)
+    result = user.quick("submit", "-", stdin=many)
     assert result.code == 0
     assert [user.client.status(job).name for job in result.lines] == ["many-0", "many-1", "many-2"]
 
 
 def test_of_a_list_all_are_submitted_or_none(user: User) -> None:
     two = [{"executable": "true", "jobname": "never"}, {"executable": "true", "queue": "Nowhere"}]
-    result = user.kotta("submit", "-", stdin=json.dumps(two))
+    result = user.quick("submit", "-", stdin=json.dumps(two))
     assert result.code == 2
     assert user.client.list(name="never").jobs == []
 
 
 def test_a_script_alone_is_a_job(user: User) -> None:
     (user.home / "hello.sh").write_text("#!/bin/sh\necho hello from $0\n")
-    result = user.kotta("submit", "--script", "hello.sh", "--wait")
+    result = user.quick("submit", "--script", "hello.sh", "--wait")
     assert result.code == 0
     detail = user.client.status(result.out.strip())
     assert (detail.name, detail.description["script_name"]) == ("hello.sh", "hello.sh")
@@ -63,7 +63,7 @@ def test_a_script_alone_is_a_job(user: User) -> None:
 def test_a_script_joins_a_description_which_may_name_it(user: User) -> None:
     (user.home / "a.sh").write_text("echo a\n")
     job = user.describe(executable="sh b.sh", script_name="b.sh")
-    result = user.kotta("submit", job, "--script", "a.sh", "--wait")
+    result = user.quick("submit", job, "--script", "a.sh", "--wait")
     assert result.code == 0
     assert _stdout(user, result.out.strip()) == b"a\n"
 
@@ -72,7 +72,7 @@ def test_local_inputs_are_found_beside_the_description(user: User) -> None:
     (user.home / "folder").mkdir(exist_ok=True)
     (user.home / "folder/data.txt").write_text("some data\n")
     job = user.describe("folder/job.json", executable="cat data.txt", inputs="data.txt")
-    result = user.kotta("submit", job, "--wait")
+    result = user.quick("submit", job, "--wait")
     assert _stdout(user, result.out.strip()) == b"some data\n"
 
 
@@ -89,7 +89,7 @@ def test_local_inputs_are_found_beside_the_description(user: User) -> None:
 def test_with_wait_the_exit_code_is_the_jobs(
     user: User, description: dict[str, Any], code: int
 ) -> None:
-    result = user.kotta("submit", "-", "--wait", stdin=json.dumps(description))
+    result = user.quick("submit", "-", "--wait", stdin=json.dumps(description))
     assert (result.code, result.err) == (code, "")
 
 
@@ -100,7 +100,7 @@ def test_with_wait_several_jobs_give_the_largest_of_their_codes(user: User) -> N
 
 def test_with_fetch_the_outputs_are_brought(user: User) -> None:
     job = user.describe(executable="echo made > made.txt", outputs="made.txt")
-    result = user.kotta("submit", job, "--fetch")
+    result = user.quick("submit", job, "--fetch")
     assert result.code == 0
     assert (user.home / result.out.strip() / "made.txt").read_text() == "made\n"
 
@@ -114,18 +114,18 @@ def test_with_fetch_a_missing_output_is_told_and_exits_with_one(user: User) -> N
 
 def test_with_fetch_the_code_of_a_failed_job_comes_first(user: User) -> None:
     job = user.describe(executable="exit 5", outputs="never.txt")
-    assert user.kotta("submit", job, "--fetch").code == 5
+    assert user.quick("submit", job, "--fetch").code == 5
 
 
 def test_json_is_a_job_or_a_list_of_them(user: User) -> None:
-    one = user.kotta("submit", user.describe(executable="true"), "--json").json
+    one = user.quick("submit", user.describe(executable="true"), "--json").json
     assert (one["name"], one["queue"]) == ("true", "Test")
-    many = user.kotta("submit", "-", "--json", stdin='[{"executable": "true"}]').json
+    many = user.quick("submit", "-", "--json", stdin='[{"executable": "true"}]').json
     assert [job["name"] for job in many] == ["true"]
 
 
 def test_json_with_fetch_is_the_ended_job_and_what_was_brought(user: User) -> None:
-    job = user.kotta("submit", user.describe(executable="true"), "--fetch", "--json").json
+    job = user.quick("submit", user.describe(executable="true"), "--fetch", "--json").json
     assert (job["status"], job["exit_code"]) == ("completed", 0)
     assert job["fetch"] == {
         "directory": str(user.home / job["id"]),
@@ -149,7 +149,7 @@ def test_a_wrong_field_is_shown_in_its_line(user: User) -> None:
 
 def test_what_only_the_service_knows_to_be_wrong_is_shown_in_its_line_too(user: User) -> None:
     (user.home / "wrong.json").write_text('[{"executable": "true",\n "queue": "Nowhere"}]\n')
-    result = user.kotta("submit", "wrong.json")
+    result = user.quick("submit", "wrong.json")
     assert result.code == 2
     assert "  wrong.json:2:11: " in result.err
     assert '      2 |  "queue": "Nowhere"}]\n        |           ^' in result.err
@@ -173,7 +173,7 @@ def test_text_that_is_not_json_is_shown_where_it_breaks(user: User) -> None:
 )
 def test_what_cannot_be_read_is_refused_with_two(user: User, words: list[str], said: str) -> None:
     (user.home / "latin.sh").write_bytes(b"#\xe9")
-    result = user.kotta(*words)
+    result = user.quick(*words)
     assert (result.code, result.out) == (2, "")
     assert f"error: {said}" in result.err
 

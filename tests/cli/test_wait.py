@@ -14,13 +14,13 @@ def test_the_exit_code_is_the_jobs(user: User) -> None:
 
 def test_of_several_jobs_the_largest_code_counts(user: User) -> None:
     jobs = [user.submit(executable=f"exit {code}") for code in (0, 5, 2)]
-    assert user.kotta("wait", *jobs).code == 5
+    assert user.quick("wait", *jobs).code == 5
 
 
 def test_a_cancelled_job_gives_the_code_of_sigterm(user: User) -> None:
     job = user.running(executable="sleep 60")
     user.client.cancel(job)
-    assert user.kotta("wait", job).code == 143
+    assert user.quick("wait", job).code == 143
 
 
 def test_it_gives_up_after_the_timeout(user: User) -> None:
@@ -33,9 +33,9 @@ def test_it_gives_up_after_the_timeout(user: User) -> None:
 
 def test_json_is_one_job_or_a_list(user: User) -> None:
     job = user.submit(executable="exit 2")
-    result = user.kotta("wait", job, "--json")
+    result = user.quick("wait", job, "--json")
     assert (result.code, result.json["id"], result.json["exit_code"]) == (2, job, 2)
-    assert [each["id"] for each in user.kotta("wait", job, job, "--json").json] == [job, job]
+    assert [each["id"] for each in user.quick("wait", job, job, "--json").json] == [job, job]
 
 
 def test_a_line_counts_several_jobs_on_a_terminal(user: User) -> None:
