@@ -1,4 +1,4 @@
-"""Run scripts on your own machine or on somebody else's.
+"""Run scripts and Python functions on your own machine or on somebody else's.
 
 ``Kotta()`` connects to this user's local service, which starts by itself. Importing this package is
 light: what needs httpx or pydantic is imported when it is first used.
@@ -13,7 +13,12 @@ from kotta._version import __version__
 if TYPE_CHECKING:
     from kotta.client import Kotta
     from kotta.errors import KottaError
+    from kotta.executor import KottaExecutor
+    from kotta.functions import KottaFn, kottajob
+    from kotta.job import KottaJob
+    from kotta.log import set_stream_logger
     from kotta.models import Job, JobDescription, JobDetail, JobState, Output
+    from kotta.outputs import KOut
     from kotta.transfers import FetchReport
 
 __all__ = [
@@ -22,10 +27,16 @@ __all__ = [
     "JobDescription",
     "JobDetail",
     "JobState",
+    "KOut",
     "Kotta",
     "KottaError",
+    "KottaExecutor",
+    "KottaFn",
+    "KottaJob",
     "Output",
     "__version__",
+    "kottajob",
+    "set_stream_logger",
 ]
 
 _HOMES = {
@@ -34,9 +45,15 @@ _HOMES = {
     "JobDescription": "kotta.models",
     "JobDetail": "kotta.models",
     "JobState": "kotta.models",
+    "KOut": "kotta.outputs",
     "Kotta": "kotta.client",
     "KottaError": "kotta.errors",
+    "KottaExecutor": "kotta.executor",
+    "KottaFn": "kotta.functions",
+    "KottaJob": "kotta.job",
     "Output": "kotta.models",
+    "kottajob": "kotta.functions",
+    "set_stream_logger": "kotta.log",
 }
 
 

@@ -6,15 +6,16 @@ import builtins
 import threading
 import time
 import uuid
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from kotta import config, local_service, transfers
+from kotta import config, local_service, log, transfers
 from kotta.api import Api
 from kotta.description import is_local
 from kotta.errors import (
@@ -26,6 +27,7 @@ from kotta.errors import (
 )
 from kotta.models import (
     Change,
+    ChangePage,
     Job,
     JobDescription,
     JobDetail,
@@ -36,7 +38,13 @@ from kotta.models import (
 )
 from kotta.models.problems import field_problems
 
+if TYPE_CHECKING:
+    from kotta.credentials import Credentials
+    from kotta.following import Follower
+
 CHUNK_JOBS = 1_000
+CHUNK_BYTES = 32 << 20
+"""Of scripts and payloads in one request; the service refuses bodies above 64 MiB."""
 FEED_SECONDS = 25
 FEED_JOBS = 100
 """Up to so many jobs are asked about by name; for more, all of one's own changes are read."""
@@ -46,6 +54,8 @@ RECONNECT_SECONDS = 60
 
 JobOrId = Job | str
 
+log.be_silent_by_default()
+
 
 class Kotta:
     """A connection to a service, made when it is first used.
@@ -54,25 +64,32 @@ class Kotta:
     starts by itself. May be used by several threads, and as a context manager.
 
     Args:
+        creds: the credentials of the first library: JSON text or a dict with `access_token` and
+            perhaps `refresh_token`, or the address of the login page as text. They stay in memory.
         profile: a profile of the configuration file.
         server: `https://host`, `unix:/path` or `local`; wins over the profile.
         notify: told in a sentence when the local service had to be started.
 
     Raises:
-        ConfigError: the service that is meant cannot be made out.
+        ConfigError: the service that is meant cannot be made out, or no token is in `creds`.
     """
 
     def __init__(
         self,
+        creds: str | Mapping[str, Any] | None = None,
         *,
         profile: str | None = None,
         server: str | None = None,
         notify: Callable[[str], None] | None = None,
     ) -> None:
         self.server = config.find_server(server, profile)
+        self._credentials = None if creds is None else _understood(creds)
         self._notify = notify
         self._api: Api | None = None
+        self._follower: Follower | None = None
         self._lock = threading.Lock()
+        self._trusts_pickles: bool | None = None
+        self._python_version: str | None = None
 
     @property
     def api(self) -> Api:
@@ -80,14 +97,55 @@ class Kotta:
         with self._lock:
             if self._api is None:
                 self._api = Api(self.server, self._notify)
+                # a notebook's last cell closes nothing: sockets are given back at its end
+                self._closes = weakref.finalize(self, self._api.close)
             return self._api
 
-    def close(self) -> None:
-        """Gives the connections back; the next use makes new ones."""
+    @property
+    def follower(self) -> Follower:
+        """What follows this connection's jobs for futures and callbacks."""
         with self._lock:
-            if self._api is not None:
-                self._api.close()
-                self._api = None
+            if self._follower is None:
+                # imported when used, like all that serves functions: commands do without it
+                from kotta.following import Follower
+
+                self._follower = Follower(self)
+            return self._follower
+
+    @property
+    def python_version(self) -> str:
+        """Minor version of the Python that runs functions there, such as `3.11`; asked for once."""
+        if self._python_version is None:
+            self._python_version = self.service().python_version
+        return self._python_version
+
+    @property
+    def trusts_pickles(self) -> bool:
+        """Whether results that are pickles are opened, which lets the service run code here.
+
+        True for this user's own service. Set it to True for one whose keeper you trust.
+        """
+        if self._trusts_pickles is None:
+            self._trusts_pickles = config.is_own(self.server)
+        return self._trusts_pickles
+
+    @trusts_pickles.setter
+    def trusts_pickles(self, trusted: bool) -> None:
+        self._trusts_pickles = trusted
+
+    def close(self) -> None:
+        """Gives the connections back; the next use makes new ones.
+
+        Futures of this connection whose jobs run on are such a use.
+        """
+        with self._lock:
+            api, self._api = self._api, None
+            follower, self._follower = self._follower, None
+        if follower is not None:
+            follower.close()
+        if api is not None:
+            self._closes.detach()
+            api.close()
 
     def __enter__(self) -> Kotta:
         return self
@@ -135,19 +193,37 @@ class Kotta:
             for description in checked
         ]
         key = idempotency_key or str(uuid.uuid4())
+        parts = list(_parts(bodies))
         jobs: list[Job] = []
-        for start in range(0, len(bodies), CHUNK_JOBS):
-            part_key = f"{key}/{start}" if len(bodies) > CHUNK_JOBS else key
-            jobs += self.api.submit(bodies[start : start + CHUNK_JOBS], part_key)
+        for part in parts:
+            part_key = f"{key}/{len(jobs)}" if len(parts) > 1 else key
+            jobs += self.api.submit(part, part_key)
         return jobs
 
-    def status(self, job: JobOrId) -> JobDetail:
-        """Everything the service knows of a job.
+    def status(self, job: JobOrId, *, wait_seconds: float = 0) -> JobDetail:
+        """Everything the service knows of a job, once it has ended or so many seconds have passed.
+
+        Args:
+            wait_seconds: 25 at most.
 
         Raises:
             NotFoundError: there is none of that id.
         """
-        return self.api.status(_id(job))
+        if not wait_seconds:
+            return self.api.status(_id(job))
+        answer: JobDetail = self._patiently(lambda: self.api.status(_id(job), wait_seconds))
+        return answer
+
+    def changes(self, after: int, wait_seconds: float = 0) -> ChangePage:
+        """What changed after a number of the feed, with results, as soon as something has.
+
+        Args:
+            wait_seconds: how long to wait for something, 25 at most.
+        """
+        answer: ChangePage = self._patiently(
+            lambda: self.api.changes(after, wait_seconds, results=True)
+        )
+        return answer
 
     def list(
         self,
@@ -305,6 +381,22 @@ class Kotta:
         """Sends a file unless the service has it; its `kotta://` URL, for a job's `inputs`."""
         return transfers.upload(self.api, [Path(path)], progress)[0]
 
+    def upload_file(self, path: Path | str) -> str:
+        """The same under its first name: a URL for a job's `inputs`."""
+        return self.upload(path)
+
+    def submit_task(self, description: Mapping[str, Any]) -> dict[str, str]:
+        """Submits a job as the first library did; see `kotta.first_library`."""
+        from kotta import first_library
+
+        return first_library.submit_task(self, description)
+
+    def status_task(self, job_id: str) -> dict[str, Any]:
+        """A job's status as the first library told it; see `kotta.first_library`."""
+        from kotta import first_library
+
+        return first_library.status_task(self, job_id)
+
     def queues(self) -> builtins.list[Queue]:
         """The queues, with what runs and waits in each."""
         return self.api.queues().queues
@@ -365,6 +457,24 @@ class Kotta:
 
 def _id(job: JobOrId) -> str:
     return job.id if isinstance(job, Job) else job
+
+
+def _understood(creds: str | Mapping[str, Any]) -> Credentials:
+    from kotta import credentials
+
+    return credentials.understand(creds)
+
+
+def _parts(bodies: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[Mapping[str, Any]]]:
+    """The bodies in pieces that the service accepts as one request each."""
+    start = size = 0
+    for index, body in enumerate(bodies):
+        own_size = len(body.get("script", "")) + len(body.get("function", {}).get("payload", ""))
+        if index > start and (index - start == CHUNK_JOBS or size + own_size > CHUNK_BYTES):
+            yield bodies[start:index]
+            start, size = index, 0
+        size += own_size
+    yield bodies[start:]
 
 
 def _checked(

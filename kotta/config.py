@@ -55,6 +55,18 @@ def find_server(server: str | None = None, profile: str | None = None) -> Server
     return Server(_checked(found[name], f"profile {name}"), f"profile {name}")
 
 
+def is_own(server: Server) -> bool:
+    """Whether it is a service of this user's: the local one, or one on a socket that they made."""
+    if server.is_local:
+        return True
+    if not server.address.startswith("unix:"):
+        return False
+    try:
+        return os.stat(server.address.removeprefix("unix:")).st_uid == os.getuid()
+    except OSError:
+        return False
+
+
 def config_file() -> Path:
     return paths.config_directory() / "config.toml"
 

@@ -8,18 +8,29 @@
     │   ├── NotFoundError       no such job, file or queue (or not yours)
     │   ├── AmbiguousError      the name fits several jobs; `candidates` lists them
     │   ├── ConflictError       what is there already forbids it
-    │   └── ConfigError         a setting, profile or path of this user is wrong
+    │   ├── ConfigError         a setting, profile or path of this user is wrong
+    │   ├── PythonVersionError  a function's call needs the service's minor version of Python
+    │   ├── UnpicklableError    a function, its argument or its result cannot be pickled
+    │   └── UntrustedPickleError  a result is a pickle, and its service is not trusted with one
     ├── LoginRequiredError      log in, then repeat it
     ├── UnavailableError        nothing is wrong with the request: repeat it later
     │   ├── ServiceStartError   the local service could not start; the message says why
     │   ├── ConnectionFailedError  no answer from the service
     │   ├── StorageFullError    the service's disk is full; nothing was accepted
     │   └── WaitTimeoutError    it did not end within the time asked for
+    ├── JobFailedError          a job ended without success; `job_id` and `stderr` say more
+    │   ├── RemoteError         its function raised, or its command exited with an error
+    │   ├── MissingPackageError its function needs a package that is not there
+    │   ├── WalltimeExceededError  it ran longer than it may
+    │   ├── JobCancelledError   somebody cancelled it
+    │   ├── JobLostError        what ran it is gone; submit it again
+    │   └── StagingFailedError  an input could not be brought, or `requirements` be installed
     ├── TransferError           a file did not arrive as it was sent
     └── ServiceFaultError       Kotta's own fault; report it with its request id
 
 What belongs here: classes and the words they carry. What does not: how one is shown
-(`kotta_cli.main`) or which HTTP answer becomes which class (`kotta.api`).
+(`kotta_cli.main`), which HTTP answer becomes which class (`kotta.api`), or which end of a job does
+(`kotta.outcome`). What a function raised itself is none of these: it is raised here as what it is.
 """
 
 from __future__ import annotations
@@ -144,6 +155,24 @@ class ConfigError(RequestError):
     code = "config"
 
 
+class PythonVersionError(RequestError):
+    """A function's call was made by another minor version of Python than the one that runs it."""
+
+    code = "python_version"
+
+
+class UnpicklableError(RequestError):
+    """A function, an argument or a result cannot be pickled, or not be unpickled again."""
+
+    code = "unpicklable"
+
+
+class UntrustedPickleError(RequestError):
+    """A result is a pickle, which can run any code when it is opened: it was left closed."""
+
+    code = "untrusted_pickle"
+
+
 class LoginRequiredError(KottaError):
     """The service does not know who asks."""
 
@@ -174,10 +203,72 @@ class StorageFullError(UnavailableError):
     code = "storage_full"
 
 
-class WaitTimeoutError(UnavailableError):
+class WaitTimeoutError(UnavailableError, TimeoutError):
     """What was waited for did not happen in the time allowed; it goes on."""
 
     code = "timeout"
+
+
+class JobFailedError(KottaError):
+    """A job ended without success.
+
+    Attributes:
+        job_id: which one.
+        stderr: the last lines of its standard error, "" if there are none.
+        remote_traceback: where its function raised, as Python prints it, or "".
+    """
+
+    code = "job_failed"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        job_id: str = "",
+        stderr: str = "",
+        remote_traceback: str = "",
+        hint: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.job_id = job_id
+        self.stderr = stderr
+        self.remote_traceback = remote_traceback
+
+
+class RemoteError(JobFailedError):
+    """A function raised what cannot be raised here, or a command exited with an error."""
+
+    code = "remote"
+
+
+class MissingPackageError(JobFailedError):
+    """A function needs a package that is not installed where it runs."""
+
+    code = "missing_package"
+
+
+class WalltimeExceededError(JobFailedError):
+    """A job ran longer than its walltime, and was ended."""
+
+    code = "walltime"
+
+
+class JobCancelledError(JobFailedError):
+    """Somebody cancelled the job."""
+
+    code = "cancelled"
+
+
+class JobLostError(JobFailedError):
+    """What ran the job is gone without a word: a killed runner, a node that went down."""
+
+    code = "lost"
+
+
+class StagingFailedError(JobFailedError):
+    """An input or an environment could not be brought, or an output not be kept."""
+
+    code = "staging"
 
 
 class TransferError(KottaError):

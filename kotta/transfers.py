@@ -6,15 +6,19 @@ import fnmatch
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from kotta.api import Api
 from kotta.errors import ConflictError, ConnectionFailedError, NotFoundError, TransferError
 from kotta.models import JobDetail, Output
 from kotta.models.description import check_file_name
+
+if TYPE_CHECKING:
+    from kotta.serialization import Blob
 
 Progress = Callable[[str, int, int], None]
 """Told a file's name, how many of its bytes are done, and how many it has."""
@@ -60,6 +64,15 @@ def upload(api: Api, files: Sequence[Path], progress: Progress | None = None) ->
         f"kotta://uploads/{sha256}/{quote(file.name, safe='')}"
         for file, (sha256, _) in zip(files, hashes, strict=True)
     ]
+
+
+def upload_contents(api: Api, blobs: Sequence[Blob]) -> dict[str, str]:
+    """Makes the service have these bytes, sending only what it lacks; SHA-256 to `kotta://` URL."""
+    missing = api.check_uploads([blob.sha256 for blob in blobs]) if blobs else []
+    for blob in blobs:
+        if blob.sha256 in missing:
+            api.upload(blob.sha256, _sliced(blob.chunks), blob.size_bytes)
+    return {blob.sha256: f"kotta://uploads/{blob.sha256}/{quote(blob.name)}" for blob in blobs}
 
 
 def fetch(
@@ -109,6 +122,12 @@ def fetch(
             raise TransferError(f"{target}: {error.strerror or error}") from error
         report.fetched.append(output.name)
     return report
+
+
+def _sliced(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    for chunk in chunks:
+        for start in range(0, len(chunk), CHUNK_BYTES):
+            yield chunk[start : start + CHUNK_BYTES]
 
 
 def _chosen(job: JobDetail, names: Sequence[str] | None) -> list[Output]:

@@ -1,0 +1,105 @@
+"""One thread that follows a connection's change feed for everything that waits on it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from kotta.errors import KottaError
+from kotta.models import Change
+
+if TYPE_CHECKING:
+    from kotta.client import Kotta
+    from kotta.submission import Submission
+
+FEED_SECONDS = 25.0
+GATHER_SECONDS = 0.05
+MANY_JOBS = 20
+_NOWHERE = 1 << 62
+
+
+class Follower:
+    """Watches jobs of one connection: a thread that lives while there are any.
+
+    However many they are, it asks for the changes of all of them at once, with their results.
+    """
+
+    def __init__(self, konn: Kotta) -> None:
+        self._konn = konn
+        self._lock = threading.Lock()
+        self._watched: dict[str, list[Submission]] = {}
+        self._after = _NOWHERE
+        self._thread: threading.Thread | None = None
+        self._aside: ThreadPoolExecutor | None = None
+
+    def follow(self, submissions: Iterable[Submission], after: int) -> None:
+        """Watches these jobs until they have ended.
+
+        Args:
+            after: a number of the feed up to which everything about them is known.
+        """
+        with self._lock:
+            for submission in submissions:
+                submission.mark_followed()
+                self._watched.setdefault(submission.id, []).append(submission)
+            # going back a little costs a few lines read twice, and misses nothing
+            self._after = min(self._after, after)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="kotta-feed", daemon=True)
+                self._thread.start()
+
+    def aside(self, work: Callable[[], None]) -> None:
+        """Does what takes its time (fetching, opening) without keeping the feed's thread."""
+        with self._lock:
+            if self._aside is None:
+                self._aside = ThreadPoolExecutor(4, thread_name_prefix="kotta-open")
+        self._aside.submit(work)
+
+    def close(self) -> None:
+        """Lets the threads that open results go; what is watched is watched on."""
+        with self._lock:
+            aside, self._aside = self._aside, None
+        if aside is not None:
+            aside.shutdown(wait=True)
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                if not self._watched:
+                    self._thread, self._after = None, _NOWHERE
+                    return
+                after, self._after = self._after, _NOWHERE
+                many = len(self._watched) > MANY_JOBS
+            try:
+                page = self._konn.changes(after, FEED_SECONDS)
+            except KottaError as error:
+                self._give_up(error)
+                return
+            with self._lock:
+                self._after = min(self._after, page.last)
+                heard = [
+                    (submission, change)
+                    for change in page.changes
+                    for submission in self._concerned(change)
+                ]
+            for submission, change in heard:
+                submission.note(change.job, change.result)
+            if many:
+                # news of many come thick and fast: let some gather rather than ask for each
+                time.sleep(GATHER_SECONDS)
+
+    def _concerned(self, change: Change) -> list[Submission]:
+        if change.job.status.is_terminal:
+            return self._watched.pop(change.job.id, [])
+        return self._watched.get(change.job.id, [])
+
+    def _give_up(self, error: KottaError) -> None:
+        with self._lock:
+            watched, self._watched = self._watched, {}
+            self._thread, self._after = None, _NOWHERE
+        for submissions in watched.values():
+            for submission in submissions:
+                submission.lose_sight(error)

@@ -1,0 +1,354 @@
+"""Calls of functions as bytes that travel, and the values that come back out of their envelopes.
+
+A call is a pickle of (function, args, kwargs), the function by value. What makes it larger than
+1 MiB leaves it and travels as a file of its own, named by its content, so that the same array given
+to ten calls is sent once. What is submitted with a call, and what an ended job comes to, lie in
+`kotta.functions` and `kotta.outcome`.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import inspect
+import io
+import json
+import pickle
+import sys
+import sysconfig
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import cloudpickle
+
+from kotta.errors import TransferError, UnpicklableError, UntrustedPickleError
+from kotta.models import Result
+
+MAX_INLINE_BYTES = 1 << 20
+"""What is larger goes as a file; the service accepts no larger payload within a request."""
+_registry = threading.Lock()
+_STDLIB = sysconfig.get_path("stdlib")
+
+
+@dataclass(frozen=True)
+class Blob:
+    """Bytes that travel as a file.
+
+    Attributes:
+        name: what the file is called in the working directory of the call.
+        sha256: of all bytes, in lower-case hex.
+        chunks: the bytes, in order.
+    """
+
+    name: str
+    sha256: str
+    size_bytes: int
+    chunks: Sequence[bytes] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class PackedCall:
+    """A call, ready to be sent.
+
+    Attributes:
+        payload: the pickle of (function, args, kwargs), or the file that it is.
+        files: what the pickle reads from its working directory when it is opened.
+    """
+
+    payload: bytes | Blob
+    files: tuple[Blob, ...] = ()
+
+
+class CallPacker:
+    """Packs calls of one function, as it is now.
+
+    Args:
+        once: pickle the function once, for many calls.
+    """
+
+    def __init__(self, function: Callable[..., Any], *, once: bool = False) -> None:
+        self._function = function
+        self._files: dict[int, tuple[Any, _FromFile]] = {}
+        self._part: Any = self._packed(function, "the function") if once else function
+
+    def pack(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> PackedCall:
+        """One call.
+
+        Raises:
+            UnpicklableError: names what cannot be pickled, its type and its size.
+        """
+        call = (self._part, tuple(args), dict(kwargs))
+        payload = _Sink(limit=MAX_INLINE_BYTES)
+        try:
+            self._dump(call, payload)
+            return PackedCall(payload.joined(), self._blobs_in([self._part]))
+        except _TooLargeError:
+            return self._pack_with_files(args, kwargs)
+        except Exception as error:
+            raise _unpicklable(self._function, args, kwargs) from error
+
+    def _pack_with_files(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> PackedCall:
+        try:
+            parts = [
+                self._packed(self._function, "the function"),
+                *(self._apart(arg) for arg in args),
+                *(self._apart(arg) for arg in kwargs.values()),
+            ]
+            args_now = tuple(parts[1 : 1 + len(args)])
+            kwargs_now = dict(zip(kwargs, parts[1 + len(args) :], strict=True))
+            sink = _Sink()
+            self._dump((parts[0], args_now, kwargs_now), sink)
+        except UnpicklableError:
+            raise
+        except Exception as error:
+            raise _unpicklable(self._function, args, kwargs) from error
+        small = sink.size_bytes <= MAX_INLINE_BYTES
+        return PackedCall(sink.joined() if small else sink.blob(), self._blobs_in(parts))
+
+    def _packed(self, function: Callable[..., Any], what: str) -> Any:
+        """The function as something that pickles fast, any number of times."""
+        sink = _Sink()
+        try:
+            self._dump(function, sink)
+        except Exception as error:
+            raise _unpicklable(function, (), {}) from error
+        if sink.size_bytes <= MAX_INLINE_BYTES // 2:
+            return _FromBytes(sink.joined())
+        return self._kept(function, sink)
+
+    def _apart(self, value: Any) -> Any:
+        """The value, or what stands for it where it is large."""
+        if id(value) in self._files:
+            return self._files[id(value)][1]
+        try:
+            self._dump(value, _Sink(limit=MAX_INLINE_BYTES))
+        except _TooLargeError:
+            sink = _Sink()
+            self._dump(value, sink)
+            return self._kept(value, sink)
+        return value
+
+    def _kept(self, value: Any, sink: _Sink) -> _FromFile:
+        # the value is kept as well: while it lives, nothing else gets its id
+        self._files[id(value)] = (value, _FromFile(sink.blob()))
+        return self._files[id(value)][1]
+
+    def _blobs_in(self, parts: Sequence[Any]) -> tuple[Blob, ...]:
+        blobs = [part.blob for part in parts if isinstance(part, _FromFile)]
+        return tuple({blob.sha256: blob for blob in blobs}.values())
+
+    def _dump(self, value: Any, sink: _Sink) -> None:
+        with _by_value(self._function):
+            cloudpickle.Pickler(sink, protocol=pickle.HIGHEST_PROTOCOL).dump(value)
+
+
+def open_value(result: Result, read_file: Callable[[str], bytes | bytearray], trusted: bool) -> Any:
+    """The value in a result's envelope.
+
+    Args:
+        read_file: the bytes of one of the job's outputs.
+        trusted: whether the result may be a pickle.
+
+    Raises:
+        TransferError: its bytes are not those that were sent.
+        UntrustedPickleError: it is a pickle; it was not opened.
+        UnpicklableError: it cannot be opened here.
+    """
+    if result.format != "json":
+        check_trust(trusted)
+    content = read_file(result.file) if result.file else base64.b64decode(result.data or "")
+    if len(content) != result.size_bytes or hashlib.sha256(content).hexdigest() != result.sha256:
+        raise TransferError(
+            f"the result did not arrive as it was sent: {len(content)} of {result.size_bytes} "
+            "bytes, or others",
+            hint="ask again; if it happens again, the service's copy may be damaged",
+        )
+    if result.format == "json":
+        return json.loads(content)
+    try:
+        return pickle.loads(content)  # noqa: S301 (from a trusted service)
+    except Exception as error:
+        raise UnpicklableError(
+            f"the result arrived, but cannot be opened here: {type(error).__name__}: {error}",
+            hint="install here what its type needs, or return plain lists, dicts and numbers",
+        ) from error
+
+
+def check_trust(trusted: bool) -> None:
+    """Raises `UntrustedPickleError` unless pickles are trusted."""
+    if not trusted:
+        raise UntrustedPickleError(
+            "the result is a pickle, which can run any code here when it is opened, and this "
+            "service is not trusted with that",
+            hint="return plain JSON values; or, if you trust whoever runs the service: "
+            "konn.trusts_pickles = True",
+        )
+
+
+def open_exception(text: str | None) -> BaseException | None:
+    """The exception in a result's error, None if there is none that can be opened here."""
+    if text is None:
+        return None
+    try:
+        found = pickle.loads(base64.b64decode(text))  # noqa: S301 (from a trusted service)
+    except Exception:
+        return None
+    return found if isinstance(found, BaseException) else None
+
+
+class _TooLargeError(Exception):
+    pass
+
+
+class _Sink:
+    """Takes a pickle's bytes as they are made.
+
+    Args:
+        limit: raises `_TooLargeError` rather than take more bytes than that.
+    """
+
+    def __init__(self, limit: int | None = None) -> None:
+        self.size_bytes = 0
+        self._limit = limit
+        self._chunks: list[bytes] = []
+
+    def write(self, data: Any) -> int:
+        chunk = data if isinstance(data, bytes) else bytes(data)
+        self.size_bytes += len(chunk)
+        if self._limit is not None and self.size_bytes > self._limit:
+            raise _TooLargeError
+        self._chunks.append(chunk)
+        return len(chunk)
+
+    def joined(self) -> bytes:
+        return b"".join(self._chunks)
+
+    def blob(self) -> Blob:
+        digest = hashlib.sha256()
+        for chunk in self._chunks:
+            digest.update(chunk)
+        sha256 = digest.hexdigest()
+        # hidden, so that a function that lists its folder sees its own files
+        return Blob(f".kotta-{sha256[:32]}.pkl", sha256, self.size_bytes, self._chunks)
+
+
+class _FromBytes:
+    """Becomes, when unpickled, what these bytes are a pickle of."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def __reduce__(self) -> Any:
+        return pickle.loads, (self._content,)
+
+
+class _FromFile:
+    """Becomes, when unpickled, what the file in the working directory is a pickle of."""
+
+    def __init__(self, blob: Blob) -> None:
+        self.blob = blob
+
+    def __reduce__(self) -> Any:
+        # the far side has no kotta: what is named here is the standard library's
+        return pickle.load, (_OpenFile(self.blob.name),)
+
+
+class _OpenFile:
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __reduce__(self) -> Any:
+        return io.open, (self._name, "rb")
+
+
+@contextmanager
+def _by_value(function: Any) -> Iterator[None]:
+    """Meanwhile, what the function's module defines is pickled by value, unless it is installed."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    module = sys.modules.get(getattr(function, "__module__", None) or "")
+    path = getattr(module, "__file__", None)
+    if module is None or path is None or _is_installed(path):
+        yield
+        return
+    with _registry:
+        known = module.__name__ in cloudpickle.list_registry_pickle_by_value()
+        if not known:
+            cloudpickle.register_pickle_by_value(module)
+        try:
+            yield
+        finally:
+            if not known:
+                cloudpickle.unregister_pickle_by_value(module)
+
+
+def _is_installed(path: str) -> bool:
+    return path.startswith(_STDLIB) or "site-packages" in path or "dist-packages" in path
+
+
+def _unpicklable(
+    function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> UnpicklableError:
+    """The error that names the innermost part of the call that cannot be pickled."""
+    named = [(f"argument {index}", arg) for index, arg in enumerate(args, 1)]
+    named += [(f"argument `{name}`", arg) for name, arg in kwargs.items()]
+    found = None
+    for path, value in [*named, *_used_by(function, "the function's ")]:
+        if not _pickles(value):
+            found = _innermost(path, value)
+            break
+    path, value = found or ("the function", function)
+    kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+    return UnpicklableError(
+        f"{path} is a {kind} of {_size(value)}, which cannot be pickled",
+        hint="make it inside the function, or give what it is made from",
+    )
+
+
+def _innermost(path: str, value: Any, depth: int = 0) -> tuple[str, Any]:
+    parts: Iterator[tuple[str, Any]] = iter(())
+    if isinstance(value, Mapping):
+        parts = ((f"{path}[{key!r}]", item) for key, item in value.items())
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        parts = ((f"{path}[{index}]", item) for index, item in enumerate(value))
+    elif inspect.isfunction(value):
+        parts = iter(_used_by(value, f"{path}'s "))
+    elif hasattr(value, "__dict__") and not isinstance(value, type):
+        parts = ((f"{path}.{name}", item) for name, item in vars(value).items())
+    if depth < 10:
+        for name, part in parts:
+            if not _pickles(part):
+                return _innermost(name, part, depth + 1)
+    return path, value
+
+
+def _used_by(function: Any, owner: str) -> list[tuple[str, Any]]:
+    """What a function takes along: variables of its closure, and globals that it names."""
+    try:
+        used = inspect.getclosurevars(function)
+    except (TypeError, ValueError):
+        return []
+    return [
+        (f"{owner}`{name}`", value) for name, value in {**used.globals, **used.nonlocals}.items()
+    ]
+
+
+def _pickles(value: Any) -> bool:
+    try:
+        cloudpickle.dumps(value)
+    except Exception:
+        return False
+    return True
+
+
+def _size(value: Any) -> str:
+    size: float = sys.getsizeof(value, 0)
+    for unit in ("bytes", "KiB", "MiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}"
+        size /= 1024
+    return f"{size:.1f} GiB"
