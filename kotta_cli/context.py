@@ -42,6 +42,7 @@ class App:
     quiet: bool = False
     _client: Kotta | None = None
     _drawing: Console | None = None
+    _held_notes: list[str] | None = None
 
     @classmethod
     def of_this_process(cls) -> App:
@@ -67,7 +68,9 @@ class App:
 
     def note(self, text: str) -> None:
         """One remark that is no result, to stderr."""
-        if self._drawing is None:
+        if self._held_notes is not None:
+            self._held_notes.append(text)
+        elif self._drawing is None:
             self.err.write(text + "\n")
         else:
             from rich.text import Text
@@ -83,6 +86,18 @@ class App:
             yield
         finally:
             self._drawing = None
+
+    @contextmanager
+    def holding_notes(self) -> Iterator[None]:
+        """Keep remarks back for as long as the body has the whole screen to itself."""
+        held: list[str] = []
+        self._held_notes = held
+        try:
+            yield
+        finally:
+            self._held_notes = None
+            for text in held:
+                self.note(text)
 
     def remember(self, jobs: Iterable[Job] = (), queues: Iterable[Queue] | None = None) -> None:
         """Let the shell complete what was just seen."""

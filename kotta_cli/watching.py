@@ -64,14 +64,15 @@ def _draw(app: App, jobs: list[Job], changes: Iterator[Job], wanted: Filter, lim
 
     screen = JobScreen(jobs, limit=limit)
     console = app.out.console()
-    try:
-        # On the alternate screen every picture begins at the top, so no change of the window's
-        # size can leave parts of an old one behind.
-        with Live(screen, console=console, screen=True, refresh_per_second=4):
-            for job in changes:
-                if wanted.shows(job):
-                    screen.update(job)
-                else:
-                    screen.remove(job)
-    finally:
-        console.print(screen.last_picture(console))
+    with app.holding_notes():
+        try:
+            # On the alternate screen every picture begins at the top, so no change of the window's
+            # size can leave parts of an old one behind.
+            with Live(screen, console=console, screen=True, refresh_per_second=4):
+                for job in changes:
+                    if wanted.shows(job):
+                        screen.update(job)
+                    else:
+                        screen.remove(job)
+        finally:
+            console.print(screen.last_picture(console))

@@ -31,8 +31,8 @@ app = command_app()
 def cancel(ctx: typer.Context, jobs: JobArguments, as_json: JsonOption = False) -> int:
     """End jobs.
 
-    A job that waits is cancelled at once. One that runs is asked to end, and after 30 seconds made
-    to. A job that has ended already cannot be cancelled: exit code 1.
+    A job that waits is cancelled at once. One that runs is asked to end and, if it does not within
+    30 seconds, made to. A job that has ended already cannot be cancelled: exit code 1.
     """
     from kotta.errors import ConflictError
     from kotta_cli.render.errors import show_error
@@ -72,4 +72,4 @@ def _render(app: App, asked: list[Job], *, one: bool) -> None:
             sign = paint(SIGNS[job.status], COLORS[job.status], app.out.color)
             app.print(f"{sign} {one_line(job.name)} ({job.id[:8]}) is cancelled")
         else:
-            app.print(f"{one_line(job.name)} ({job.id[:8]}) is being ended; it has 30 seconds")
+            app.print(f"{one_line(job.name)} ({job.id[:8]}) is being ended")

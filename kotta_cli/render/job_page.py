@@ -13,7 +13,7 @@ from kotta_cli.render.times import ago, clock_time, duration, local_time, rfc333
 if TYPE_CHECKING:
     from kotta.models import JobDetail
 
-_BAR_CELLS = 30
+_BAR_CELLS = 24
 
 
 class JobPage:

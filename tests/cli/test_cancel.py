@@ -51,6 +51,6 @@ def test_on_a_terminal_it_is_told_in_a_sentence(user: User) -> None:
     window = user.window("cancel", job)
     assert window.end() == 0
     assert window.lines[0] in (
-        f"told ({job[:8]}) is being ended; it has 30 seconds",
+        f"told ({job[:8]}) is being ended",
         f"■ told ({job[:8]}) is cancelled",
     )

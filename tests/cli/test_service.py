@@ -86,6 +86,18 @@ def test_a_wait_goes_on_over_a_killed_service(fresh_user: User) -> None:
     assert window.lines[-1].startswith("✓ outlives it completed")
 
 
+def test_a_watch_goes_on_over_a_killed_service_and_tells_afterwards(fresh_user: User) -> None:
+    pid = fresh_user.client.service().pid
+    window = fresh_user.window("list", "--watch")
+    window.until("no jobs")
+    os.kill(pid, signal.SIGKILL)
+    fresh_user.quick("submit", fresh_user.describe(executable="true", jobname="afterwards"))
+    window.until("afterwards", "✓ completed")
+    window.interrupt()
+    assert window.end() == 0
+    assert sum("afterwards" in line for line in window.lines) == 1
+
+
 def test_serve_runs_the_service_in_the_foreground(fresh_user: User) -> None:
     socket = fresh_user.home / "own.sock"
     serve = subprocess.Popen(
