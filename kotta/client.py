@@ -1,4 +1,7 @@
-"""`Kotta`: a connection, and everything a person does with jobs."""
+"""`Kotta`: a connection, and everything a person does with jobs.
+
+What only some of it needs is imported where it is needed: `kotta list` imports this too.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +16,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from kotta import config, local_service, log, transfers
+from kotta import config, local_service, log
 from kotta.api import Api
-from kotta.description import is_local
 from kotta.errors import (
     AmbiguousError,
     ConnectionFailedError,
-    DescriptionError,
     NotFoundError,
     WaitTimeoutError,
 )
@@ -29,22 +28,19 @@ from kotta.models import (
     Change,
     ChangePage,
     Job,
-    JobDescription,
     JobDetail,
     JobPage,
     JobState,
     Queue,
     ServiceInfo,
 )
-from kotta.models.problems import field_problems
 
 if TYPE_CHECKING:
     from kotta.credentials import Credentials
     from kotta.following import Follower
+    from kotta.models import JobDescription
+    from kotta.transfers import FetchReport, Progress
 
-CHUNK_JOBS = 1_000
-CHUNK_BYTES = 32 << 20
-"""Of scripts and payloads in one request; the service refuses bodies above 64 MiB."""
 FEED_SECONDS = 25
 FEED_JOBS = 100
 """Up to so many jobs are asked about by name; for more, all of one's own changes are read."""
@@ -183,17 +179,10 @@ class Kotta:
         idempotency_key: str | None = None,
     ) -> builtins.list[Job]:
         """Submits jobs in order, up to 1,000 in one transaction; see `submit`."""
-        checked = _checked(descriptions)
-        urls = self._uploaded(checked)
-        bodies = [
-            {
-                **description.model_dump(exclude_defaults=True),
-                "inputs": [urls.get(item, item) for item in description.inputs],
-            }
-            for description in checked
-        ]
+        from kotta.submitting import prepared
+
         key = idempotency_key or str(uuid.uuid4())
-        parts = list(_parts(bodies))
+        parts = prepared(self.api, descriptions)
         jobs: list[Job] = []
         for part in parts:
             part_key = f"{key}/{len(jobs)}" if len(parts) > 1 else key
@@ -366,8 +355,8 @@ class Kotta:
         names: Sequence[str] | None = None,
         *,
         force: bool = False,
-        progress: transfers.Progress | None = None,
-    ) -> transfers.FetchReport:
+        progress: Progress | None = None,
+    ) -> FetchReport:
         """Brings a job's outputs here, verified; see `kotta.transfers.fetch`.
 
         Args:
@@ -375,10 +364,14 @@ class Kotta:
         """
         detail = self.api.status(_id(job))
         directory = Path(into) if into is not None else Path(detail.id)
+        from kotta import transfers
+
         return transfers.fetch(self.api, detail, directory, names, force=force, progress=progress)
 
-    def upload(self, path: Path | str, progress: transfers.Progress | None = None) -> str:
+    def upload(self, path: Path | str, progress: Progress | None = None) -> str:
         """Sends a file unless the service has it; its `kotta://` URL, for a job's `inputs`."""
+        from kotta import transfers
+
         return transfers.upload(self.api, [Path(path)], progress)[0]
 
     def upload_file(self, path: Path | str) -> str:
@@ -445,15 +438,6 @@ class Kotta:
                     raise
                 time.sleep(0.2)
 
-    def _uploaded(self, descriptions: Sequence[JobDescription]) -> dict[str, str]:
-        """Local inputs of all of them, and the URLs under which the service has them now."""
-        local = list(
-            dict.fromkeys(item for each in descriptions for item in each.inputs if is_local(item))
-        )
-        if not local:
-            return {}
-        return dict(zip(local, transfers.upload(self.api, [Path(i) for i in local]), strict=True))
-
 
 def _id(job: JobOrId) -> str:
     return job.id if isinstance(job, Job) else job
@@ -463,36 +447,3 @@ def _understood(creds: str | Mapping[str, Any]) -> Credentials:
     from kotta import credentials
 
     return credentials.understand(creds)
-
-
-def _parts(bodies: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[Mapping[str, Any]]]:
-    """The bodies in pieces that the service accepts as one request each."""
-    start = size = 0
-    for index, body in enumerate(bodies):
-        own_size = len(body.get("script", "")) + len(body.get("function", {}).get("payload", ""))
-        if index > start and (index - start == CHUNK_JOBS or size + own_size > CHUNK_BYTES):
-            yield bodies[start:index]
-            start, size = index, 0
-        size += own_size
-    yield bodies[start:]
-
-
-def _checked(
-    descriptions: Iterable[JobDescription | Mapping[str, Any]],
-) -> Sequence[JobDescription]:
-    checked = []
-    for index, description in enumerate(descriptions):
-        if not isinstance(description, JobDescription):
-            try:
-                description = JobDescription.model_validate(description)
-            except ValidationError as error:
-                problems = field_problems(error, prefix=("jobs", index))
-                raise DescriptionError(
-                    "the description is wrong: "
-                    + "; ".join(
-                        f"{problem.field} {problem.detail}".strip() for problem in problems
-                    ),
-                    problems=problems,
-                ) from None
-        checked.append(description)
-    return checked

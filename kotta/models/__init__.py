@@ -1,18 +1,14 @@
 """What travels between a client and the service, as pydantic models.
 
 Requests forbid unknown fields; replies ignore them, so that an old client reads a newer service.
-No behaviour beyond validation belongs here. Requests lie in `kotta.models.requests`, apart because
-they are built at import, which a client that only reads replies need not pay for.
+No behaviour beyond validation belongs here. What a client that only reads replies need not
+pay for is imported when first used: descriptions, and requests (`kotta.models.requests`).
 """
 
 from __future__ import annotations
 
-from kotta.models.description import (
-    DESCRIPTION_FIELDS,
-    FunctionCall,
-    JobDescription,
-    known_field_near,
-)
+from typing import TYPE_CHECKING, Any
+
 from kotta.models.job import (
     ACTIVE_STATES,
     TERMINAL_STATES,
@@ -37,6 +33,14 @@ from kotta.models.service import (
     SubmitReply,
     UploadMissing,
 )
+
+if TYPE_CHECKING:
+    from kotta.models.description import (
+        DESCRIPTION_FIELDS,
+        FunctionCall,
+        JobDescription,
+        known_field_near,
+    )
 
 __all__ = [
     "ACTIVE_STATES",
@@ -64,3 +68,13 @@ __all__ = [
     "UploadMissing",
     "known_field_near",
 ]
+
+_OF_DESCRIPTION = ("DESCRIPTION_FIELDS", "FunctionCall", "JobDescription", "known_field_near")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _OF_DESCRIPTION:
+        raise AttributeError(f"module 'kotta.models' has no attribute {name!r}")
+    from kotta.models import description
+
+    return getattr(description, name)
