@@ -31,9 +31,10 @@ def start(attempt: Attempt, launch: Dict[str, Any]) -> int:
             return _spawn(attempt, launch, ["/bin/sh", "-c", launch["command"]], environment)
         if not launch.get("requirements"):
             return _fork_call(attempt, launch, function, environment)
-        payload = attempt.path("payload")
-        with open(payload, "wb") as file:
-            file.write(_payload(attempt, function))
+        payload = function.get("payload_path") or attempt.path("payload")
+        if not function.get("payload_path"):
+            with open(payload, "wb") as file:
+                file.write(_payload(attempt, function))
         command = call_command(environment_path(launch), payload, attempt.path(RESULT))
         return _spawn(attempt, launch, command, environment)
     except OSError as error:
@@ -145,5 +146,6 @@ def _make_call(
 def _payload(attempt: Attempt, function: Dict[str, Any]) -> bytes:
     if function.get("payload"):
         return base64.b64decode(function["payload"])
-    with open(os.path.join(attempt.work, function["payload_input"]), "rb") as file:
+    path = function.get("payload_path") or os.path.join(attempt.work, function["payload_input"])
+    with open(path, "rb") as file:
         return file.read()

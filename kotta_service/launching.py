@@ -61,19 +61,21 @@ class Launches:
         """
         key = Key(row.id, attempt)
         description = JobDescription.model_construct(**row.description)
+        inputs = [self._input(connection, row.owner, url) for url in description.inputs]
+        function = _with_payload_in_place(row.description.get("function"), inputs)
         script = {"name": description.script_name, "text": description.script}
         return {
             "job_id": key.job_id,
             "attempt": key.attempt,
             "directory": str(self._directory(key)),
-            "command": "" if description.function else description.command_line,
+            "command": "" if function else description.command_line,
             "script": script if description.script else None,
-            "inputs": [self._input(connection, row.owner, url) for url in description.inputs],
+            "inputs": inputs,
             "outputs": description.declared_outputs,
             "stdout": description.output_file_stdout,
             "stderr": description.output_file_stderr,
             "environment": {**self._environment, **description.env},
-            "function": description.function,
+            "function": function,
             "requirements": description.requirements,
             "environments": str(self._environments),
             "walltime_seconds": row.walltime_seconds,
@@ -94,6 +96,19 @@ class Launches:
             raise InputGoneError(f"input {url} is not available: that job did not make this file")
         path = self._storage.output_directory(place, output.attempt) / output.name
         return {"name": name, "path": str(path), "sha256": output.sha256}
+
+
+def _with_payload_in_place(
+    function: dict[str, Any] | None, inputs: list[dict[str, Any]]
+) -> dict[str, Any] | None:
+    """The call, its payload read from where it is kept rather than copied beside the job first."""
+    if function is None or not function["payload_input"]:
+        return function
+    for kept in inputs:
+        if kept["name"] == function["payload_input"] and "path" in kept:
+            inputs.remove(kept)
+            return {**function, "payload_path": kept["path"]}
+    return function
 
 
 def _job_environment() -> dict[str, str]:

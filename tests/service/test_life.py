@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from running_service import RunningService
@@ -121,6 +122,15 @@ def test_an_output_that_was_not_made_cannot_be_an_input(service: RunningService)
     second = service.run(executable="cat a.txt", inputs=[f"kotta://jobs/{first['id']}/a.txt"])
     assert (second["status"], second["reason"]) == ("failed", "staging")
     assert "not available" in second["error"]
+
+
+def test_the_local_service_tells_where_an_output_lies(service: RunningService) -> None:
+    job = service.run(executable="printf hello")
+    answer = service.http.get(
+        f"/jobs/{job['id']}/outputs/STDOUT.txt", headers={"Kotta-Accept": "path"}
+    )
+    assert answer.status_code == 204
+    assert Path(unquote(answer.headers["kotta-path"])).read_text() == "hello"
 
 
 def test_part_of_an_output_can_be_had(service: RunningService) -> None:
