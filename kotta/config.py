@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from urllib.parse import urlsplit
 
 from kotta import paths
 from kotta.errors import ConfigError
+
+_PRINTABLE = re.compile(r"[!-~]+\Z")
 
 
 @dataclass(frozen=True)
@@ -33,13 +36,16 @@ class Server:
 
 
 def find_server(server: str | None = None, profile: str | None = None) -> Server:
-    """The service that is meant: argument > KOTTA_SERVER > profile > local.
+    """The service that is meant.
+
+    What was asked for in so many words comes first (`server`, then `profile`), then the
+    environment (KOTTA_SERVER, then KOTTA_PROFILE), then the local service.
 
     Raises:
         ConfigError: the address cannot be understood, or there is no such profile.
     """
     if server:
-        return Server(_checked(server, "--server"), "argument")
+        return Server(_checked(server, "server"), "argument")
     name = profile or os.environ.get("KOTTA_PROFILE")
     if not profile and (address := os.environ.get("KOTTA_SERVER")):
         return Server(_checked(address, "KOTTA_SERVER"), "KOTTA_SERVER")
@@ -107,16 +113,32 @@ def _checked(address: str, origin: str) -> str:
     if address == "local":
         return ""
     if address.startswith("unix:/"):
+        if len(os.fsencode(address)) > len("unix:") + paths.MAX_SOCKET_BYTES:
+            raise ConfigError(
+                f"{origin}: `{address}` is longer than a socket's path can be",
+                hint=f"{paths.MAX_SOCKET_BYTES} bytes at most",
+            )
         return address
-    try:
-        parts = urlsplit(address)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname)
-        valid = valid and parts.port != 0 and parts.username is None
-    except ValueError:
-        valid = False
-    if not valid:
+    if not _is_url(address):
         raise ConfigError(
             f"{origin}: `{address}` is no address of a service",
             hint="write https://kotta.example.org, unix:/path/to/socket, or local",
         )
     return address.rstrip("/")
+
+
+def _is_url(address: str) -> bool:
+    # urlsplit drops line breaks and lets blanks be part of a host
+    if not _PRINTABLE.match(address):
+        return False
+    try:
+        parts = urlsplit(address)
+        is_plain = parts.username is None and not parts.query and not parts.fragment
+        return (
+            parts.scheme in ("http", "https")
+            and bool(parts.hostname)
+            and is_plain
+            and (parts.port != 0)
+        )
+    except ValueError:
+        return False

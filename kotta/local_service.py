@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import socket
@@ -11,19 +10,24 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from kotta import paths
-from kotta.errors import ServiceStartError
+from kotta.errors import ConfigError, ServiceStartError
 
 logger = logging.getLogger(__name__)
-START_SECONDS = 15
-LOG_LINES = 5
+
+LEAVE_SECONDS = 15
+"""How long a service that is leaving may own its data; it gives requests at hand 10 s."""
+OTHERS_START_SECONDS = 35
+"""Longer than another starter takes at most, so that its failure is told of, not ours."""
+ADDRESS_FILE = "service.address"
 
 
 def socket_now() -> Path:
-    """Where the local service listens, if it runs; its data directory is made if need be."""
-    return paths.socket_path(paths.data_directory())
+    """Where the local service listens, or will; its data directory is made if need be."""
+    data = paths.data_directory()
+    own = paths.socket_path(data)
+    return _found(own, data) or own
 
 
 def is_running(path: Path) -> bool:
@@ -48,27 +52,66 @@ def ensure_running(notify: Callable[[str], None] | None = None) -> Path:
         ServiceStartError: it cannot start; the message says why.
         ConfigError: this user's folders cannot be used.
     """
-    path = socket_now()
-    if is_running(path):
-        return path
-    with _only_one_starter(path):
-        if not is_running(path):
-            data = paths.data_directory()
-            pid = _start(path, data)
-            sentence = f"started the local service (pid {pid}, data in {data})"
-            logger.info(sentence)
-            if notify is not None:
-                notify(sentence)
-    return path
+    if sys.platform == "win32":
+        raise ConfigError(
+            "there is no local service on Windows", hint="name another: KOTTA_SERVER=https://…"
+        )
+    data = paths.data_directory()
+    own = paths.socket_path(data)
+    if running := _found(own, data):
+        return running
+    with _only_one_starter(data):
+        if running := _found_once_owner_leaves(own, data):
+            return running
+        from kotta.service_process import start
+
+        pid = start(own, data)
+        _remember(own, data)
+        sentence = f"started the local service (pid {pid}, data in {data})"
+        logger.info(sentence)
+        if notify is not None:
+            notify(sentence)
+    return own
+
+
+def _found(own: Path, data: Path) -> Path | None:
+    """Where somebody listens: at our own path, or at the one of whoever started the service.
+
+    The two differ between a login and a cron job, which have not the same XDG_RUNTIME_DIR.
+    """
+    if is_running(own):
+        return own
+    try:
+        other = Path((data / ADDRESS_FILE).read_text(encoding="utf-8").strip())
+    except (OSError, UnicodeDecodeError):
+        return None
+    # its folder may have gone and come back as somebody else's, with a socket of theirs
+    if other != own and paths.is_ours_alone(other.parent) and is_running(other):
+        return other
+    return None
+
+
+def _remember(path: Path, data: Path) -> None:
+    aside = data / f"{ADDRESS_FILE}.{os.getpid()}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    with contextlib.suppress(OSError):  # without it, only those with our own path find it
+        with os.fdopen(os.open(aside, flags, 0o600), "w", encoding="utf-8") as file:
+            file.write(f"{path}\n")
+        os.replace(aside, data / ADDRESS_FILE)
 
 
 @contextlib.contextmanager
-def _only_one_starter(path: Path) -> Iterator[None]:
+def _only_one_starter(data: Path) -> Iterator[None]:
     import fcntl
 
-    descriptor = os.open(f"{path}.start.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    # beside the data rather than the socket, whose folder may not be everybody's
+    lock = data / "service.start.lock"
     try:
-        deadline = time.monotonic() + START_SECONDS
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ServiceStartError(f"{lock} cannot be opened: {error.strerror}") from error
+    try:
+        deadline = time.monotonic() + OTHERS_START_SECONDS
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -77,94 +120,47 @@ def _only_one_starter(path: Path) -> Iterator[None]:
                 if time.monotonic() > deadline:
                     raise ServiceStartError(
                         "another command has been starting the local service for "
-                        f"{START_SECONDS} s",
+                        f"{OTHERS_START_SECONDS} s",
                         hint="kotta service logs",
                     ) from None
                 time.sleep(0.01)
+            except OSError as error:
+                raise ServiceStartError(f"{lock} cannot be locked: {error.strerror}") from error
         yield
     finally:
         os.close(descriptor)
 
 
-def _start(path: Path, data: Path) -> int:
-    import subprocess
+def _found_once_owner_leaves(own: Path, data: Path) -> Path | None:
+    """The socket of a service that came up meanwhile; None once the data is nobody's.
 
-    log_file = data / "service.log"
-    reader, writer = os.pipe()
-    try:
-        log = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        try:
-            process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "kotta_service", "--local"),
-                    *("--socket", str(path), "--data", str(data), "--ready-fd", str(writer)),
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd="/",
-                env=_environment(),
-                pass_fds=(writer,),
-                start_new_session=True,
+    A service that is leaving answers no more calls, but owns its data until the last is answered.
+    """
+    deadline = time.monotonic() + LEAVE_SECONDS
+    while True:
+        if running := _found(own, data):
+            return running
+        if not _is_owned(data):
+            return None
+        if time.monotonic() > deadline:
+            raise ServiceStartError(
+                f"a service is at work on {data}, but does not answer at {own}",
+                hint="if it is `kotta serve`, name its address in KOTTA_SERVER; if not, end it",
             )
-        finally:
-            os.close(log)
-    except OSError as error:
-        os.close(reader)
-        raise ServiceStartError(f"the local service cannot be started: {error}") from error
-    finally:
-        os.close(writer)
-    # it is nobody's child to wait for: it outlives this process, and init will take leave of it
-    process.returncode = 0
-    answer = _first_line(reader)
-    if answer is None:
-        process.kill()
-        raise ServiceStartError(
-            f"the local service did not become ready within {START_SECONDS} s",
-            hint=f"see {log_file}",
-        )
-    if not answer:
-        raise ServiceStartError(
-            "the local service ended while it started" + _last_lines(log_file),
-            hint=f"see {log_file}",
-        )
-    message: dict[str, Any] = json.loads(answer)
-    if "error" in message:
-        raise ServiceStartError(
-            f"the local service cannot start: {message['error']}", hint=message.get("hint", "")
-        )
-    return int(message["pid"])
+        time.sleep(0.02)
 
 
-def _first_line(reader: int) -> bytes | None:
-    """What comes through the pipe up to its end or a line's, None if neither comes in time."""
-    import select
+def _is_owned(data: Path) -> bool:
+    import fcntl
 
-    line = b""
-    deadline = time.monotonic() + START_SECONDS
-    with os.fdopen(reader, "rb", buffering=0) as pipe:
-        while not line.endswith(b"\n"):
-            remaining = deadline - time.monotonic()
-            if remaining <= 0 or not select.select([pipe], [], [], remaining)[0]:
-                return None
-            chunk = pipe.read(4096)
-            if not chunk:
-                return line
-            line += chunk
-    return line
-
-
-def _environment() -> dict[str, str]:
-    """Ours, without what names another service: this one is nobody's client."""
-    dropped = ("KOTTA_SERVER", "KOTTA_PROFILE", "KOTTA_DEBUG")
-    return {name: value for name, value in os.environ.items() if name not in dropped}
-
-
-def _last_lines(log_file: Path) -> str:
     try:
-        with log_file.open("rb") as file:
-            file.seek(max(0, log_file.stat().st_size - 4096))
-            lines = file.read().decode("utf-8", "replace").strip().splitlines()
+        descriptor = os.open(data / "service.lock", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return ""
-    return "".join(f"\n  {line}" for line in lines[-LOG_LINES:])
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return isinstance(error, BlockingIOError)
+    finally:
+        os.close(descriptor)
+    return False

@@ -33,19 +33,28 @@ def data_directory() -> Path:
         ConfigError: it cannot be created or written to.
     """
     path = platformdirs.user_data_path("kotta")
+    hint = "set XDG_DATA_HOME to a folder that you can write to"
     try:
         _make_private(path)
     except OSError as error:
         raise ConfigError(
-            f"Kotta keeps its data in {path}, which cannot be made: {error.strerror}",
-            hint="set XDG_DATA_HOME to a folder that you can write to",
+            f"Kotta keeps its data in {path}, which cannot be made: {error.strerror}", hint=hint
         ) from error
     if not os.access(path, os.W_OK | os.X_OK):
-        raise ConfigError(
-            f"Kotta keeps its data in {path}, which you cannot write to",
-            hint="set XDG_DATA_HOME to a folder that you can write to",
-        )
+        raise ConfigError(f"Kotta keeps its data in {path}, which you cannot write to", hint=hint)
     return path
+
+
+def runtime_directory() -> Path:
+    """Where sockets lie, created for this user alone: below XDG_RUNTIME_DIR if that is ours.
+
+    Raises:
+        ConfigError: there is no folder that only this user can use.
+    """
+    wanted = os.environ.get("XDG_RUNTIME_DIR", "")
+    if os.path.isabs(wanted) and _is_usable(wanted):
+        return _ours_alone(Path(wanted, "kotta"))
+    return _in_temporary()
 
 
 def socket_path(data: Path) -> Path:
@@ -56,9 +65,9 @@ def socket_path(data: Path) -> Path:
     """
     digest = hashlib.sha256(os.fsencode(os.path.realpath(data))).hexdigest()[:8]
     name = f"service-{digest}.sock"
-    path = _runtime_directory() / name
+    path = runtime_directory() / name
     if len(os.fsencode(path)) > MAX_SOCKET_BYTES:
-        path = _private_in_tmp() / name
+        path = _in_temporary() / name
     if len(os.fsencode(path)) > MAX_SOCKET_BYTES:
         raise ConfigError(
             f"the socket's path {path} is longer than {MAX_SOCKET_BYTES} bytes",
@@ -67,47 +76,55 @@ def socket_path(data: Path) -> Path:
     return path
 
 
-def _runtime_directory() -> Path:
-    wanted = os.environ.get("XDG_RUNTIME_DIR", "")
-    if os.path.isabs(wanted) and _is_ours(wanted) and os.access(wanted, os.W_OK | os.X_OK):
-        path = Path(wanted, "kotta")
-        _make_private(path)
-        return path
-    return _private_in_tmp()
-
-
-def _private_in_tmp() -> Path:
-    """A folder in the shared temporary folder, where anybody could have been first."""
-    path = Path(tempfile.gettempdir(), f"kotta-{os.getuid()}")
+def is_ours_alone(folder: Path) -> bool:
+    """Whether this is a real folder, no link to one, that only this user can use."""
     try:
-        _make_private(path)
-        found = path.lstat()
-    except OSError as error:
+        found = folder.lstat()
+    except OSError:
+        return False
+    is_private = found.st_uid == os.getuid() and not stat.S_IMODE(found.st_mode) & 0o077
+    return stat.S_ISDIR(found.st_mode) and is_private
+
+
+def _in_temporary() -> Path:
+    """A folder in the shared temporary folder, where anybody could have been first."""
+    try:
+        shared = tempfile.gettempdir()
+    except FileNotFoundError as error:
         raise ConfigError(
-            f"{path} cannot be made: {error.strerror}",
+            "there is no temporary folder that you can write to",
             hint="set XDG_RUNTIME_DIR to a folder of your own",
         ) from error
-    is_private = found.st_uid == os.getuid() and not stat.S_IMODE(found.st_mode) & 0o077
-    if not stat.S_ISDIR(found.st_mode) or not is_private:
+    return _ours_alone(Path(shared, f"kotta-{os.getuid()}"))
+
+
+def _ours_alone(path: Path) -> Path:
+    hint = "set XDG_RUNTIME_DIR to a folder of your own"
+    try:
+        _make_private(path)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be made: {error.strerror}", hint=hint) from error
+    if not is_ours_alone(path):
         raise ConfigError(
             f"{path} is not a folder that only you can use, so no socket is put there",
-            hint="remove it, or set XDG_RUNTIME_DIR to a folder of your own",
+            hint=f"remove it, or {hint}",
         )
     return path
 
 
-def _is_ours(path: str) -> bool:
+def _is_usable(path: str) -> bool:
     try:
         found = os.stat(path)
     except OSError:
         return False
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+    is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+    return is_ours and os.access(path, os.W_OK | os.X_OK)
 
 
 def _make_private(path: Path) -> None:
     # parents are made for this user alone too: mkdir(parents=True) would give them default modes
     missing = []
-    while not path.exists():
+    while not os.path.lexists(path):
         missing.append(path)
         path = path.parent
     for folder in reversed(missing):
