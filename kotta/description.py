@@ -9,7 +9,7 @@ import json
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,10 +17,12 @@ from pydantic import ValidationError
 
 from kotta.errors import DescriptionError, FieldProblem
 from kotta.models import JobDescription
-from kotta.models.problems import field_problems
+from kotta.models.problems import UNKNOWN, field_problems
+from kotta.places import Places, repeated_keys
 
 MAX_BYTES = 16 << 20
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
+REPEATED = "stands there twice; one of them would be ignored"
+MAX_REPEATED = 100
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
 _SUBMITTED = re.compile(r"^/jobs/(\d+)")
 
@@ -35,7 +37,6 @@ class LoadedDescription:
         documents: the descriptions as plain objects; may be changed before they are checked.
         is_list: whether it was a list, even of one.
         directory: where relative `inputs` are looked up.
-        places: JSON Pointer of every key and value to its offset in `text`.
     """
 
     source: str
@@ -43,7 +44,6 @@ class LoadedDescription:
     documents: list[dict[str, Any]]
     is_list: bool
     directory: Path
-    places: dict[str, int] = field(default_factory=dict)
 
     def pointer(self, index: int) -> str:
         """Where the description of that index lies in the text."""
@@ -76,8 +76,16 @@ def load(
         DescriptionError: it is too large, not UTF-8, or not JSON; says at which line and column.
     """
     text = _text(content, source)
+    repeats = False
+
+    def noticing_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal repeats
+        found = dict(pairs)
+        repeats = repeats or len(found) < len(pairs)
+        return found
+
     try:
-        value = json.loads(text, parse_constant=_no_constant)
+        value = json.loads(text, parse_constant=_no_constant, object_pairs_hook=noticing_repeats)
     except json.JSONDecodeError as error:
         hint = "write a line break inside a text as \\n" if "control character" in error.msg else ""
         problem = FieldProblem("", _plain(error.msg), hint, error.lineno, error.colno)
@@ -88,19 +96,12 @@ def load(
         _refuse(f"{source} is not JSON: {error}", [], source, text)
     is_list = isinstance(value, list)
     documents = value if is_list else [value]
-    places, repeated = _places(text)
-    loaded = LoadedDescription(source, text, documents, is_list, directory or Path(), places)
-    problems = [
-        FieldProblem(pointer, "stands there twice; one of them would be ignored")
-        for pointer in repeated
-    ]
-    if not documents:
-        problems.append(FieldProblem("", "is an empty list: there is nothing to submit"))
-    for index, document in enumerate(documents):
-        if not isinstance(document, dict):
-            problems.append(
-                FieldProblem(loaded.pointer(index), "must be an object of fields and values")
-            )
+    loaded = LoadedDescription(source, text, documents, is_list, directory or Path())
+    problems = _shape_problems(loaded)
+    if repeats:
+        problems += [
+            FieldProblem(pointer, REPEATED) for pointer in repeated_keys(text, MAX_REPEATED)
+        ]
     if problems:
         _refuse(_heading(source, problems), _placed(loaded, problems), source, text)
     return loaded
@@ -153,6 +154,20 @@ def is_local(item: str) -> bool:
     return not _URL.match(item)
 
 
+def missing_file(path: str, name: str = "") -> str:
+    """What is wrong with a local input that is to be uploaded, "" if nothing is.
+
+    Args:
+        name: what the description calls it, if not by this path.
+    """
+    if not os.path.exists(path):
+        looked = f": looked for {path}" if name else ""
+        return f"`{name or path}` is not there{looked}"
+    if not os.path.isfile(path):
+        return f"`{name or path}` is no regular file{f': {path}' if name else ''}"
+    return ""
+
+
 def _local_inputs(
     loaded: LoadedDescription, index: int, description: JobDescription
 ) -> tuple[list[str], list[FieldProblem]]:
@@ -161,14 +176,21 @@ def _local_inputs(
         if not is_local(item):
             inputs.append(item)
             continue
-        path = Path(os.path.abspath(loaded.directory / os.path.expanduser(item)))
-        pointer = f"{loaded.pointer(index)}/inputs/{position}"
-        if not path.exists():
-            problems.append(FieldProblem(pointer, f"`{item}` is not there: looked for {path}"))
-        elif not path.is_file():
-            problems.append(FieldProblem(pointer, f"`{item}` is no regular file: {path}"))
-        inputs.append(str(path))
+        path = os.path.abspath(loaded.directory / os.path.expanduser(item))
+        if words := missing_file(path, item):
+            problems.append(FieldProblem(f"{loaded.pointer(index)}/inputs/{position}", words))
+        inputs.append(path)
     return inputs, problems
+
+
+def _shape_problems(loaded: LoadedDescription) -> list[FieldProblem]:
+    if not loaded.documents:
+        return [FieldProblem("", "is an empty list: there is nothing to submit")]
+    return [
+        FieldProblem(loaded.pointer(index), "must be an object of fields and values")
+        for index, document in enumerate(loaded.documents)
+        if not isinstance(document, dict)
+    ]
 
 
 def _text(content: bytes | str, source: str) -> str:
@@ -179,7 +201,7 @@ def _text(content: bytes | str, source: str) -> str:
             source=source,
         )
     if isinstance(content, str):
-        return content
+        return content.removeprefix("\ufeff")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -208,63 +230,22 @@ def _refuse(message: str, problems: Iterable[FieldProblem], source: str, text: s
 
 def _placed(loaded: LoadedDescription, problems: Iterable[FieldProblem]) -> list[FieldProblem]:
     """The problems with line and column, in the order of the text."""
-    offsets = [(_offset(loaded.places, problem), problem) for problem in problems]
-    offsets.sort(key=lambda pair: pair[0])
-    return [_at(loaded.text, offset, problem) for offset, problem in offsets]
-
-
-def _at(text: str, offset: int, problem: FieldProblem) -> FieldProblem:
-    line_start = text.rfind("\n", 0, offset) + 1
-    line = text.count("\n", 0, offset) + 1
-    return replace(problem, line=line, column=offset - line_start + 1)
-
-
-def _offset(places: dict[str, int], problem: FieldProblem) -> int:
-    """Where the field's value stands; for one that should not be there, where its name does."""
-    pointer = problem.pointer
-    if problem.detail in ("is not a known field",) and f"{pointer}#" in places:
-        return places[f"{pointer}#"]
-    while pointer not in places and pointer:
-        pointer = pointer.rpartition("/")[0]
-    return places.get(pointer, 0)
-
-
-def _places(text: str) -> tuple[dict[str, int], list[str]]:
-    """Offsets of every value by its JSON Pointer, of every key by that and `#`; repeated keys.
-
-    The text is known to be valid JSON, so a look at its tokens is enough.
-    """
-    places: dict[str, int] = {}
-    repeated: list[str] = []
-    path: list[str | int] = []  # of the container we are in: the current key or index at each level
-    awaits_key = False
-    for match in _TOKEN.finditer(text):
-        token, offset = match[0], match.start()
-        if token in "}]":
-            path.pop()
-            awaits_key = False
-        elif token == ",":
-            if isinstance(path[-1], int):
-                path[-1] += 1
-            else:
-                awaits_key = True
-        elif token == ":":
-            awaits_key = False
-        elif awaits_key:
-            path[-1] = json.loads(token).replace("~", "~0").replace("/", "~1")
-            pointer = _join(path)
-            if f"{pointer}#" in places:
-                repeated.append(pointer)
-            places[f"{pointer}#"] = offset
-        else:
-            places[_join(path)] = offset
-            if token == "{":
-                path.append("")
-                awaits_key = True
-            elif token == "[":
-                path.append(0)
-    return places, repeated
-
-
-def _join(path: list[str | int]) -> str:
-    return "".join(f"/{part}" for part in path)
+    problems = list(problems)
+    if not loaded.text:
+        return problems
+    places = Places(loaded.text, {problem.pointer for problem in problems})
+    # for what should not be there, its name is the place
+    offsets = [
+        places.of_key(problem.pointer)
+        if problem.detail in (UNKNOWN, REPEATED)
+        else places.of_value(problem.pointer)
+        for problem in problems
+    ]
+    placed = []
+    line, line_start, before = 1, 0, 0
+    for offset, problem in sorted(zip(offsets, problems, strict=True), key=lambda pair: pair[0]):
+        line += loaded.text.count("\n", before, offset)
+        line_start = loaded.text.rfind("\n", before, offset) + 1 or line_start
+        placed.append(replace(problem, line=line, column=offset - line_start + 1))
+        before = offset
+    return placed

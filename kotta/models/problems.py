@@ -10,6 +10,8 @@ from pydantic import ValidationError
 from kotta.errors import FieldProblem
 from kotta.models.description import DESCRIPTION_FIELDS, known_field_near
 
+UNKNOWN = "is not a known field"
+
 
 def field_problems(
     error: ValidationError, *, prefix: tuple[str | int, ...] = ()
@@ -39,8 +41,8 @@ def _words(item: dict[str, Any]) -> tuple[str, str]:
     if kind == "extra_forbidden":
         near = known_field_near(str(where[-1]))
         if near:
-            return "is not a known field", f"did you mean `{near}`?"
-        return "is not a known field", "known: " + ", ".join(DESCRIPTION_FIELDS)
+            return UNKNOWN, f"did you mean `{near}`?"
+        return UNKNOWN, "known: " + ", ".join(DESCRIPTION_FIELDS)
     if kind == "missing":
         return "is missing", ""
     if kind in ("model_type", "model_attributes_type", "dict_type"):
