@@ -6,13 +6,41 @@ light: what needs httpx or pydantic is imported when it is first used.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from kotta._version import __version__
 
+# typing takes longer to import than all of this; type checkers know the name without it
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from kotta.client import Kotta
-    from kotta.errors import KottaError
+    from kotta.errors import (
+        AmbiguousError,
+        ConfigError,
+        ConflictError,
+        ConnectionFailedError,
+        DescriptionError,
+        JobCancelledError,
+        JobFailedError,
+        JobLostError,
+        KottaError,
+        LoginRequiredError,
+        MissingPackageError,
+        NotFoundError,
+        PythonVersionError,
+        RemoteError,
+        RequestError,
+        ServiceFaultError,
+        ServiceStartError,
+        StagingFailedError,
+        StorageFullError,
+        TransferError,
+        UnavailableError,
+        UnpicklableError,
+        UntrustedPickleError,
+        WaitTimeoutError,
+        WalltimeExceededError,
+    )
     from kotta.executor import KottaExecutor
     from kotta.functions import KottaFn, kottajob
     from kotta.job import KottaJob
@@ -22,10 +50,18 @@ if TYPE_CHECKING:
     from kotta.transfers import FetchReport
 
 __all__ = [
+    "AmbiguousError",
+    "ConfigError",
+    "ConflictError",
+    "ConnectionFailedError",
+    "DescriptionError",
     "FetchReport",
     "Job",
+    "JobCancelledError",
     "JobDescription",
     "JobDetail",
+    "JobFailedError",
+    "JobLostError",
     "JobState",
     "KOut",
     "Kotta",
@@ -33,7 +69,23 @@ __all__ = [
     "KottaExecutor",
     "KottaFn",
     "KottaJob",
+    "LoginRequiredError",
+    "MissingPackageError",
+    "NotFoundError",
     "Output",
+    "PythonVersionError",
+    "RemoteError",
+    "RequestError",
+    "ServiceFaultError",
+    "ServiceStartError",
+    "StagingFailedError",
+    "StorageFullError",
+    "TransferError",
+    "UnavailableError",
+    "UnpicklableError",
+    "UntrustedPickleError",
+    "WaitTimeoutError",
+    "WalltimeExceededError",
     "__version__",
     "kottajob",
     "set_stream_logger",
@@ -47,7 +99,6 @@ _HOMES = {
     "JobState": "kotta.models",
     "KOut": "kotta.outputs",
     "Kotta": "kotta.client",
-    "KottaError": "kotta.errors",
     "KottaExecutor": "kotta.executor",
     "KottaFn": "kotta.functions",
     "KottaJob": "kotta.job",
@@ -58,11 +109,11 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module 'kotta' has no attribute {name!r}")
     from importlib import import_module
 
-    value = getattr(import_module(_HOMES[name]), name)
+    value = getattr(import_module(_HOMES.get(name, "kotta.errors")), name)
     globals()[name] = value
     return value
 

@@ -1,16 +1,15 @@
-"""The typed HTTP layer: one method a route, models back, and every failure as one of our errors.
+"""The routes of the service, typed: one method a route, models back, our errors.
 
-What a workflow is made of calls (waiting, following, transferring whole folders) lies in
-`kotta.client` and `kotta.transfers`.
+How a request is sent lies in `kotta.connection`. What a workflow is made of calls (waiting,
+following, transferring whole folders) lies in `kotta.feed`, `kotta.submitting`, `kotta.uploads` and
+`kotta.transfers`.
 """
 
 from __future__ import annotations
 
 import builtins
 import json
-import logging
-import sys
-import time
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,24 +17,10 @@ from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote
 
-from pydantic import BaseModel, ValidationError
-
-from kotta import local_service
-from kotta._version import __version__
+from kotta.answers import Answer, Model
 from kotta.config import Server
-from kotta.errors import (
-    ConflictError,
-    ConnectionFailedError,
-    DescriptionError,
-    FieldProblem,
-    KottaError,
-    LoginRequiredError,
-    NotFoundError,
-    RequestError,
-    ServiceFaultError,
-    StorageFullError,
-    UnavailableError,
-)
+from kotta.connection import CHUNK_BYTES, Connection, Content
+from kotta.errors import NotFoundError, RequestError
 from kotta.models import (
     ChangePage,
     Job,
@@ -47,42 +32,12 @@ from kotta.models import (
     UploadMissing,
 )
 
-
-def _import_httpx() -> Any:
-    """Httpx without its own command line, whose imports (rich, pygments) double its start-up time.
-
-    httpx does without it where those are not installed; this makes it look so for a moment.
-    """
-    blocked = "httpx._main"
-    if "httpx" not in sys.modules and blocked not in sys.modules:
-        sys.modules[blocked] = None  # type: ignore[assignment]
-        try:
-            import httpx
-        finally:
-            del sys.modules[blocked]
-    import httpx
-
-    return httpx
-
-
-httpx = _import_httpx()
-logger = logging.getLogger(__name__)
-Model = TypeVar("Model", bound=BaseModel)
-
-CONNECT_SECONDS = 5.0
-ANSWER_SECONDS = 30.0
-TRIES = 4
-CHUNK_BYTES = 1 << 20
-MAX_JSON_BYTES = 64 << 20
 MAX_LOG_BYTES = 4 << 20
-_BY_STATUS: dict[int, type[KottaError]] = {
-    401: LoginRequiredError,
-    403: LoginRequiredError,
-    404: NotFoundError,
-    409: ConflictError,
-    503: UnavailableError,
-    507: StorageFullError,
-}
+STORE_SECONDS = 60
+"""What a service may take longer for an upload: it writes all of it to disk before it answers."""
+_JobModel = TypeVar("_JobModel", bound=Job)
+_JOB_ID = re.compile(r"[0-9A-Za-z-]{1,64}\Z")
+_KEY = re.compile(r"[!-~]{1,255}\Z")
 
 
 @dataclass(frozen=True)
@@ -100,31 +55,40 @@ class LogChunk:
 
 
 class Api:
-    """The routes of one service, over one pool of connections; may be used by several threads."""
+    """The routes of one service; may be used by several threads."""
 
     def __init__(self, server: Server, notify: Callable[[str], None] | None = None) -> None:
-        self._server = server
-        self._notify = notify
-        self._client = self._connected()
+        self._connection = Connection(server, notify)
+        self._send = self._connection.send
+        self._is_local = server.is_local
 
     def close(self) -> None:
-        self._client.close()
+        """Gives the connections back; the next use makes new ones."""
+        self._connection.close()
 
     def service(self) -> ServiceInfo:
         return self._get(ServiceInfo, "/service")
 
     def stop(self) -> None:
-        self._json("POST", "/service/stop")
+        self._send("POST", "/service/stop")
 
     def queues(self) -> QueuePage:
         return self._get(QueuePage, "/queues")
 
     def submit(self, descriptions: Sequence[Mapping[str, Any]], key: str) -> builtins.list[Job]:
-        """Submits all or none; with the same key, once however often it is repeated."""
+        """Submits all or none; with the same key, once however often it is repeated.
+
+        Args:
+            key: 1 to 255 visible ASCII characters.
+        """
+        if not _KEY.match(key):
+            raise RequestError("an idempotency key is 1 to 255 visible ASCII characters")
         body = {"jobs": list(descriptions)}
-        headers = {"Idempotency-Key": key}
-        answer = self._json("POST", "/jobs", body=body, headers=headers, repeatable=True)
-        return _parsed(SubmitReply, answer).jobs
+        answer = self._post("/jobs", body, headers={"Idempotency-Key": key})
+        jobs = answer.parsed(SubmitReply).jobs
+        if len(jobs) != len(descriptions):
+            raise answer.strange(f"it tells of {len(jobs)} jobs for {len(descriptions)}")
+        return jobs
 
     def list(self, params: Mapping[str, Any]) -> JobPage:
         """One page; `params` as docs/api.md names them."""
@@ -135,14 +99,12 @@ class Api:
 
     def status(self, job_id: str, wait_seconds: float = 0) -> JobDetail:
         """Everything about a job, once it has ended or `wait_seconds` have passed."""
-        path = f"/jobs/{quote(job_id, safe='')}"
         params = {"wait": wait_seconds} if wait_seconds else None
-        return self._get(JobDetail, path, params, wait_seconds)
+        return self._about(JobDetail, job_id, "GET", _job_path(job_id), params, wait_seconds)
 
     def cancel(self, job_id: str) -> Job:
-        path = f"/jobs/{quote(job_id, safe='')}/cancel"
         # cancelling twice is the same as once
-        return _parsed(Job, self._json("POST", path, repeatable=True))
+        return self._about(Job, job_id, "POST", f"{_job_path(job_id)}/cancel")
 
     def changes(
         self,
@@ -166,14 +128,21 @@ class Api:
 
     def log(self, job_id: str, stream: str, offset: int, wait_seconds: float = 0) -> LogChunk:
         """A piece of `stdout` or `stderr` from `offset` on; empty if there is none yet."""
-        path = f"/jobs/{quote(job_id, safe='')}/logs/{stream}"
-        params = {"offset": offset, "wait": wait_seconds}
-        answer = self._send("GET", path, params=params, wait_seconds=wait_seconds, repeatable=True)
-        content = answer.content
-        next_offset = answer.headers.get("kotta-next-offset", "")
-        if not next_offset.isdigit() or int(next_offset) != offset + len(content):
-            raise _strange(answer, "it does not say where this piece of the log ends")
-        return LogChunk(content, int(next_offset), answer.headers.get("kotta-log-ended") == "true")
+        if stream not in ("stdout", "stderr"):
+            raise RequestError(f"a job has no stream `{stream}`", hint="stdout or stderr")
+        answer = self._send(
+            "GET",
+            f"{_job_path(job_id)}/logs/{stream}",
+            params={"offset": offset, "wait": wait_seconds},
+            wait_seconds=wait_seconds,
+            repeatable=True,
+            max_bytes=MAX_LOG_BYTES,
+        )
+        next_offset = offset + len(answer.content)
+        if answer.headers.get("kotta-next-offset") != str(next_offset):
+            raise answer.strange("it does not say where this piece of the log ends")
+        ended = answer.headers.get("kotta-log-ended") == "true"
+        return LogChunk(answer.content, next_offset, ended)
 
     @contextmanager
     def output(
@@ -187,41 +156,32 @@ class Api:
         Yields:
             Where the bytes really begin (0 if the service sends all of it), and the bytes.
         """
-        path = f"/jobs/{quote(job_id, safe='')}/outputs/{quote(name, safe='')}"
+        path = f"{_job_path(job_id)}/outputs/{quote(name, safe='')}"
         headers = {"Range": f"bytes={offset}-", "If-Range": etag} if offset else {}
-        if self._server.is_local:
+        if self._is_local:
             headers["Kotta-Accept"] = "path"
-        with self._translated():
-            request = self._request("GET", path, headers=headers)
-            answer = self._client.send(request, stream=True)
-            try:
-                if self._server.is_local and answer.status_code == 204:
-                    with open(unquote(answer.headers["kotta-path"]), "rb") as file:
-                        file.seek(offset)
-                        yield offset, iter(partial(file.read, CHUNK_BYTES), b"")
-                    return
-                if answer.status_code not in (200, 206):
-                    answer.read()
-                    raise _failure(answer)
-                begins = _begins_at(answer, offset)
-                yield begins, answer.iter_bytes(CHUNK_BYTES)
-            finally:
-                answer.close()
+        with self._connection.stream(path, headers) as (answer, chunks):
+            if self._is_local and answer.status == 204:
+                begins = offset if answer.headers.get("etag") == etag else 0
+                with open(unquote(answer.headers["kotta-path"]), "rb") as file:
+                    file.seek(begins)
+                    yield begins, iter(partial(file.read, CHUNK_BYTES), b"")
+            else:
+                yield _begins_at(answer, offset), chunks
 
     def check_uploads(self, sha256: Sequence[str]) -> builtins.list[str]:
-        """Those of these contents that the service does not have."""
-        body = {"sha256": list(sha256)}
-        answer = self._json("POST", "/uploads/check", body=body, repeatable=True)
-        return _parsed(UploadMissing, answer).missing
+        """Those of these contents (10,000 at most) that the service does not have."""
+        return self._post("/uploads/check", {"sha256": list(sha256)}).parsed(UploadMissing).missing
 
-    def upload(self, sha256: str, content: Iterable[bytes], size_bytes: int) -> None:
-        """Sends a file's bytes, once: an iterable cannot be sent again."""
+    def upload(self, sha256: str, content: Content, size_bytes: int) -> None:
+        """Sends a file's bytes; they are named by their content, so it may be done twice."""
         self._send(
             "PUT",
             f"/uploads/{sha256}",
             content=content,
             headers={"Content-Length": str(size_bytes)},
-            wait_seconds=60,
+            wait_seconds=STORE_SECONDS,
+            repeatable=True,
         )
 
     def _get(
@@ -231,149 +191,45 @@ class Api:
         params: Mapping[str, Any] | None = None,
         wait_seconds: float = 0,
     ) -> Model:
-        answer = self._json("GET", path, params=params, wait_seconds=wait_seconds, repeatable=True)
-        return _parsed(model, answer)
+        answer = self._send("GET", path, params=params, wait_seconds=wait_seconds, repeatable=True)
+        return answer.parsed(model)
 
-    def _json(self, method: str, path: str, *, body: Any = None, **how: Any) -> Any:
-        if body is not None:
-            how["content"] = json.dumps(body).encode()
-            how["headers"] = {"Content-Type": "application/json", **how.get("headers", {})}
-        return self._send(method, path, **how)
+    def _post(self, path: str, body: Any, headers: Mapping[str, str] | None = None) -> Answer:
+        return self._send(
+            "POST",
+            path,
+            content=json.dumps(body).encode(),
+            headers={"Content-Type": "application/json", **(headers or {})},
+            repeatable=True,
+        )
 
-    def _send(
+    def _about(
         self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, Any] | None = None,
-        content: Any = None,
-        headers: Mapping[str, str] | None = None,
-        wait_seconds: float = 0,
-        repeatable: bool = False,
-    ) -> Any:
-        """The answer, if it is a good one.
-
-        A repeatable request is sent again where no answer comes; the local service is started
-        again before that, as it may have left for idleness or have been killed.
-        """
-        for attempt in range(1, TRIES + 1):
-            try:
-                with self._translated():
-                    request = self._request(method, path, params, content, headers, wait_seconds)
-                    return self._answer(request)
-            except ConnectionFailedError:
-                refused = not self._server.is_local or attempt == TRIES
-                if attempt == TRIES or (refused and not repeatable):
-                    raise
-                if not repeatable and local_service.is_running(local_service.socket_now()):
-                    raise
-                time.sleep(0.02 * 4 ** (attempt - 1) if attempt > 1 else 0)
-                if self._server.is_local:
-                    local_service.ensure_running(self._notify)
-        raise AssertionError("unreachable")
-
-    def _answer(self, request: Any) -> Any:
-        answer = self._client.send(request, stream=True)
-        try:
-            received, size = [], 0
-            for chunk in answer.iter_bytes():
-                size += len(chunk)
-                if size > MAX_JSON_BYTES:
-                    raise _strange(answer, "its answer is too long")
-                received.append(chunk)
-            answer._content = b"".join(received)
-        finally:
-            answer.close()
-        if not answer.is_success:
-            raise _failure(answer)
-        return answer
-
-    def _request(
-        self,
+        model: type[_JobModel],
+        job_id: str,
         method: str,
         path: str,
         params: Mapping[str, Any] | None = None,
-        content: Any = None,
-        headers: Mapping[str, str] | None = None,
         wait_seconds: float = 0,
-    ) -> Any:
-        timeout = httpx.Timeout(ANSWER_SECONDS + wait_seconds, connect=CONNECT_SECONDS)
-        return self._client.build_request(
-            method,
-            "/api/v2" + path,
-            params=params,
-            content=content,
-            headers=headers,
-            timeout=timeout,
-        )
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except (httpx.TransportError, httpx.StreamError, httpx.DecodingError) as error:
-            where = "the local service" if self._server.is_local else self._server.address
-            words = str(error) or type(error).__name__
-            raise ConnectionFailedError(
-                f"no answer from {where}: {words}",
-                hint="kotta service logs" if self._server.is_local else "is the address right?",
-            ) from error
-
-    def _connected(self) -> Any:
-        headers = {"User-Agent": f"kotta/{__version__}", "Accept-Encoding": "identity"}
-        if self._server.is_local or self._server.address.startswith("unix:"):
-            path = (
-                str(local_service.ensure_running(self._notify))
-                if self._server.is_local
-                else self._server.address.removeprefix("unix:")
-            )
-            # verify=False: no certificates are loaded for what never leaves this machine
-            transport = httpx.HTTPTransport(uds=path, verify=False)
-            return httpx.Client(
-                transport=transport, base_url="http://kotta", headers=headers, trust_env=False
-            )
-        return httpx.Client(base_url=self._server.address, headers=headers)
+    ) -> _JobModel:
+        """The answer about one job; a folder may be named by its id, so no other one will do."""
+        answer = self._send(method, path, params=params, wait_seconds=wait_seconds, repeatable=True)
+        job = answer.parsed(model)
+        if job.id != job_id:
+            raise answer.strange("it tells of another job than the one asked for")
+        return job
 
 
-def _parsed(model: type[Model], answer: Any) -> Model:
-    try:
-        return model.model_validate_json(answer.content)
-    except ValidationError as error:
-        raise _strange(answer, f"its answer is no {model.__name__}") from error
+def _job_path(job_id: str) -> str:
+    # what can be no id must not become another path: `..` would
+    if not _JOB_ID.match(job_id):
+        raise NotFoundError(f"there is no job `{job_id}`", hint="kotta list shows your jobs")
+    return f"/jobs/{job_id}"
 
 
-def _failure(answer: Any) -> KottaError:
-    """The error that an answer tells of."""
-    request_id = answer.headers.get("kotta-request-id")
-    try:
-        problem = json.loads(answer.content)
-        code, detail = str(problem["code"]), str(problem["detail"])
-        hint = str(problem.get("hint", ""))
-        fields = tuple(
-            FieldProblem(str(item["pointer"]), str(item["detail"]), str(item.get("hint", "")))
-            for item in problem.get("errors", ())
-        )
-    except (ValueError, KeyError, TypeError):
-        return _strange(answer, f"it answered {answer.status_code} without saying why")
-    if code == "bad_description":
-        return DescriptionError(detail, problems=fields, hint=hint, request_id=request_id)
-    fallback = ServiceFaultError if answer.status_code >= 500 else RequestError
-    kind = _BY_STATUS.get(answer.status_code, fallback)
-    return kind(detail, hint=hint, code=code, request_id=request_id)
-
-
-def _strange(answer: Any, words: str) -> ServiceFaultError:
-    return ServiceFaultError(
-        f"what answers at {answer.request.url.host or 'this address'} is no Kotta service, or a "
-        f"broken one: {words}",
-        hint="check the address with: kotta service status",
-        request_id=answer.headers.get("kotta-request-id"),
-    )
-
-
-def _begins_at(answer: Any, offset: int) -> int:
-    if answer.status_code == 200:
+def _begins_at(answer: Answer, offset: int) -> int:
+    if answer.status == 200:
         return 0
     if not answer.headers.get("content-range", "").startswith(f"bytes {offset}-"):
-        raise _strange(answer, "it sent another part of the file than the one asked for")
+        raise answer.strange("it sends another part of the file than the one asked for")
     return offset

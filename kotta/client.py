@@ -7,26 +7,19 @@ from __future__ import annotations
 
 import builtins
 import threading
-import time
 import uuid
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from kotta import config, local_service, log
+from kotta import config, feed, local_service, log
 from kotta.api import Api
-from kotta.errors import (
-    AmbiguousError,
-    ConnectionFailedError,
-    NotFoundError,
-    WaitTimeoutError,
-)
+from kotta.errors import AmbiguousError, ConnectionFailedError, NotFoundError, RequestError
 from kotta.models import (
     Change,
-    ChangePage,
     Job,
     JobDetail,
     JobPage,
@@ -36,19 +29,14 @@ from kotta.models import (
 )
 
 if TYPE_CHECKING:
+    from kotta.contents import Progress
     from kotta.credentials import Credentials
     from kotta.following import Follower
     from kotta.models import JobDescription
-    from kotta.transfers import FetchReport, Progress
-
-FEED_SECONDS = 25
-FEED_JOBS = 100
-"""Up to so many jobs are asked about by name; for more, all of one's own changes are read."""
-MANY_JOBS = 20
-GATHER_SECONDS = 0.05
-RECONNECT_SECONDS = 60
+    from kotta.transfers import FetchReport
 
 JobOrId = Job | str
+T = TypeVar("T")
 
 log.be_silent_by_default()
 
@@ -66,6 +54,10 @@ class Kotta:
         server: `https://host`, `unix:/path` or `local`; wins over the profile.
         notify: told in a sentence when the local service had to be started.
 
+    Attributes:
+        server: the service that is meant.
+        api: the typed HTTP layer.
+
     Raises:
         ConfigError: the service that is meant cannot be made out, or no token is in `creds`.
     """
@@ -80,22 +72,13 @@ class Kotta:
     ) -> None:
         self.server = config.find_server(server, profile)
         self._credentials = None if creds is None else _understood(creds)
-        self._notify = notify
-        self._api: Api | None = None
+        self.api = Api(self.server, notify)
+        # a notebook's last cell closes nothing: sockets are given back at its end
+        weakref.finalize(self, self.api.close)
         self._follower: Follower | None = None
         self._lock = threading.Lock()
         self._trusts_pickles: bool | None = None
         self._python_version: str | None = None
-
-    @property
-    def api(self) -> Api:
-        """The typed HTTP layer, connected."""
-        with self._lock:
-            if self._api is None:
-                self._api = Api(self.server, self._notify)
-                # a notebook's last cell closes nothing: sockets are given back at its end
-                self._closes = weakref.finalize(self, self._api.close)
-            return self._api
 
     @property
     def follower(self) -> Follower:
@@ -129,19 +112,20 @@ class Kotta:
     def trusts_pickles(self, trusted: bool) -> None:
         self._trusts_pickles = trusted
 
+    def connect(self) -> Api:
+        """A further connection to the same service; whoever asks for it closes it."""
+        return Api(self.server, self._notify)
+
     def close(self) -> None:
         """Gives the connections back; the next use makes new ones.
 
-        Futures of this connection whose jobs run on are such a use.
+        Futures whose jobs run on keep one until those have ended.
         """
         with self._lock:
-            api, self._api = self._api, None
             follower, self._follower = self._follower, None
         if follower is not None:
             follower.close()
-        if api is not None:
-            self._closes.detach()
-            api.close()
+        self.api.close()
 
     def __enter__(self) -> Kotta:
         return self
@@ -178,16 +162,15 @@ class Kotta:
         *,
         idempotency_key: str | None = None,
     ) -> builtins.list[Job]:
-        """Submits jobs in order, up to 1,000 in one transaction; see `submit`."""
-        from kotta.submitting import prepared
+        """Submits jobs in order; see `submit`.
+
+        Up to 1,000 (and 32 MiB) are accepted together or not at all. Of more, those before the
+        error are submitted, as its hint says; with the same key, they are not submitted again.
+        """
+        from kotta.submitting import submit
 
         key = idempotency_key or str(uuid.uuid4())
-        parts = prepared(self.api, descriptions)
-        jobs: list[Job] = []
-        for part in parts:
-            part_key = f"{key}/{len(jobs)}" if len(parts) > 1 else key
-            jobs += self.api.submit(part, part_key)
-        return jobs
+        return submit(self.api, descriptions, key)
 
     def status(self, job: JobOrId, *, wait_seconds: float = 0) -> JobDetail:
         """Everything the service knows of a job, once it has ended or so many seconds have passed.
@@ -200,19 +183,7 @@ class Kotta:
         """
         if not wait_seconds:
             return self.api.status(_id(job))
-        answer: JobDetail = self._patiently(lambda: self.api.status(_id(job), wait_seconds))
-        return answer
-
-    def changes(self, after: int, wait_seconds: float = 0) -> ChangePage:
-        """What changed after a number of the feed, with results, as soon as something has.
-
-        Args:
-            wait_seconds: how long to wait for something, 25 at most.
-        """
-        answer: ChangePage = self._patiently(
-            lambda: self.api.changes(after, wait_seconds, results=True)
-        )
-        return answer
+        return feed.patiently(partial(self.api.status, _id(job), wait_seconds))
 
     def list(
         self,
@@ -232,7 +203,7 @@ class Kotta:
         """
         given = {"queue": queue, "name": name, "limit": limit, "cursor": cursor}
         params: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
-        params["status"] = [JobState(item).value for item in status]
+        params["status"] = [_state(item).value for item in status]
         return self.api.list(params)
 
     def select_all(self, selector: str) -> builtins.list[Job]:
@@ -251,7 +222,7 @@ class Kotta:
             raise NotFoundError(f"no job is called `{selector}`", hint="kotta list shows your jobs")
         if len(found) > 1:
             raise AmbiguousError(
-                f"`{selector}` means {len(found)} jobs",
+                f"`{selector}` means {len(found)} jobs{' or more' if len(found) >= 50 else ''}",
                 candidates=tuple((job.id, job.name, job.status.value) for job in found),
                 hint="give more of the id",
             )
@@ -284,51 +255,15 @@ class Kotta:
             NotFoundError: there is none of that id.
         """
         given = [jobs] if isinstance(jobs, (str, Job)) else list(jobs)
-        ids = [_id(job) for job in given]
-        deadline = None if timeout is None else time.monotonic() + timeout
-        latest: dict[str, Job] = {}
-
-        def note(job: Job) -> None:
-            known = latest.get(job.id)
-            if known is None or job.change > known.change:
-                latest[job.id] = job
-                if on_change is not None:
-                    on_change(job)
-
-        # a Job that was handed in says how far it is; only bare ids have to be asked about
-        for job in [*self._now([job for job in given if isinstance(job, str)]), *given]:
-            if isinstance(job, Job):
-                note(job)
-        after = min((job.change for job in latest.values()), default=0)
-        while open_ids := [job.id for job in latest.values() if not job.status.is_terminal]:
-            seconds = float(FEED_SECONDS)
-            if deadline is not None:
-                seconds = min(seconds, deadline - time.monotonic())
-                if seconds <= 0:
-                    raise WaitTimeoutError(
-                        f"{len(open_ids)} of {len(latest)} jobs had not ended after {timeout:g} s",
-                        hint="they go on: kotta wait " + open_ids[0],
-                    )
-            for change in self._feed(after, seconds, open_ids):
-                after = max(after, change.number)
-                if change.job.id in latest:
-                    note(change.job)
-            if len(open_ids) > MANY_JOBS:
-                # news of many come thick and fast: let some gather rather than ask for each
-                time.sleep(GATHER_SECONDS)
-        return [latest[job_id] for job_id in ids]
+        return feed.wait(self.api, given, timeout, on_change)
 
     def watch(self, after: int | None = None) -> Iterator[Change]:
-        """Every change from now on (or after the change numbered `after`), for as long as asked.
+        """Every change from this call on (or after the change numbered `after`), without an end.
 
         A reconnect neither misses nor repeats one. A job that changed several times at once is
         told of once, as it is now.
         """
-        number = self._last_change() if after is None else after
-        while True:
-            for change in self._feed(number, FEED_SECONDS):
-                number = change.number
-                yield change
+        return feed.watch(self.api, after)
 
     def logs(
         self, job: JobOrId, stream: str = "stdout", *, offset: int = 0, follow: bool = False
@@ -339,14 +274,7 @@ class Kotta:
             follow: go on until the job has ended; a lost connection is made again, and no byte is
                 lost or repeated.
         """
-        seconds = FEED_SECONDS if follow else 0
-        while True:
-            chunk = self._patiently(partial(self.api.log, _id(job), stream, offset, seconds))
-            offset = chunk.next_offset
-            if chunk.content:
-                yield chunk.content
-            if chunk.ended or not (follow or chunk.content):
-                return
+        return feed.logs(self.api, _id(job), stream, offset, follow=follow)
 
     def fetch(
         self,
@@ -364,15 +292,15 @@ class Kotta:
         """
         detail = self.api.status(_id(job))
         directory = Path(into) if into is not None else Path(detail.id)
-        from kotta import transfers
+        from kotta.transfers import fetch
 
-        return transfers.fetch(self.api, detail, directory, names, force=force, progress=progress)
+        return fetch(self.api, detail, directory, names, force=force, progress=progress)
 
     def upload(self, path: Path | str, progress: Progress | None = None) -> str:
         """Sends a file unless the service has it; its `kotta://` URL, for a job's `inputs`."""
-        from kotta import transfers
+        from kotta.uploads import upload
 
-        return transfers.upload(self.api, [Path(path)], progress)[0]
+        return upload(self.api, [Path(path)], progress)[0]
 
     def upload_file(self, path: Path | str) -> str:
         """The same under its first name: a URL for a job's `inputs`."""
@@ -405,38 +333,14 @@ class Kotta:
         return self.api.service()
 
     def stop_service(self) -> None:
-        """Asks the service to leave; jobs run on."""
-        self.api.stop()
-
-    def _last_change(self) -> int:
-        return self.api.changes(None).last
-
-    def _now(self, job_ids: Sequence[str]) -> Iterator[Job]:
-        """These jobs as they are now."""
-        for start in range(0, len(job_ids), FEED_JOBS):
-            asked = job_ids[start : start + FEED_JOBS]
-            found = [change.job for change in self.api.changes(0, 0, asked).changes]
-            if missing := set(asked) - {job.id for job in found}:
-                raise NotFoundError(
-                    f"there is no job {min(missing)}", hint="kotta list shows your jobs"
-                )
-            yield from found
-
-    def _feed(self, after: int, seconds: float, job_ids: Sequence[str] = ()) -> Iterator[Change]:
-        named = job_ids if len(job_ids) <= FEED_JOBS else ()
-        page = self._patiently(lambda: self.api.changes(after, seconds, named))
-        yield from page.changes
-
-    def _patiently(self, ask: Callable[[], Any]) -> Any:
-        """What `ask` answers, asked again for a minute while the service is away."""
-        deadline = time.monotonic() + RECONNECT_SECONDS
-        while True:
+        """Asks the service to leave, if it is there; jobs run on."""
+        if self.peek_service() is not None:
             try:
-                return ask()
+                self.api.stop()
             except ConnectionFailedError:
-                if time.monotonic() > deadline:
+                # it left in between: a local one is not started in order to be stopped
+                if not self.server.is_local:
                     raise
-                time.sleep(0.2)
 
 
 def _id(job: JobOrId) -> str:
@@ -447,3 +351,11 @@ def _understood(creds: str | Mapping[str, Any]) -> Credentials:
     from kotta import credentials
 
     return credentials.understand(creds)
+
+
+def _state(state: JobState | str) -> JobState:
+    try:
+        return JobState(state)
+    except ValueError:
+        known = ", ".join(each.value for each in JobState)
+        raise RequestError(f"there is no state `{state}`", hint=f"known: {known}") from None

@@ -23,7 +23,7 @@ from kotta.job import KottaJob
 from kotta.models.description import DESCRIPTION_FIELDS, known_field_near
 from kotta.serialization import Blob, CallPacker, PackedCall
 from kotta.submission import Submission
-from kotta.transfers import upload_contents
+from kotta.uploads import upload_contents
 
 if TYPE_CHECKING:
     from kotta.client import Kotta

@@ -146,7 +146,7 @@ class KOut:
 
 @contextmanager
 def _downloaded(url: str) -> Iterator[Iterator[bytes]]:
-    from kotta.api import httpx
+    from kotta._httpx import httpx
 
     try:
         with httpx.stream("GET", url, follow_redirects=True, timeout=FETCH_SECONDS) as answer:

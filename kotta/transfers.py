@@ -1,29 +1,37 @@
-"""Files from here to the service and back: by content, resumed, verified before they count."""
+"""Brings a job's outputs here: resumed after a cut, verified before they count.
+
+The way there is `kotta.uploads`.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import difflib
 import fnmatch
 import hashlib
 import os
+import re
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import quote
+from typing import BinaryIO
 
 from kotta.api import Api
-from kotta.errors import ConflictError, ConnectionFailedError, NotFoundError, TransferError
+from kotta.contents import Progress, digest_of, hashed
+from kotta.errors import (
+    ConflictError,
+    ConnectionFailedError,
+    NotFoundError,
+    ServiceFaultError,
+    TransferError,
+)
 from kotta.models import JobDetail, Output
-from kotta.models.description import check_file_name
+from kotta.models.description import MAX_NAME_BYTES, check_file_name
 
-if TYPE_CHECKING:
-    from kotta.serialization import Blob
-
-Progress = Callable[[str, int, int], None]
-"""Told a file's name, how many of its bytes are done, and how many it has."""
-CHUNK_BYTES = 1 << 20
 TRIES = 5
+"""How often in a row a download may be cut without a single byte having come."""
+_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
 
 @dataclass(frozen=True)
@@ -41,38 +49,6 @@ class FetchReport:
     fetched: list[str] = field(default_factory=list)
     already_there: list[str] = field(default_factory=list)
     unavailable: list[str] = field(default_factory=list)
-
-
-def upload(api: Api, files: Sequence[Path], progress: Progress | None = None) -> list[str]:
-    """Makes the service have these files, sending only what it lacks.
-
-    Returns:
-        Their `kotta://` URLs, in order.
-
-    Raises:
-        TransferError: one cannot be read, is no regular file, or changed while it was sent.
-    """
-    hashes = [_hashed(file) for file in files]
-    missing = set(api.check_uploads([sha256 for sha256, _ in hashes])) if files else set()
-    for file, (sha256, size) in zip(files, hashes, strict=True):
-        if sha256 in missing:
-            missing.discard(sha256)
-            api.upload(sha256, _read(file, size, progress), size)
-        elif progress is not None:
-            progress(file.name, size, size)
-    return [
-        f"kotta://uploads/{sha256}/{quote(file.name, safe='')}"
-        for file, (sha256, _) in zip(files, hashes, strict=True)
-    ]
-
-
-def upload_contents(api: Api, blobs: Sequence[Blob]) -> dict[str, str]:
-    """Makes the service have these bytes, sending only what it lacks; SHA-256 to `kotta://` URL."""
-    missing = api.check_uploads([blob.sha256 for blob in blobs]) if blobs else []
-    for blob in blobs:
-        if blob.sha256 in missing:
-            api.upload(blob.sha256, _sliced(blob.chunks), blob.size_bytes)
-    return {blob.sha256: f"kotta://uploads/{blob.sha256}/{quote(blob.name)}" for blob in blobs}
 
 
 def fetch(
@@ -99,10 +75,10 @@ def fetch(
         TransferError: a file did not arrive as the service keeps it.
     """
     report = FetchReport(directory)
-    wanted = _chosen(job, names)
     to_fetch = []
-    for output in wanted:
-        target = directory / check_file_name(output.name)
+    for output in _chosen(job, names):
+        _check(output)
+        target = directory / output.name
         if not output.available:
             report.unavailable.append(output.name)
         elif _has(target, output):
@@ -124,27 +100,39 @@ def fetch(
     return report
 
 
-def _sliced(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    for chunk in chunks:
-        for start in range(0, len(chunk), CHUNK_BYTES):
-            yield chunk[start : start + CHUNK_BYTES]
-
-
 def _chosen(job: JobDetail, names: Sequence[str] | None) -> list[Output]:
+    known = {output.name: output for output in job.outputs}
     if names is None:
-        return list(job.outputs)
-    chosen = []
+        return list(known.values())
+    chosen: dict[str, Output] = {}
     for name in names:
-        found = [output for output in job.outputs if output.name == name] or [
-            output for output in job.outputs if fnmatch.fnmatchcase(output.name, name)
-        ]
+        found = [name] if name in known else [each for each in known if _fits(each, name)]
         if not found:
-            known = ", ".join(output.name for output in job.outputs)
-            raise NotFoundError(
-                f"job {job.id} has no output `{name}`", hint=f"its outputs: {known}"
-            )
-        chosen += [output for output in found if output not in chosen]
-    return chosen
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean `{near[0]}`? " if near else ""
+            hint += f"its outputs: {', '.join(known)}" if known else "it has none"
+            raise NotFoundError(f"job {job.id} has no output `{name}`", hint=hint)
+        chosen.update((each, known[each]) for each in found)
+    return list(chosen.values())
+
+
+def _fits(name: str, pattern: str) -> bool:
+    return fnmatch.fnmatchcase(name, pattern)
+
+
+def _check(output: Output) -> None:
+    """Refuses what a service must not make us use as a path or believe as a size."""
+    try:
+        check_file_name(output.name)
+        # `\\` and `:` lead elsewhere too, where this system says so
+        if Path(output.name).name != output.name:
+            raise ValueError(f"`{output.name}` is no name of a file on this system")
+    except ValueError as error:
+        raise ServiceFaultError(f"the service tells of an output that {error}") from None
+    if output.available and not _SHA256.match(output.sha256 or ""):
+        raise ServiceFaultError(f"the service does not say what is in {output.name}")
+    if output.available and (output.size_bytes is None or output.size_bytes < 0):
+        raise ServiceFaultError(f"the service does not say how large {output.name} is")
 
 
 def _has(target: Path, output: Output) -> bool:
@@ -152,7 +140,7 @@ def _has(target: Path, output: Output) -> bool:
         found = target.lstat()
         if not stat.S_ISREG(found.st_mode) or found.st_size != output.size_bytes:
             return False
-        return _hashed(target)[0] == output.sha256
+        return hashed(target)[0] == output.sha256
     except (OSError, TransferError):
         return False
 
@@ -160,73 +148,74 @@ def _has(target: Path, output: Output) -> bool:
 def _fetch_one(
     api: Api, job_id: str, output: Output, target: Path, progress: Progress | None
 ) -> None:
-    sha256, size = output.sha256 or "", output.size_bytes or 0
-    aside = target.with_name(f".{target.name[:200]}.{sha256[:8]}.part")
-    for attempt in range(1, TRIES + 1):
-        try:
-            _append(api, job_id, output, aside, size, progress)
-            break
-        except ConnectionFailedError:
-            # what has come stays aside, and the next round asks for the rest
-            if attempt == TRIES:
-                raise
-    if _hashed(aside)[0] != sha256:
-        aside.unlink()
-        raise TransferError(
-            f"{output.name} did not arrive as the service keeps it, and was thrown away",
-            hint="repeat the command; if it happens again, the service's copy may be damaged",
-        )
+    mark = f".{(output.sha256 or '')[:8]}.part"
+    room = MAX_NAME_BYTES - len(mark) - 1
+    name = target.name.encode()[:room].decode(errors="ignore")
+    aside = target.with_name(f".{name}{mark}")
+    with _aside(aside) as file:
+        cuts = 0
+        while True:
+            before = file.seek(0, os.SEEK_END)
+            try:
+                if _completed(api, job_id, output, file, progress):
+                    break
+            except ConnectionFailedError:
+                # what has come stays aside, and the next round asks for the rest
+                cuts = cuts + 1 if file.seek(0, os.SEEK_END) <= before else 0
+                if cuts == TRIES:
+                    raise
+                continue
+            file.truncate(0)
+            if not before:
+                raise TransferError(
+                    f"{output.name} did not arrive as the service keeps it, and was thrown away",
+                    hint="repeat the command; if it happens again, the service's copy is damaged",
+                )
+            # what lay there from before was not its beginning: all of it once more
     os.replace(aside, target)
 
 
-def _append(
-    api: Api, job_id: str, output: Output, aside: Path, size: int, progress: Progress | None
-) -> None:
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-    with os.fdopen(os.open(aside, flags, 0o666), "r+b") as file:
-        have = file.seek(0, os.SEEK_END)
-        if have > size:
-            have = 0
-        if have == size and size:
-            return
+@contextlib.contextmanager
+def _aside(path: Path) -> Iterator[BinaryIO]:
+    """A file for what has come so far; only one fetch at a time has it."""
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(path, flags, 0o666), "r+b") as file:
+        with contextlib.suppress(ImportError):
+            import fcntl
+
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ConflictError(f"another fetch is writing {path}") from None
+            except OSError:
+                pass  # a file system without locks
+        yield file
+
+
+def _completed(
+    api: Api, job_id: str, output: Output, file: BinaryIO, progress: Progress | None
+) -> bool:
+    """Asks for what `file` lacks; whether it then has the right bytes."""
+    size = output.size_bytes or 0
+    digest, have = digest_of(file)
+    if have > size:
+        digest, have = hashlib.sha256(), 0
+    if have < size:
         with api.output(job_id, output.name, have, f'"{output.sha256}"') as (begins, chunks):
-            file.truncate(begins)
+            if begins != have:
+                digest = hashlib.sha256()
             file.seek(begins)
-            done = begins
+            file.truncate()
+            have = begins
             for chunk in chunks:
-                done += len(chunk)
-                if done > size:
+                have += len(chunk)
+                if have > size:
                     raise TransferError(f"{output.name}: the service sends more than it said")
                 file.write(chunk)
-                if progress is not None:
-                    progress(output.name, done, size)
-        if done < size:
-            raise ConnectionFailedError(f"{output.name}: {done} of {size} bytes arrived")
-
-
-def _hashed(file: Path) -> tuple[str, int]:
-    digest, size = hashlib.sha256(), 0
-    try:
-        with file.open("rb") as opened:
-            if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
-                raise TransferError(f"{file} is no regular file")
-            while chunk := opened.read(CHUNK_BYTES):
                 digest.update(chunk)
-                size += len(chunk)
-    except OSError as error:
-        raise TransferError(f"{file} cannot be read: {error.strerror}") from error
-    return digest.hexdigest(), size
-
-
-def _read(file: Path, size: int, progress: Progress | None) -> Iterator[bytes]:
-    done = 0
-    with file.open("rb") as opened:
-        while chunk := opened.read(CHUNK_BYTES):
-            done += len(chunk)
-            if done > size:
-                break
-            yield chunk
-            if progress is not None:
-                progress(file.name, done, size)
-    if done != size:
-        raise TransferError(f"{file} changed while it was sent", hint="repeat the command")
+                if progress is not None:
+                    progress(output.name, have, size)
+        if have < size:
+            raise ConnectionFailedError(f"{output.name}: {have} of {size} bytes arrived")
+    file.truncate(size)
+    return digest.hexdigest() == output.sha256

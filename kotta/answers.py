@@ -1,0 +1,106 @@
+"""What a service's answer means: a model, or one of our errors. Nothing here sends anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from kotta.errors import (
+    ConflictError,
+    DescriptionError,
+    FieldProblem,
+    KottaError,
+    LoginRequiredError,
+    NotFoundError,
+    RequestError,
+    ServiceFaultError,
+    StorageFullError,
+    UnavailableError,
+)
+from kotta.models import Problem
+
+Model = TypeVar("Model", bound=BaseModel)
+
+STOPPING = "stopping"
+"""Code of the one refusal that says that nothing was done."""
+_BY_STATUS: dict[int, type[KottaError]] = {
+    401: LoginRequiredError,
+    403: LoginRequiredError,
+    404: NotFoundError,
+    409: ConflictError,
+    502: UnavailableError,
+    503: UnavailableError,
+    504: UnavailableError,
+    507: StorageFullError,
+}
+_PROXY_STATUSES = (502, 503, 504)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer, read to its end.
+
+    Attributes:
+        where: what to call the service in an error.
+    """
+
+    where: str
+    status: int
+    headers: Mapping[str, str]
+    content: bytes = b""
+
+    @property
+    def request_id(self) -> str | None:
+        """The service's name for the request."""
+        return self.headers.get("kotta-request-id")
+
+    def parsed(self, model: type[Model]) -> Model:
+        """The answer as a model.
+
+        Raises:
+            ServiceFaultError: it is not one.
+        """
+        try:
+            return model.model_validate_json(self.content)
+        except ValidationError as error:
+            raise self.strange(f"its answer is no {model.__name__}") from error
+
+    def failure(self) -> KottaError:
+        """The error that an answer tells of."""
+        try:
+            problem = Problem.model_validate_json(self.content)
+        except ValidationError:
+            if self.status in _PROXY_STATUSES:
+                return UnavailableError(
+                    f"{self.where} is not to be had now: what stands before it answers "
+                    f"{self.status}",
+                    hint="repeat the command later",
+                )
+            return self.strange(f"it answers {self.status} without saying why")
+        if problem.code == "bad_description":
+            fields = tuple(
+                FieldProblem(item.pointer, item.detail, item.hint) for item in problem.errors
+            )
+            return DescriptionError(
+                problem.detail, problems=fields, hint=problem.hint, request_id=self.request_id
+            )
+        fallback = ServiceFaultError if self.status >= 500 else RequestError
+        kind = _BY_STATUS.get(self.status, fallback)
+        return kind(
+            problem.detail, hint=problem.hint, code=problem.code, request_id=self.request_id
+        )
+
+    def strange(self, words: str) -> ServiceFaultError:
+        """The error for an answer that no Kotta service gives.
+
+        Args:
+            words: what is strange, beginning with `it` or `its`.
+        """
+        return ServiceFaultError(
+            f"what answers at {self.where} is no Kotta service, or a broken one: {words}",
+            hint="check the address with: kotta service status",
+            request_id=self.request_id,
+        )

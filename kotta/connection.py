@@ -1,0 +1,249 @@
+"""Sends requests to one service: what is repeated, how long it takes, how much is read.
+
+Knows no route (`kotta.api`) and no meaning of an answer (`kotta.answers`).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from kotta import local_service
+from kotta._httpx import httpx
+from kotta._version import __version__
+from kotta.answers import STOPPING, Answer
+from kotta.config import Server
+from kotta.errors import ConfigError, ConnectionFailedError, RequestError, UnavailableError
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+CONNECT_SECONDS = 5.0
+ANSWER_SECONDS = 30.0
+PAUSES_SECONDS = (0.05, 0.25)
+"""Before the second try and the third, which is the last."""
+MAX_ANSWER_BYTES = 64 << 20
+CHUNK_BYTES = 1 << 20
+NOT_IN_TIME = "no_answer_in_time"
+
+Content = Callable[[], Iterable[bytes]]
+"""Makes a request's body anew, as often as it has to be sent."""
+
+
+class Connection:
+    """A pool of connections to one service, made when first used; for several threads.
+
+    A request that is safe to repeat is repeated where no answer comes. The local service is looked
+    for, and started if need be, before that: it may have left for idleness, or have been killed.
+    """
+
+    def __init__(self, server: Server, notify: Callable[[str], None] | None = None) -> None:
+        self._server = server
+        self._notify = notify
+        self._lock = threading.Lock()
+        self._client: httpx.Client | None = None
+        self._retired: list[httpx.Client] = []
+        self._address = ""
+        self._pid = 0
+
+    @property
+    def where(self) -> str:
+        """What to call the service in an error."""
+        return "the local service" if self._server.is_local else self._server.address
+
+    def close(self) -> None:
+        """Gives the connections back; the next use makes new ones."""
+        with self._lock:
+            clients = [*self._retired, *([self._client] if self._client else [])]
+            self._retired, self._client = [], None
+            # those of the process that we were forked from are not ours to close
+            for client in clients if self._pid == os.getpid() else ():
+                client.close()
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        content: bytes | Content | None = None,
+        headers: Mapping[str, str] | None = None,
+        wait_seconds: float = 0,
+        repeatable: bool = False,
+        max_bytes: int = MAX_ANSWER_BYTES,
+    ) -> Answer:
+        """The answer, if it is a good one, else the error that it tells of.
+
+        Args:
+            wait_seconds: how much longer than usual the service may take.
+            repeatable: sent twice, it does no more than sent once.
+            max_bytes: a longer answer is an error.
+
+        Raises:
+            ConnectionFailedError: no answer came.
+            KottaError: what the answer says.
+        """
+
+        def ask(client: httpx.Client) -> Answer:
+            body = content() if callable(content) else content
+            request = _request(client, method, path, params, body, headers, wait_seconds)
+            answer = self._answer(client.send(request, stream=True), max_bytes)
+            if not 200 <= answer.status < 300:
+                raise answer.failure()
+            return answer
+
+        return self._repeated(ask, repeatable=repeatable)
+
+    @contextmanager
+    def stream(
+        self, path: str, headers: Mapping[str, str]
+    ) -> Iterator[tuple[Answer, Iterator[bytes]]]:
+        """A GET's answer without content, and its bytes as they come."""
+
+        def ask(client: httpx.Client) -> httpx.Response:
+            request = _request(client, "GET", path, headers=headers)
+            response = client.send(request, stream=True)
+            if response.status_code not in (200, 204, 206):
+                raise self._answer(response, MAX_ANSWER_BYTES).failure()
+            return response
+
+        response = self._repeated(ask, repeatable=True)
+        try:
+            with self._translated():
+                begun = Answer(self.where, response.status_code, response.headers)
+                yield begun, response.iter_bytes(CHUNK_BYTES)
+        finally:
+            response.close()
+
+    def _repeated(self, ask: Callable[[httpx.Client], T], *, repeatable: bool) -> T:
+        for pause in PAUSES_SECONDS:
+            try:
+                return self._asked(ask)
+            except UnavailableError as error:
+                if not _is_worth_repeating(error, repeatable):
+                    raise
+                logger.info("%s; asking again", error)
+            time.sleep(pause)
+            if self._server.is_local:
+                self._find_local_service()
+        return self._asked(ask)
+
+    def _asked(self, ask: Callable[[httpx.Client], T]) -> T:
+        client = self._connected()
+        try:
+            with self._translated():
+                return ask(client)
+        except RuntimeError as error:
+            # what httpx says where another thread closed it in between
+            if not client.is_closed:
+                raise
+            raise ConnectionFailedError("the connection was closed meanwhile") from error
+
+    def _answer(self, response: httpx.Response, max_bytes: int) -> Answer:
+        received, size = [], 0
+        try:
+            for chunk in response.iter_bytes():
+                size += len(chunk)
+                if size > max_bytes:
+                    break
+                received.append(chunk)
+        finally:
+            response.close()
+        answer = Answer(self.where, response.status_code, response.headers, b"".join(received))
+        if size > max_bytes:
+            raise answer.strange(f"its answer is longer than {max_bytes >> 20} MiB")
+        return answer
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Makes httpx's errors ours."""
+        try:
+            yield
+        except httpx.TimeoutException as error:
+            raise ConnectionFailedError(
+                f"no answer in time from {self.where}", hint=self._hint, code=NOT_IN_TIME
+            ) from error
+        except (httpx.TransportError, httpx.StreamError, httpx.DecodingError) as error:
+            words = str(error) or type(error).__name__
+            raise ConnectionFailedError(
+                f"no answer from {self.where}: {words}", hint=self._hint
+            ) from error
+
+    @property
+    def _hint(self) -> str:
+        return "kotta service logs" if self._server.is_local else "is the address right?"
+
+    def _connected(self) -> httpx.Client:
+        # a forked process must not talk on its parent's connections
+        if self._client is None or self._pid != os.getpid():
+            with self._lock:
+                if self._client is None or self._pid != os.getpid():
+                    address = self._server.address
+                    if self._server.is_local:
+                        address = f"unix:{local_service.ensure_running(self._notify)}"
+                    self._client, self._address = self._made(address), address
+                    self._pid = os.getpid()
+        return self._client
+
+    def _find_local_service(self) -> None:
+        """Starts it if need be; it may listen elsewhere now, if somebody else started it."""
+        with self._lock:
+            address = f"unix:{local_service.ensure_running(self._notify)}"
+            if self._client is not None and address != self._address:
+                # other threads may be using it
+                self._retired.append(self._client)
+                self._client, self._address = self._made(address), address
+
+    def _made(self, address: str) -> httpx.Client:
+        headers = {"User-Agent": f"kotta/{__version__}", "Accept-Encoding": "identity"}
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+        if address.startswith("unix:"):
+            # verify=False: no certificates are loaded for what never leaves this machine
+            transport = httpx.HTTPTransport(
+                uds=address.removeprefix("unix:"), verify=False, limits=limits
+            )
+            return httpx.Client(
+                transport=transport, base_url="http://kotta", headers=headers, trust_env=False
+            )
+        try:
+            return httpx.Client(base_url=address, headers=headers, limits=limits)
+        except httpx.InvalidURL as error:
+            raise ConfigError(f"`{address}` is no address of a service: {error}") from error
+
+
+def _request(
+    client: httpx.Client,
+    method: str,
+    path: str,
+    params: Mapping[str, Any] | None = None,
+    content: bytes | Iterable[bytes] | None = None,
+    headers: Mapping[str, str] | None = None,
+    wait_seconds: float = 0,
+) -> httpx.Request:
+    timeout = httpx.Timeout(ANSWER_SECONDS + wait_seconds, connect=CONNECT_SECONDS)
+    try:
+        return client.build_request(
+            method,
+            f"/api/v2{path}",
+            params=params,
+            content=content,
+            headers=headers,
+            timeout=timeout,
+        )
+    except UnicodeEncodeError as error:
+        raise RequestError("something in the request is not text that can be sent") from error
+    except httpx.InvalidURL as error:
+        raise RequestError(f"the request cannot be sent: {error}") from error
+
+
+def _is_worth_repeating(error: UnavailableError, repeatable: bool) -> bool:
+    if error.code == STOPPING:
+        return True
+    # who did not answer in half a minute has enough to do
+    lost = isinstance(error, ConnectionFailedError) and error.code != NOT_IN_TIME
+    return lost and repeatable
