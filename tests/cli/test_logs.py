@@ -39,7 +39,10 @@ def test_on_a_terminal_only_colours_are_left_of_control_sequences(user: User) ->
 
 
 def test_following_prints_as_it_comes_and_ends_with_the_job(user: User) -> None:
-    job = user.submit(executable="echo first; cat wait >/dev/null 2>&1; sleep 1; echo last >&2")
+    gate = user.home / "gate"
+    job = user.submit(
+        executable=f"echo first; until [ -e {gate} ]; do sleep 0.05; done; echo last >&2"
+    )
     follow = subprocess.Popen(
         [KOTTA, "logs", "-f", job],
         stdout=subprocess.PIPE,
@@ -51,6 +54,7 @@ def test_following_prints_as_it_comes_and_ends_with_the_job(user: User) -> None:
     assert follow.stderr is not None
     assert follow.stdout.readline() == "first\n"
     assert not user.client.status(job).status.is_terminal
+    gate.touch()
     assert follow.stderr.readline() == "last\n"
     assert follow.wait(20) == 0
     follow.stdout.close()

@@ -76,13 +76,17 @@ def test_there_is_no_log_before_it_ever_ran(idle_user: User) -> None:
 
 
 def test_a_wait_goes_on_over_a_killed_service(fresh_user: User) -> None:
-    fresh_user.describe(executable="sleep 1", jobname="outlives it")
+    gate = fresh_user.home / "gate"
+    fresh_user.describe(
+        executable=f"until [ -e {gate} ]; do sleep 0.05; done", jobname="outlives it"
+    )
     window = fresh_user.window("submit", "job.json", "--wait")
     window.until("processing")
     pid = fresh_user.kotta("service", "status", "--json").json["service"]["pid"]
     os.kill(pid, signal.SIGKILL)
+    window.until_it(lambda: window.text.count("started the local service") == 2)
+    gate.touch()
     assert window.end() == 0
-    assert any("started the local service" in line for line in window.lines[1:])
     assert window.lines[-1].startswith("✓ outlives it completed")
 
 
