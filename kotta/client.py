@@ -72,6 +72,7 @@ class Kotta:
     ) -> None:
         self.server = config.find_server(server, profile)
         self._credentials = None if creds is None else _understood(creds)
+        self._notify = notify
         self.api = Api(self.server, notify)
         # a notebook's last cell closes nothing: sockets are given back at its end
         weakref.finalize(self, self.api.close)

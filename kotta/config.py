@@ -110,7 +110,7 @@ def profiles() -> dict[str, str]:
 
 
 def _checked(address: str, origin: str) -> str:
-    if address == "local":
+    if address in ("", "local"):
         return ""
     if address.startswith("unix:/"):
         if len(os.fsencode(address)) > len("unix:") + paths.MAX_SOCKET_BYTES:

@@ -29,6 +29,7 @@ PAUSES_SECONDS = (0.05, 0.25)
 """Before the second try and the third, which is the last."""
 MAX_ANSWER_BYTES = 64 << 20
 CHUNK_BYTES = 1 << 20
+KEEP_CONNECTIONS = 20
 NOT_IN_TIME = "no_answer_in_time"
 
 Content = Callable[[], Iterable[bytes]]
@@ -201,15 +202,15 @@ class Connection:
 
     def _made(self, address: str) -> httpx.Client:
         headers = {"User-Agent": f"kotta/{__version__}", "Accept-Encoding": "identity"}
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
         if address.startswith("unix:"):
-            # verify=False: no certificates are loaded for what never leaves this machine
-            transport = httpx.HTTPTransport(
-                uds=address.removeprefix("unix:"), verify=False, limits=limits
-            )
+            from kotta.unix_transport import UnixTransport
+
+            path = address.removeprefix("unix:")
+            transport = UnixTransport(path, keep_connections=KEEP_CONNECTIONS)
             return httpx.Client(
                 transport=transport, base_url="http://kotta", headers=headers, trust_env=False
             )
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=KEEP_CONNECTIONS)
         try:
             return httpx.Client(base_url=address, headers=headers, limits=limits)
         except httpx.InvalidURL as error:

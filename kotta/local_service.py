@@ -83,11 +83,11 @@ def _found(own: Path, data: Path) -> Path | None:
         return own
     try:
         other = Path((data / ADDRESS_FILE).read_text(encoding="utf-8").strip())
-    except (OSError, UnicodeDecodeError):
-        return None
-    # its folder may have gone and come back as somebody else's, with a socket of theirs
-    if other != own and paths.is_ours_alone(other.parent) and is_running(other):
-        return other
+        # its folder may have gone and come back as somebody else's, with a socket of theirs
+        if other != own and paths.is_ours_alone(other.parent) and is_running(other):
+            return other
+    except (OSError, ValueError):
+        pass  # no note, or none that makes sense
     return None
 
 
