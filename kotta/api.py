@@ -59,7 +59,6 @@ class Api:
 
     def __init__(self, server: Server, notify: Callable[[str], None] | None = None) -> None:
         self._connection = Connection(server, notify)
-        self._send = self._connection.send
         self._is_local = server.is_local
 
     def close(self) -> None:
@@ -70,7 +69,7 @@ class Api:
         return self._get(ServiceInfo, "/service")
 
     def stop(self) -> None:
-        self._send("POST", "/service/stop")
+        self._connection.send("POST", "/service/stop")
 
     def queues(self) -> QueuePage:
         return self._get(QueuePage, "/queues")
@@ -130,7 +129,7 @@ class Api:
         """A piece of `stdout` or `stderr` from `offset` on; empty if there is none yet."""
         if stream not in ("stdout", "stderr"):
             raise RequestError(f"a job has no stream `{stream}`", hint="stdout or stderr")
-        answer = self._send(
+        answer = self._connection.send(
             "GET",
             f"{_job_path(job_id)}/logs/{stream}",
             params={"offset": offset, "wait": wait_seconds},
@@ -175,7 +174,7 @@ class Api:
 
     def upload(self, sha256: str, content: Content, size_bytes: int) -> None:
         """Sends a file's bytes; they are named by their content, so it may be done twice."""
-        self._send(
+        self._connection.send(
             "PUT",
             f"/uploads/{sha256}",
             content=content,
@@ -191,11 +190,13 @@ class Api:
         params: Mapping[str, Any] | None = None,
         wait_seconds: float = 0,
     ) -> Model:
-        answer = self._send("GET", path, params=params, wait_seconds=wait_seconds, repeatable=True)
+        answer = self._connection.send(
+            "GET", path, params=params, wait_seconds=wait_seconds, repeatable=True
+        )
         return answer.parsed(model)
 
     def _post(self, path: str, body: Any, headers: Mapping[str, str] | None = None) -> Answer:
-        return self._send(
+        return self._connection.send(
             "POST",
             path,
             content=json.dumps(body).encode(),
@@ -213,7 +214,9 @@ class Api:
         wait_seconds: float = 0,
     ) -> _JobModel:
         """The answer about one job; a folder may be named by its id, so no other one will do."""
-        answer = self._send(method, path, params=params, wait_seconds=wait_seconds, repeatable=True)
+        answer = self._connection.send(
+            method, path, params=params, wait_seconds=wait_seconds, repeatable=True
+        )
         job = answer.parsed(model)
         if job.id != job_id:
             raise answer.strange("it tells of another job than the one asked for")
