@@ -19,7 +19,7 @@ from urllib.parse import quote, unquote
 
 from kotta.answers import Answer, Model
 from kotta.config import Server
-from kotta.connection import CHUNK_BYTES, Connection, Content
+from kotta.connection import Connection, Content
 from kotta.errors import NotFoundError, RequestError
 from kotta.models import (
     ChangePage,
@@ -32,6 +32,7 @@ from kotta.models import (
     UploadMissing,
 )
 
+DISK_CHUNK_BYTES = 1 << 20
 MAX_LOG_BYTES = 4 << 20
 STORE_SECONDS = 60
 """What a service may take longer for an upload: it writes all of it to disk before it answers."""
@@ -164,7 +165,7 @@ class Api:
                 begins = offset if answer.headers.get("etag") == etag else 0
                 with open(unquote(answer.headers["kotta-path"]), "rb") as file:
                     file.seek(begins)
-                    yield begins, iter(partial(file.read, CHUNK_BYTES), b"")
+                    yield begins, iter(partial(file.read, DISK_CHUNK_BYTES), b"")
             else:
                 yield _begins_at(answer, offset), chunks
 

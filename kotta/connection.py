@@ -28,7 +28,6 @@ ANSWER_SECONDS = 30.0
 PAUSES_SECONDS = (0.05, 0.25)
 """Before the second try and the third, which is the last."""
 MAX_ANSWER_BYTES = 64 << 20
-CHUNK_BYTES = 1 << 20
 KEEP_CONNECTIONS = 20
 NOT_IN_TIME = "no_answer_in_time"
 
@@ -117,7 +116,8 @@ class Connection:
         try:
             with self._translated():
                 begun = Answer(self.where, response.status_code, response.headers)
-                yield begun, response.iter_bytes(CHUNK_BYTES)
+                # as they come: gathered into larger pieces, a cut would lose what was gathered
+                yield begun, response.iter_bytes()
         finally:
             response.close()
 

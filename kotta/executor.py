@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, InvalidStateError
 from concurrent.futures import wait as wait_for
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from kotta.errors import KottaError
+from kotta.errors import JobCancelledError, KottaError
 from kotta.functions import Files, KottaFn, kottajob
 
 if TYPE_CHECKING:
@@ -26,6 +27,11 @@ class KottaFuture(Future[Any]):
 
     job: KottaJob
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._cancel_asked = False
+        self._cancelling = threading.Lock()
+
     @classmethod
     def of(cls, job: KottaJob) -> KottaFuture:
         """The future of a submitted job's latest submission."""
@@ -39,10 +45,10 @@ class KottaFuture(Future[Any]):
         """Asks for the job's end, also once it runs; True unless it has ended already."""
         if self.done():
             return self.cancelled()
-        if not self.job.cancel() or not super().cancel():
-            return False
-        self.set_running_or_notify_cancel()
-        return True
+        self._cancel_asked = True
+        if self.job.cancel():
+            self._be_cancelled()
+        return self.cancelled()
 
     def running(self) -> bool:
         """Whether the job has been started and not ended."""
@@ -57,11 +63,20 @@ class KottaFuture(Future[Any]):
             submission.konn.follower.aside(lambda: self._settle(*submission.outcome()))
 
     def _settle(self, value: Any, exception: BaseException | None) -> None:
+        if self._cancel_asked and isinstance(exception, JobCancelledError):
+            self._be_cancelled()
+            return
         with suppress(InvalidStateError):  # cancelled meanwhile
             if exception is not None:
                 self.set_exception(exception)
             else:
                 self.set_result(value)
+
+    def _be_cancelled(self) -> None:
+        # by whoever asked, or by who hears of it first
+        with self._cancelling:
+            if not self.cancelled() and super().cancel():
+                self.set_running_or_notify_cancel()
 
 
 class KottaExecutor(Executor):

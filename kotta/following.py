@@ -4,34 +4,41 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from kotta.errors import KottaError
+from kotta.feed import patiently
 from kotta.models import Change
 
 if TYPE_CHECKING:
+    from kotta.api import Api
     from kotta.client import Kotta
     from kotta.submission import Submission
 
 FEED_SECONDS = 25.0
-GATHER_SECONDS = 0.05
+IDLE_SECONDS = 5.0
+GATHER_SECONDS_EACH = 0.001
+MAX_GATHER_SECONDS = 0.25
 MANY_JOBS = 20
 _NOWHERE = 1 << 62
 
 
 class Follower:
-    """Watches jobs of one connection: a thread that lives while there are any.
+    """Watches jobs of one connection, in a thread that lives while there are any.
 
-    However many they are, it asks for the changes of all of them at once, with their results.
+    However many they are, it asks for the changes of all of them at once, with their results. It
+    has a socket of its own, so that closing the connection does not cut off what is watched.
     """
 
     def __init__(self, konn: Kotta) -> None:
         self._konn = konn
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._watched: dict[str, list[Submission]] = {}
         self._after = _NOWHERE
+        self._is_closing = False
         self._thread: threading.Thread | None = None
         self._aside: ThreadPoolExecutor | None = None
 
@@ -50,6 +57,7 @@ class Follower:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="kotta-feed", daemon=True)
                 self._thread.start()
+            self._lock.notify()
 
     def aside(self, work: Callable[[], None]) -> None:
         """Does what takes its time (fetching, opening) without keeping the feed's thread."""
@@ -59,37 +67,52 @@ class Follower:
         self._aside.submit(work)
 
     def close(self) -> None:
-        """Lets the threads that open results go; what is watched is watched on."""
+        """Lets the threads go; what is watched is watched to its end."""
         with self._lock:
+            self._is_closing = True
+            self._lock.notify()
             aside, self._aside = self._aside, None
         if aside is not None:
             aside.shutdown(wait=True)
 
     def _run(self) -> None:
-        while True:
-            with self._lock:
-                if not self._watched:
-                    self._thread, self._after = None, _NOWHERE
-                    return
-                after, self._after = self._after, _NOWHERE
-                many = len(self._watched) > MANY_JOBS
-            try:
-                page = self._konn.changes(after, FEED_SECONDS)
-            except KottaError as error:
-                self._give_up(error)
-                return
-            with self._lock:
-                self._after = min(self._after, page.last)
-                heard = [
-                    (submission, change)
-                    for change in page.changes
-                    for submission in self._concerned(change)
-                ]
-            for submission, change in heard:
-                submission.note(change.job, change.result)
-            if many:
-                # news of many come thick and fast: let some gather rather than ask for each
-                time.sleep(GATHER_SECONDS)
+        api = self._konn.connect()
+        closes = weakref.finalize(self, api.close)  # at the latest when the program ends
+        try:
+            while (asked := self._next()) is not None:
+                self._ask(api, *asked)
+        except KottaError as error:
+            self._give_up(error)
+        finally:
+            closes()
+
+    def _next(self) -> tuple[int, int] | None:
+        """From where on to ask, and for how many jobs; None: leave, there was nothing for long."""
+        with self._lock:
+            if not self._watched:
+                self._after = _NOWHERE
+                if not self._is_closing:
+                    self._lock.wait(IDLE_SECONDS)
+            if not self._watched:
+                self._thread = None
+                return None
+            after, self._after = self._after, _NOWHERE
+            return after, len(self._watched)
+
+    def _ask(self, api: Api, after: int, count: int) -> None:
+        page = patiently(lambda: api.changes(after, FEED_SECONDS, results=True))
+        with self._lock:
+            self._after = min(self._after, page.last)
+            heard = [
+                (submission, change)
+                for change in page.changes
+                for submission in self._concerned(change)
+            ]
+        for submission, change in heard:
+            submission.note(change.job, change.result)
+        if count > MANY_JOBS:
+            # news of many come thick and fast: let some gather rather than ask for each
+            time.sleep(min(MAX_GATHER_SECONDS, count * GATHER_SECONDS_EACH))
 
     def _concerned(self, change: Change) -> list[Submission]:
         if change.job.status.is_terminal:

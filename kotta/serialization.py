@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-import inspect
 import io
 import json
 import pickle
@@ -27,6 +26,7 @@ import cloudpickle
 
 from kotta.errors import TransferError, UnpicklableError, UntrustedPickleError
 from kotta.models import Result
+from kotta.unpicklable import unpicklable_error
 
 MAX_INLINE_BYTES = 1 << 20
 """What is larger goes as a file; the service accepts no larger payload within a request."""
@@ -89,7 +89,7 @@ class CallPacker:
         except _TooLargeError:
             return self._pack_with_files(args, kwargs)
         except Exception as error:
-            raise _unpicklable(self._function, args, kwargs) from error
+            raise unpicklable_error(self._function, args, kwargs) from error
 
     def _pack_with_files(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> PackedCall:
         try:
@@ -105,7 +105,7 @@ class CallPacker:
         except UnpicklableError:
             raise
         except Exception as error:
-            raise _unpicklable(self._function, args, kwargs) from error
+            raise unpicklable_error(self._function, args, kwargs) from error
         small = sink.size_bytes <= MAX_INLINE_BYTES
         return PackedCall(sink.joined() if small else sink.blob(), self._blobs_in(parts))
 
@@ -115,7 +115,7 @@ class CallPacker:
         try:
             self._dump(function, sink)
         except Exception as error:
-            raise _unpicklable(function, (), {}) from error
+            raise unpicklable_error(function, (), {}) from error
         if sink.size_bytes <= MAX_INLINE_BYTES // 2:
             return _FromBytes(sink.joined())
         return self._kept(function, sink)
@@ -288,67 +288,3 @@ def _by_value(function: Any) -> Iterator[None]:
 
 def _is_installed(path: str) -> bool:
     return path.startswith(_STDLIB) or "site-packages" in path or "dist-packages" in path
-
-
-def _unpicklable(
-    function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> UnpicklableError:
-    """The error that names the innermost part of the call that cannot be pickled."""
-    named = [(f"argument {index}", arg) for index, arg in enumerate(args, 1)]
-    named += [(f"argument `{name}`", arg) for name, arg in kwargs.items()]
-    found = None
-    for path, value in [*named, *_used_by(function, "the function's ")]:
-        if not _pickles(value):
-            found = _innermost(path, value)
-            break
-    path, value = found or ("the function", function)
-    kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
-    return UnpicklableError(
-        f"{path} is a {kind} of {_size(value)}, which cannot be pickled",
-        hint="make it inside the function, or give what it is made from",
-    )
-
-
-def _innermost(path: str, value: Any, depth: int = 0) -> tuple[str, Any]:
-    parts: Iterator[tuple[str, Any]] = iter(())
-    if isinstance(value, Mapping):
-        parts = ((f"{path}[{key!r}]", item) for key, item in value.items())
-    elif isinstance(value, (list, tuple, set, frozenset)):
-        parts = ((f"{path}[{index}]", item) for index, item in enumerate(value))
-    elif inspect.isfunction(value):
-        parts = iter(_used_by(value, f"{path}'s "))
-    elif hasattr(value, "__dict__") and not isinstance(value, type):
-        parts = ((f"{path}.{name}", item) for name, item in vars(value).items())
-    if depth < 10:
-        for name, part in parts:
-            if not _pickles(part):
-                return _innermost(name, part, depth + 1)
-    return path, value
-
-
-def _used_by(function: Any, owner: str) -> list[tuple[str, Any]]:
-    """What a function takes along: variables of its closure, and globals that it names."""
-    try:
-        used = inspect.getclosurevars(function)
-    except (TypeError, ValueError):
-        return []
-    return [
-        (f"{owner}`{name}`", value) for name, value in {**used.globals, **used.nonlocals}.items()
-    ]
-
-
-def _pickles(value: Any) -> bool:
-    try:
-        cloudpickle.dumps(value)
-    except Exception:
-        return False
-    return True
-
-
-def _size(value: Any) -> str:
-    size: float = sys.getsizeof(value, 0)
-    for unit in ("bytes", "KiB", "MiB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}"
-        size /= 1024
-    return f"{size:.1f} GiB"
