@@ -84,5 +84,5 @@ def service_pids(data: Path) -> list[int]:
 
 def _end_service(data: Path) -> None:
     for pid in service_pids(data):
-        os.kill(pid, signal.SIGTERM)
+        os.kill(pid, signal.SIGKILL)  # it has no jobs, and leaving in good order takes longer
     wait_until(lambda: not service_pids(data), what=lambda: service_pids(data))

@@ -246,8 +246,8 @@ def test_many_threads_may_use_one_connection(stand_in: StandIn, kotta: Kotta) ->
     stand_in.answer = lambda request: as_json(
         a_job(request.path.rpartition("/")[2], description={})
     )
-    ids = [f"{number:036d}" for number in range(100)]
-    with ThreadPoolExecutor(32) as pool:
+    ids = [f"{number:036d}" for number in range(60)]
+    with ThreadPoolExecutor(16) as pool:
         assert [job.id for job in pool.map(kotta.status, ids)] == ids
 
 

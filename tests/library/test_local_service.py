@@ -94,11 +94,14 @@ def test_processes_and_threads_that_race_start_one_service(data: Path) -> None:
     assert len(service_pids(data)) == 1
 
 
-def test_it_says_once_that_it_started_a_service_and_where(data: Path) -> None:
+def test_it_says_once_that_it_started_a_service_which_is_then_found_without_a_lock(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     said: list[str] = []
     with Kotta(notify=said.append) as first, Kotta(notify=said.append) as second:
         assert first.peek_service() is None
         pid = first.service().pid
+        monkeypatch.setattr(local_service, "_only_one_starter", None)
         assert second.service().pid == pid
     assert said == [f"started the local service (pid {pid}, data in {data})"]
 
@@ -314,14 +317,6 @@ def test_a_program_that_outlives_its_services_takes_leave_of_them(data: Path) ->
         second = kotta.service().pid
     assert not Path(f"/proc/{first}").exists()
     assert service_process._children == [second]
-
-
-def test_a_service_that_runs_is_found_without_a_lock(
-    data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = local_service.ensure_running()
-    monkeypatch.setattr(local_service, "_only_one_starter", None)
-    assert local_service.ensure_running() == path
 
 
 def test_threads_of_one_connection_start_one_service(data: Path) -> None:
