@@ -126,8 +126,8 @@ def test_helpers_of_a_program_travel_with_its_functions(tmp_path: Path, newcomer
 
 
 def test_numpy_arrays_and_pandas_frames_travel(konn: Kotta) -> None:
-    numpy = pytest.importorskip("numpy")
-    pandas = pytest.importorskip("pandas")
+    import numpy
+    import pandas
 
     @kottajob(konn, "Test", 5)
     def scaled(table: Any, by: Any) -> Any:
