@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -23,9 +24,11 @@ KILLED_CODE = 1002
 
 
 def as_list(value: Any) -> list[str]:
-    """Names or URLs from comma-separated text or any iterable of text or paths."""
+    """Names or URLs from comma-separated text, one path, or any iterable of text or paths."""
     if value is None:
         return []
+    if isinstance(value, PathLike):
+        return [str(value)]
     if isinstance(value, str):
         return [item.strip() for item in value.split(",") if item.strip()]
     return [str(item) for item in value]

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from kotta.client import Kotta
 
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
-Files = str | Iterable[str | PathLike[str]]
-"""Comma-separated text, or a list."""
+Files = str | PathLike[str] | Iterable[str | PathLike[str]]
+"""Comma-separated text, one path, or a list."""
 _OURS = ("function", "executable", "script", "args", "script_name", "jobtype")
 
 
@@ -283,7 +283,7 @@ def _merged(first: Iterable[str], second: Iterable[str]) -> list[str]:
 
 
 def _names_files(value: Any) -> bool:
-    if isinstance(value, str):
+    if isinstance(value, (str, PathLike)):
         return True
     return isinstance(value, (list, tuple)) and all(
         isinstance(item, (str, PathLike)) for item in value

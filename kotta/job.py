@@ -135,7 +135,9 @@ class KottaJob:
         """What it has written to stderr so far, None before submission."""
         return self._stream("stderr")
 
-    def add_inputs(self, inputs: str | Iterable[str | PathLike[str]] | None) -> None:
+    def add_inputs(
+        self, inputs: str | PathLike[str] | Iterable[str | PathLike[str]] | None
+    ) -> None:
         """Adds URLs or local paths to the inputs of the next submission."""
         self._desc["inputs"] = [*as_list(self._desc["inputs"]), *as_list(inputs)]
 

@@ -116,10 +116,11 @@ class Attempt:
         """Replaces a file at once; with `synced`, it and these folders reach the disk before."""
         aside = self.path(name + ".new")
         descriptor = os.open(aside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(json.dumps(value).encode())
+        with os.fdopen(descriptor, "wb", buffering=0) as file:
+            content = json.dumps(value).encode()
+            while content:
+                content = content[file.write(content) :]
             if synced is not None:
-                file.flush()
                 os.fsync(file.fileno())
         for folder in synced or ():
             sync_directory(folder)
@@ -132,7 +133,7 @@ def identity(process: int) -> str:
     Source: proc(5), starttime in /proc/[pid]/stat. Where there is no /proc, the number alone.
     """
     try:
-        with open("/proc/%d/stat" % process, "rb") as file:
+        with open("/proc/%d/stat" % process, "rb", buffering=0) as file:
             start = file.read().rpartition(b")")[2].split()[19].decode()
     except OSError:
         start = "0"

@@ -1,8 +1,9 @@
 """Calls a Python function from its payload, and leaves its result in two files beside the job.
 
-`<result>.json` says what became of the call (docs/functions.md: format, error), `<result>.bin`
-holds the value's bytes. Runs in a child of the runner: forked, or as a program of an environment's
-Python (`main`). cloudpickle is imported here and nowhere else in the runner.
+`<result>.json` says what became of the call (docs/functions.md: format, error) and holds the value
+if it is small, `<result>.bin` holds a large one. Runs in a child of the runner: forked, or as a
+program of an environment's Python (`main`). cloudpickle is imported here and nowhere else in the
+runner.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any, Dict, Optional, Tuple
 
 import cloudpickle
 
+MAX_INLINE_BYTES = 64 << 10
 MAX_MESSAGE = 8192
 MAX_TRACEBACK = 64 << 10
 MAX_EXCEPTION_BYTES = 256 << 10
@@ -92,9 +94,12 @@ def _leave_value(result: str, value: Any) -> int:
             {"format": "error", "error": _error("unpicklable_result", "TypeError", message)},
         )
         return 1
-    with open(result + ".bin", "wb") as file:
-        file.write(content)
-    _write(result, {"format": kind})
+    if len(content) <= MAX_INLINE_BYTES:
+        _write(result, {"format": kind, "data": base64.b64encode(content).decode()})
+    else:
+        with open(result + ".bin", "wb") as file:
+            file.write(content)
+        _write(result, {"format": kind})
     return 0
 
 
@@ -191,7 +196,10 @@ def _error(
 
 
 def _write(result: str, envelope: Dict[str, Any]) -> None:
-    # surrogates, which a message may hold, become escapes
-    with open(result + ".json.new", "w", encoding="ascii") as file:
-        json.dump(envelope, file)
-    os.rename(result + ".json.new", result + ".json")
+    # surrogates, which a message may hold, become escapes; half of it, should we be killed, is no
+    # JSON and counts as none
+    content = json.dumps(envelope).encode("ascii")
+    descriptor = os.open(result + ".json", os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+    while content:
+        content = content[os.write(descriptor, content) :]
+    os.close(descriptor)

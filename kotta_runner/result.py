@@ -5,14 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 from typing import Any, Dict, List, Optional
 
 from kotta_runner.attempt import Attempt
 from kotta_runner.command import RESULT
 from kotta_runner.stage_out import keep_file
 
-MAX_INLINE_BYTES = 64 << 10
 _FILE_NAMES = {"json": "RESULT.json", "pickle": "RESULT.pkl"}
 
 
@@ -21,31 +19,21 @@ def take_result(
 ) -> Optional[Dict[str, Any]]:
     """The result of a function's call, None if it left none; a large one joins the outputs."""
     try:
-        with open(attempt.path(RESULT + ".json"), encoding="ascii") as file:
-            result: Dict[str, Any] = json.load(file)
+        with open(attempt.path(RESULT + ".json"), "rb", buffering=0) as file:
+            result: Dict[str, Any] = json.loads(file.readall())
     except (FileNotFoundError, ValueError):
         return None
     if result["format"] == "error":
         return result
-    path = attempt.path(RESULT + ".bin")
-    if os.path.getsize(path) > MAX_INLINE_BYTES:
-        name = _FILE_NAMES[result["format"]]
-        kept = keep_file(path, None, name, launch["stage_out"]["directory"])
-        outputs.append(kept)
-        return {
-            **result,
-            "size_bytes": kept["size_bytes"],
-            "sha256": kept["sha256"],
-            "file": name,
-        }
-    with open(path, "rb") as file:
-        content = file.read()
-    return {
-        **result,
-        "size_bytes": len(content),
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "data": base64.b64encode(content).decode(),
-    }
+    if "data" in result:
+        content = base64.b64decode(result["data"])
+        digest = hashlib.sha256(content).hexdigest()
+        return {**result, "size_bytes": len(content), "sha256": digest}
+    name = _FILE_NAMES[result["format"]]
+    directory = launch["stage_out"]["directory"]
+    kept = keep_file(attempt.path(RESULT + ".bin"), None, name, directory)
+    outputs.append(kept)
+    return {**result, "size_bytes": kept["size_bytes"], "sha256": kept["sha256"], "file": name}
 
 
 def error_words(result: Optional[Dict[str, Any]]) -> str:

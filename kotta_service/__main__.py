@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fcntl
+import gc
 import json
 import logging
 import os
@@ -22,6 +23,9 @@ from types import FrameType
 from kotta.errors import ConfigError, ConflictError, KottaError
 
 logger = logging.getLogger("kotta_service")
+SWITCH_SECONDS = 0.0005
+GARBAGE_THRESHOLD = 20_000
+"""Objects made since the last collection; Python's own is 700."""
 
 
 def main() -> int:
@@ -114,6 +118,7 @@ def _run(
         log_file=None if log_to_stderr else data / "service.log",
         stop=lambda: server.leave(),
     )
+    _prefer_latency()
     server = Server(
         uvicorn.Config(
             app,
@@ -179,6 +184,18 @@ def _listening(path: Path) -> Iterator[sockets.socket]:
             if path.stat().st_ino == inode:
                 path.unlink()
         listener.close()
+
+
+def _prefer_latency() -> None:
+    """Lets the writer have its turn as soon as a commit is on disk, and collects garbage seldom.
+
+    Between a job's end and the next one's start lie a few steps in different threads, each of which
+    would wait 5 ms for a thread that computes; measured on two cores, a map of short calls runs a
+    quarter faster like this.
+    """
+    sys.setswitchinterval(SWITCH_SECONDS)
+    gc.freeze()  # what is loaded by now stays
+    gc.set_threshold(GARBAGE_THRESHOLD, 20, 50)
 
 
 def _tell(descriptor: int, message: dict[str, object]) -> None:

@@ -192,7 +192,7 @@ class Dispatcher:
         """Has a rule applied to the job, if it still is at this attempt and running."""
 
         def action(transaction: Transaction) -> None:
-            row = store.by_id(transaction.connection, key.job_id)
+            row = store.summary_by_id(transaction.connection, key.job_id)
             if row is not None and row.attempt == key.attempt and row.status in store.ACTIVE:
                 rule(transaction, row, time.time())
 

@@ -159,7 +159,7 @@ def report(transaction: Transaction, message: RunnerReport) -> bool:
         NotFoundError: no such job.
         ConflictError: the job has ended, or is at another attempt (`conflict`).
     """
-    row = store.by_id(transaction.connection, message.job_id)
+    row = store.summary_by_id(transaction.connection, message.job_id)
     if row is None:
         raise NotFoundError(f"there is no job {message.job_id}")
     if row.attempt != message.attempt or row.status not in _PHASES:

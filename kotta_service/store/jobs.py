@@ -58,6 +58,7 @@ _TAKE_NUMBERS = (
     .returning(counters.c.value)
 )
 _BY_ID = select(jobs).where(jobs.c.id == bindparam("job_id"))
+_SUMMARY_BY_ID = select(*SUMMARY).where(jobs.c.id == bindparam("job_id"))
 _CHANGE = update(jobs).where(jobs.c.number == bindparam("job_number"))
 _ADD_TRANSITION = insert(transitions)
 _ADD_OUTPUT = insert(outputs)
@@ -152,6 +153,11 @@ def by_id(connection: Connection, job_id: str, owner: str | None = None) -> JobR
     """One job with every column, None if there is none (or it is somebody else's)."""
     row = connection.execute(_BY_ID, {"job_id": job_id}).one_or_none()
     return None if row is None or owner not in (None, row.owner) else row
+
+
+def summary_by_id(connection: Connection, job_id: str) -> JobRow | None:
+    """One job without its description and result, None if there is none."""
+    return connection.execute(_SUMMARY_BY_ID, {"job_id": job_id}).one_or_none()
 
 
 def change(transaction: Transaction, number: int, steps: Sequence[Step], **values: Any) -> None:

@@ -226,7 +226,9 @@ def test_map_submits_in_one_request(konn: Kotta, monkeypatch: pytest.MonkeyPatch
     assert len(requests) < 100, requests
 
 
-@pytest.mark.parametrize("as_given", [str, lambda path: [str(path)], lambda path: [path]])
+@pytest.mark.parametrize(
+    "as_given", [str, lambda path: path, lambda path: [str(path)], lambda path: [path]]
+)
 def test_inputs_land_in_the_working_directory(
     konn: Kotta, tmp_path: Path, as_given: Callable[[Path], Any]
 ) -> None:
