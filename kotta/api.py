@@ -22,10 +22,14 @@ from kotta.config import Server
 from kotta.connection import Connection, Content
 from kotta.errors import NotFoundError, RequestError
 from kotta.models import (
+    CancelReply,
     ChangePage,
+    CheckedJob,
+    CheckReply,
     Job,
     JobDetail,
     JobPage,
+    Place,
     QueuePage,
     ServiceInfo,
     SubmitReply,
@@ -86,16 +90,26 @@ class Api:
         body = {"jobs": list(descriptions)}
         answer = self._post("/jobs", body, headers={"Idempotency-Key": key})
         jobs = answer.parsed(SubmitReply).jobs
-        if len(jobs) != len(descriptions):
-            raise answer.strange(f"it tells of {len(jobs)} jobs for {len(descriptions)}")
+        expected = sum(len(description.get("array") or ()) or 1 for description in descriptions)
+        if len(jobs) != expected:
+            raise answer.strange(f"it tells of {len(jobs)} jobs for {expected}")
         return jobs
+
+    def check(self, descriptions: Sequence[Mapping[str, Any]]) -> builtins.list[CheckedJob]:
+        """What would become of jobs, were they submitted now; nothing is."""
+        answer = self._post("/jobs/check", {"jobs": list(descriptions)})
+        return answer.parsed(CheckReply).jobs
 
     def list(self, params: Mapping[str, Any]) -> JobPage:
         """One page; `params` as docs/api.md names them."""
         return self._get(JobPage, "/jobs", params)
 
-    def select(self, selector: str) -> JobPage:
-        return self._get(JobPage, "/jobs/select", {"selector": selector})
+    def select(self, selector: str, limit: int = 100, cursor: str | None = None) -> JobPage:
+        """The candidates for one job, or a page of the set that `selector` names."""
+        params: dict[str, Any] = {"selector": selector, "limit": limit}
+        if cursor is not None:
+            params["cursor"] = cursor
+        return self._get(JobPage, "/jobs/select", params)
 
     def status(self, job_id: str, wait_seconds: float = 0) -> JobDetail:
         """Everything about a job, once it has ended or `wait_seconds` have passed."""
@@ -105,6 +119,14 @@ class Api:
     def cancel(self, job_id: str) -> Job:
         # cancelling twice is the same as once
         return self._about(Job, job_id, "POST", f"{_job_path(job_id)}/cancel")
+
+    def cancel_many(self, job_ids: Sequence[str]) -> builtins.list[Job]:
+        """Asks for the end of up to 10,000 jobs; those that have ended are as they were."""
+        return self._post("/jobs/cancel", {"jobs": list(job_ids)}).parsed(CancelReply).jobs
+
+    def place(self, job_id: str) -> Place:
+        """Where a pending job stands in its queue."""
+        return self._get(Place, f"{_job_path(job_id)}/place")
 
     def changes(
         self,

@@ -10,6 +10,7 @@ import threading
 import uuid
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -17,13 +18,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from kotta import config, feed, local_service, log
 from kotta.api import Api
-from kotta.errors import AmbiguousError, ConnectionFailedError, NotFoundError, RequestError
+from kotta.errors import ConnectionFailedError, RequestError
 from kotta.models import (
     Change,
+    CheckedJob,
     Job,
     JobDetail,
     JobPage,
     JobState,
+    Place,
     Queue,
     ServiceInfo,
 )
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 
 JobOrId = Job | str
 T = TypeVar("T")
+MAX_CANCEL = 10_000
 
 log.be_silent_by_default()
 
@@ -173,6 +177,18 @@ class Kotta:
         key = idempotency_key or str(uuid.uuid4())
         return submit(self.api, descriptions, key)
 
+    def check(
+        self, descriptions: Iterable[JobDescription | Mapping[str, Any]]
+    ) -> builtins.list[CheckedJob]:
+        """What would become of jobs, were they submitted now; nothing is submitted or uploaded.
+
+        Raises:
+            DescriptionError: one of them would not be accepted.
+        """
+        from kotta.submitting import check
+
+        return check(self.api, descriptions)
+
     def status(self, job: JobOrId, *, wait_seconds: float = 0) -> JobDetail:
         """Everything the service knows of a job, once it has ended or so many seconds have passed.
 
@@ -192,6 +208,9 @@ class Kotta:
         status: Sequence[JobState | str] = (),
         queue: str | None = None,
         name: str | None = None,
+        tag: str | None = None,
+        array: str | None = None,
+        since: datetime | None = None,
         limit: int = 100,
         cursor: str | None = None,
     ) -> JobPage:
@@ -199,35 +218,49 @@ class Kotta:
 
         Args:
             name: a glob.
+            array: id of the array they belong to.
+            since: submitted then or later.
             limit: 1 to 1,000.
             cursor: `next_cursor` of the page before.
         """
-        given = {"queue": queue, "name": name, "limit": limit, "cursor": cursor}
+        given = {
+            "queue": queue,
+            "name": name,
+            "tag": tag,
+            "array": array,
+            "since": None if since is None else since.astimezone(timezone.utc).isoformat(),
+            "limit": limit,
+            "cursor": cursor,
+        }
         params: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
         params["status"] = [_state(item).value for item in status]
         return self.api.list(params)
 
-    def select_all(self, selector: str) -> builtins.list[Job]:
-        """The jobs that `selector` may mean, newest first, 50 at most."""
-        return self.api.select(selector).jobs
-
     def select(self, selector: str) -> Job:
-        """The one job that `selector` means: a full id, the start of one, a name, or `@last`.
+        """The one job that `selector` means: an id or its start, a name, `@last`, `@2`.
 
         Raises:
             NotFoundError: it means none.
             AmbiguousError: it means several.
         """
-        found = self.select_all(selector)
-        if not found:
-            raise NotFoundError(f"no job is called `{selector}`", hint="kotta list shows your jobs")
-        if len(found) > 1:
-            raise AmbiguousError(
-                f"`{selector}` means {len(found)} jobs{' or more' if len(found) >= 50 else ''}",
-                candidates=tuple((job.id, job.name, job.status.value) for job in found),
-                hint="give more of the id",
-            )
-        return found[0]
+        from kotta import selection
+
+        return selection.one(self.api, selector)
+
+    def select_many(self, selectors: str | Iterable[str]) -> builtins.list[Job]:
+        """All the jobs that selectors mean, each once, in the order given.
+
+        Beside what `select` takes, a selector may name a set: an array by its id or name, a glob
+        such as `fit-*`, `@failed` or another state, `@open`, `tag=x`. A set may be empty.
+
+        Raises:
+            NotFoundError: one that names a single job means none.
+            AmbiguousError: one that names a single job means several.
+        """
+        from kotta import selection
+
+        given = [selectors] if isinstance(selectors, str) else list(selectors)
+        return selection.many(self.api, given).jobs
 
     def cancel(self, job: JobOrId) -> Job:
         """Asks for a job's end. One that is pending has ended on return, one that runs soon after.
@@ -237,6 +270,20 @@ class Kotta:
             NotFoundError: there is none of that id.
         """
         return self.api.cancel(_id(job))
+
+    def cancel_many(self, jobs: Iterable[JobOrId]) -> builtins.list[Job]:
+        """Asks for the end of many jobs at once; those that have ended are as they were.
+
+        Raises:
+            NotFoundError: there is none of one of these ids; nothing was done.
+        """
+        ids = [_id(job) for job in jobs]
+        parts = [ids[start : start + MAX_CANCEL] for start in range(0, len(ids), MAX_CANCEL)]
+        return [job for part in parts for job in self.api.cancel_many(part)]
+
+    def place(self, job: JobOrId) -> Place:
+        """Where a pending job stands in its queue, and what it waits for."""
+        return self.api.place(_id(job))
 
     def wait(
         self,

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from kotta.errors import DescriptionError, FieldProblem
 from kotta.models import JobDescription
+from kotta.models.array import filled
 from kotta.models.problems import UNKNOWN, field_problems
 from kotta.places import Places, repeated_keys
 
@@ -177,9 +178,11 @@ def _local_inputs(
             inputs.append(item)
             continue
         path = os.path.abspath(loaded.directory / os.path.expanduser(item))
-        if words := missing_file(path, item):
-            problems.append(FieldProblem(f"{loaded.pointer(index)}/inputs/{position}", words))
         inputs.append(path)
+        for values in description.array or [{}]:
+            if words := missing_file(filled(path, values), filled(item, values)):
+                problems.append(FieldProblem(f"{loaded.pointer(index)}/inputs/{position}", words))
+                break
     return inputs, problems
 
 

@@ -15,13 +15,16 @@ from pydantic import ValidationError
 from kotta.api import Api
 from kotta.description import is_local, missing_file
 from kotta.errors import DescriptionError, FieldProblem, KottaError
-from kotta.models import Job, JobDescription
+from kotta.models import CheckedJob, Job, JobDescription
+from kotta.models.array import filled
 from kotta.models.problems import field_problems, pointer
+from kotta.selection import many
 from kotta.uploads import upload
 
 PART_JOBS = 1_000
 PART_BYTES = 32 << 20
 """Of a request's JSON; the service takes 64 MiB."""
+UPLOADED = "kotta://uploads/"
 _INDEX = re.compile(r"^/jobs/(\d+)")
 
 Description = JobDescription | Mapping[str, Any]
@@ -50,6 +53,18 @@ def submit(api: Api, descriptions: Iterable[Description], key: str) -> list[Job]
     return jobs
 
 
+def check(api: Api, descriptions: Iterable[Description]) -> list[CheckedJob]:
+    """What would become of jobs, were they submitted now; see `kotta.client.Kotta.check`."""
+    found = []
+    for start, part in _parts(_bodies(api, _checked(descriptions), is_rehearsal=True)):
+        try:
+            found += api.check(part)
+        except DescriptionError as error:
+            error.problems = tuple(_moved(problem, start) for problem in error.problems)
+            raise
+    return found
+
+
 def _checked(descriptions: Iterable[Description]) -> list[JobDescription]:
     """The descriptions as models, their local inputs as absolute paths of files that are there."""
     found: list[JobDescription] = []
@@ -63,9 +78,11 @@ def _checked(descriptions: Iterable[Description]) -> list[JobDescription]:
                 continue
         inputs = [_absolute(item) for item in description.inputs]
         for position, item in enumerate(inputs):
-            if is_local(item) and (words := missing_file(item)):
-                place = pointer("jobs", index, "inputs", position)
-                problems.append(FieldProblem(place, words))
+            for path in local_paths(item, description.array):
+                if words := missing_file(path):
+                    place = pointer("jobs", index, "inputs", position)
+                    problems.append(FieldProblem(place, words))
+                    break
         if inputs != description.inputs:
             description = description.model_copy(update={"inputs": inputs})
         found.append(description)
@@ -80,29 +97,71 @@ def _absolute(item: str) -> str:
     return os.path.abspath(os.path.expanduser(item)) if is_local(item) else item
 
 
-def _bodies(api: Api, descriptions: Sequence[JobDescription]) -> list[dict[str, Any]]:
+def local_paths(item: str, array: Sequence[Mapping[str, str]]) -> list[str]:
+    """The local files that an entry of `inputs` stands for: none, one, or one for each of an array.
+
+    A path in which nothing is to be filled in is one file for all.
+    """
+    if not is_local(item):
+        return []
+    return list(dict.fromkeys(filled(item, values) for values in array or [{}]))
+
+
+def _bodies(
+    api: Api, descriptions: Sequence[JobDescription], *, is_rehearsal: bool = False
+) -> list[dict[str, Any]]:
+    """The descriptions as they are sent, with URLs in place of local files and ids of selectors.
+
+    Args:
+        is_rehearsal: send no file, and leave local ones out.
+    """
     local = list(
-        dict.fromkeys(item for each in descriptions for item in each.inputs if is_local(item))
+        dict.fromkeys(
+            path
+            for each in descriptions
+            for item in each.inputs
+            for path in local_paths(item, each.array)
+        )
     )
-    urls = dict(zip(local, upload(api, [Path(item) for item in local]), strict=True))
-    return [
-        {
-            **description.model_dump(exclude_defaults=True),
-            "inputs": [urls.get(item, item) for item in description.inputs],
-        }
-        for description in descriptions
-    ]
+    urls: dict[str, str] = {}
+    if not is_rehearsal:
+        urls = dict(zip(local, upload(api, [Path(path) for path in local]), strict=True))
+    return [_body(api, description, urls) for description in descriptions]
+
+
+def _body(api: Api, description: JobDescription, urls: Mapping[str, str]) -> dict[str, Any]:
+    array = [dict(values) for values in description.array]
+    inputs = []
+    for position, item in enumerate(description.inputs):
+        if not is_local(item):
+            inputs.append(item)
+        elif len(paths := local_paths(item, array)) == 1 and paths[0] == item:
+            inputs += [urls[item]] if item in urls else []
+        elif all(path in urls for path in paths):
+            # each job's own file: what is filled in is no longer its path, but where it was sent
+            for values in array:
+                url = urls[filled(item, values)]
+                values[f"input_{position}"] = url.removeprefix(UPLOADED)
+            inputs.append(f"{UPLOADED}{{input_{position}}}")
+    body = {**description.model_dump(exclude_defaults=True), "inputs": inputs}
+    if array:
+        body["array"] = array
+    if description.after:
+        jobs = many(api, description.after).jobs
+        body["after"] = [job.id for job in jobs]
+    return body
 
 
 def _parts(bodies: Sequence[dict[str, Any]]) -> Iterator[tuple[int, Sequence[dict[str, Any]]]]:
     """Where each part begins, and the part; for the same bodies always the same ones."""
-    start, size = 0, 0
+    start, size, jobs = 0, 0, 0
     for index, body in enumerate(bodies):
-        weight = len(json.dumps(body))
-        if index > start and (index - start == PART_JOBS or size + weight > PART_BYTES):
+        weight, count = len(json.dumps(body)), len(body.get("array") or ()) or 1
+        if index > start and (jobs + count > PART_JOBS or size + weight > PART_BYTES):
             yield start, bodies[start:index]
-            start, size = index, 0
+            start, size, jobs = index, 0, 0
         size += weight
+        jobs += count
     if bodies:
         yield start, bodies[start:]
 

@@ -16,45 +16,91 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import Connection
 
 from kotta.errors import ConflictError, DescriptionError, FieldProblem, NotFoundError, RequestError
-from kotta.models import JobDescription
+from kotta.models import CheckedJob, JobDescription
+from kotta.models.array import expand
 from kotta.models.problems import pointer
 from kotta_service.messages import ExitRecord, RunnerReport
 from kotta_service.settings import QueueSettings, Settings
 from kotta_service.store import jobs as store
 from kotta_service.store import uploads
 from kotta_service.store.database import Transaction
-from kotta_service.store.jobs import JobRow, Step
+from kotta_service.store.jobs import JobRow, Load, Step
 
 TERMINAL = frozenset({"completed", "failed", "cancelled"})
 _PHASES = ("staging_inputs", "processing", "staging_outputs")
 _SCHEMES = ("http", "https", "kotta")
+MAX_JOBS = 10_000
+"""Of one submission, arrays counted in full."""
 
 
-def limit_problems(
-    settings: Settings, descriptions: Sequence[JobDescription]
-) -> list[FieldProblem]:
+@dataclass(frozen=True)
+class Wanted:
+    """One job that is asked for.
+
+    Attributes:
+        place: where it was asked for: its index in the request.
+        array: id of its array, None for none.
+        array_index: which one of it, None for none.
+    """
+
+    description: JobDescription
+    place: int
+    array: str | None = None
+    array_index: int | None = None
+
+
+def expanded(descriptions: Sequence[JobDescription]) -> list[Wanted]:
+    """Every job that descriptions ask for.
+
+    Raises:
+        DescriptionError: an entry of an array cannot be accepted, or there are too many.
+    """
+    count = sum(len(description.array) or 1 for description in descriptions)
+    if count > MAX_JOBS:
+        raise DescriptionError(
+            f"these are {count} jobs, and {MAX_JOBS} can be submitted at once",
+            hint="submit them in parts",
+        )
+    wanted: list[Wanted] = []
+    for place, description in enumerate(descriptions):
+        if not description.array:
+            wanted.append(Wanted(description, place))
+            continue
+        array = str(uuid.uuid4())
+        found = expand(description, ("jobs", place))
+        wanted += [Wanted(each, place, array, index) for index, each in enumerate(found)]
+    return wanted
+
+
+def limit_problems(settings: Settings, jobs: Sequence[Wanted]) -> list[FieldProblem]:
     """What asks for more than its queue has, each place pointing into a submit request."""
     return [
         problem
-        for index, description in enumerate(descriptions)
-        for problem in _queue_problems(settings.queues, description, ("jobs", index))
+        for job in jobs
+        if not job.array_index  # an array's jobs all ask for the same
+        for problem in _queue_problems(settings.queues, job.description, ("jobs", job.place))
     ]
 
 
 def input_problems(
-    connection: Connection, owner: str, descriptions: Sequence[JobDescription]
+    connection: Connection, owner: str, jobs: Sequence[Wanted]
 ) -> list[FieldProblem]:
     """Inputs that can never be brought, each place pointing into a submit request."""
     problems: list[FieldProblem] = []
     uploaded: dict[str, tuple[str | int, ...]] = {}
-    for index, description in enumerate(descriptions):
-        for position, url in enumerate(description.inputs):
-            where = ("jobs", index, "inputs", position)
+    seen: set[tuple[int, str]] = set()
+    for job in jobs:
+        for position, url in enumerate(job.description.inputs):
+            if (job.place, url) in seen:
+                continue
+            seen.add((job.place, url))
+            where = ("jobs", job.place, "inputs", position)
             problem = _input_problem(connection, owner, url)
             if problem:
                 problems.append(FieldProblem(pointer(*where), *problem))
@@ -85,7 +131,7 @@ def submit(
     transaction: Transaction,
     settings: Settings,
     owner: str,
-    descriptions: Sequence[JobDescription],
+    wanted: Sequence[Wanted],
     *,
     key: str | None,
     body_sha256: str,
@@ -98,6 +144,7 @@ def submit(
 
     Raises:
         RequestError: the key was used before, for something else (`idempotency_key_reused`).
+        DescriptionError: what one of them is to come after does not exist, or will not complete.
     """
     if key is not None and (before := store.submission(transaction.connection, owner, key)):
         if before.body_sha256 != body_sha256:
@@ -108,10 +155,17 @@ def submit(
             )
         known = store.by_numbers(transaction.connection, before.first_number, before.job_count)
         return known, False
+    needed = _needed(transaction.connection, owner, wanted)
     rows = store.add(
         transaction,
-        [_new_row(settings, owner, description, now) for description in descriptions],
+        [
+            {**_new_row(settings, owner, job, now), "waits_for": len(needed[job.place])}
+            for job in wanted
+        ],
     )
+    for row, job in zip(rows, wanted, strict=True):
+        if numbers := needed[job.place]:
+            store.need(transaction, row.number, numbers)
     if key is not None:
         store.keep_submission(
             transaction,
@@ -125,6 +179,53 @@ def submit(
     return rows, True
 
 
+def _needed(connection: Connection, owner: str, wanted: Sequence[Wanted]) -> dict[int, list[int]]:
+    """Numbers of the open jobs that must complete first, by the place that asks for it."""
+    ids = {job.place: job.description.after for job in wanted}
+    everything = list(dict.fromkeys(each for after in ids.values() for each in after))
+    known = store.by_ids(connection, everything, owner) if everything else {}
+    problems = []
+    needed: dict[int, list[int]] = {}
+    for place, after in ids.items():
+        numbers = set()
+        for position, each in enumerate(after):
+            row = known.get(each)
+            where = pointer("jobs", place, "after", position)
+            if row is None:
+                words = f"names a job that does not exist: {each}"
+                problems.append(FieldProblem(where, words, "kotta list shows your jobs"))
+            elif row.status in ("failed", "cancelled"):
+                words = f"names job {each}, which has {row.status}: this one would never start"
+                problems.append(FieldProblem(where, words, "kotta rerun submits that one again"))
+            elif row.status != "completed":
+                numbers.add(row.number)
+        needed[place] = sorted(numbers)
+    refuse_if(problems)
+    return needed
+
+
+def cancel_many(transaction: Transaction, owner: str, ids: Sequence[str], now: float) -> list[str]:
+    """Asks for the end of all of these that have not ended yet, in the order of submission.
+
+    Returns:
+        Ids of those that run and have to be told.
+
+    Raises:
+        NotFoundError: one does not exist; nothing was done.
+    """
+    rows = store.by_ids(transaction.connection, list(dict.fromkeys(ids)), owner)
+    for job_id in ids:
+        if job_id not in rows:
+            raise NotFoundError(f"there is no job {job_id}", hint="kotta list shows your jobs")
+    running = []
+    for row in sorted(rows.values(), key=lambda row: int(row.number)):
+        # the cancellation of one may have ended those that come after it
+        fresh = store.summary_by_id(transaction.connection, row.id)
+        if fresh is not None and _asked_to_end(transaction, fresh, now):
+            running.append(row.id)
+    return running
+
+
 def cancel(transaction: Transaction, owner: str, job_id: str, now: float) -> JobRow:
     """Ends a pending job at once, asks for the end of a running one; twice is the same as once.
 
@@ -133,20 +234,51 @@ def cancel(transaction: Transaction, owner: str, job_id: str, now: float) -> Job
         ConflictError: it has ended by itself (`already_ended`).
     """
     row = _own_job(transaction.connection, job_id, owner)
-    if row.status == "pending":
-        step = Step("cancelled", now, row.attempt)
-        store.change(
-            transaction, row.number, [step], reason="user", ended_at=now, cancel_requested_at=now
-        )
-    elif row.status in _PHASES and row.cancel_requested_at is None:
-        store.change(transaction, row.number, [], cancel_requested_at=now)
-    elif row.status in TERMINAL - {"cancelled"}:
+    _asked_to_end(transaction, row, now)
+    if row.status in TERMINAL - {"cancelled"}:
         raise ConflictError(
             f"job {job_id} has {row.status} already",
             hint=f"kotta status {job_id}",
             code="already_ended",
         )
     return _own_job(transaction.connection, job_id, owner)
+
+
+def _asked_to_end(transaction: Transaction, row: JobRow, now: float) -> bool:
+    """Ends it if it is pending; True if it runs, and has to be told."""
+    if row.status == "pending":
+        _end(transaction, row, Step("cancelled", now, row.attempt), reason="user",
+             ended_at=now, cancel_requested_at=now)  # fmt: skip
+    elif row.status in _PHASES and row.cancel_requested_at is None:
+        store.change(transaction, row.number, [], cancel_requested_at=now)
+    return row.status in _PHASES
+
+
+def _end(transaction: Transaction, row: JobRow, *steps: Step, **values: object) -> None:
+    """Makes a job terminal by the last of these steps, and settles those that come after it."""
+    store.change(transaction, row.number, steps, **values)
+    if not row.is_needed:
+        return
+    ended = [(row, steps[-1])]
+    while ended:
+        needed, step = ended.pop()
+        for other in store.needing(transaction.connection, needed.number):
+            if step.status == "completed":
+                store.need_one_less(transaction, other.number)
+                transaction.needs_assignment = True
+                continue
+            end = Step("cancelled", step.at, other.attempt)
+            store.change(
+                transaction,
+                other.number,
+                [end],
+                reason="dependency",
+                error=f"job {needed.id} ({needed.name}), which it was to come after, "
+                f"has {step.status}",
+                ended_at=step.at,
+            )
+            if other.is_needed:
+                ended.append((other, end))
 
 
 def report(transaction: Transaction, message: RunnerReport) -> bool:
@@ -184,10 +316,10 @@ def finish(transaction: Transaction, row: JobRow, record: ExitRecord) -> None:
     """Makes a running job terminal as its exit record says, outputs and all, in one step."""
     ended = record.timeline.get("ended") or max(record.timeline.values(), default=row.submitted_at)
     steps = [*_new_phases(row, record.timeline), Step(record.status, ended, row.attempt)]
-    store.change(
+    _end(
         transaction,
-        row.number,
-        steps,
+        row,
+        *steps,
         reason=record.reason,
         exit_code=record.exit_code,
         signal=record.signal,
@@ -215,10 +347,10 @@ def lose(transaction: Transaction, row: JobRow, now: float) -> None:
     if row.attempt <= row.retries:
         store.change(transaction, row.number, [Step("pending", now, row.attempt)], started_at=None)
         return
-    store.change(
+    _end(
         transaction,
-        row.number,
-        [Step("failed", now, row.attempt)],
+        row,
+        Step("failed", now, row.attempt),
         reason="lost",
         error="what ran this job is gone without a word; it may have done part of its work",
         ended_at=now,
@@ -227,10 +359,10 @@ def lose(transaction: Transaction, row: JobRow, now: float) -> None:
 
 def drop(transaction: Transaction, row: JobRow, now: float) -> None:
     """Makes a job of which nothing runs any more `cancelled`."""
-    store.change(
+    _end(
         transaction,
-        row.number,
-        [Step("cancelled", now, row.attempt)],
+        row,
+        Step("cancelled", now, row.attempt),
         reason="user",
         ended_at=now,
     )
@@ -239,10 +371,10 @@ def drop(transaction: Transaction, row: JobRow, now: float) -> None:
 
 def refuse(transaction: Transaction, row: JobRow, error: str, now: float) -> None:
     """Makes a job `failed` whose inputs cannot be had any more."""
-    store.change(
+    _end(
         transaction,
-        row.number,
-        [Step("failed", now, row.attempt)],
+        row,
+        Step("failed", now, row.attempt),
         reason="staging",
         error=error,
         ended_at=now,
@@ -265,9 +397,8 @@ def _own_job(connection: Connection, job_id: str, owner: str) -> JobRow:
     return row
 
 
-def _new_row(
-    settings: Settings, owner: str, description: JobDescription, now: float
-) -> dict[str, object]:
+def _new_row(settings: Settings, owner: str, wanted: Wanted, now: float) -> dict[str, object]:
+    description = wanted.description
     queue = settings.queues[description.queue]
     return {
         "id": str(uuid.uuid4()),
@@ -280,6 +411,9 @@ def _new_row(
         "memory_mib": description.memory or queue.default_memory_mib(description.cpus),
         "walltime_seconds": description.walltime * 60,
         "retries": description.retries,
+        "array": wanted.array,
+        "array_index": wanted.array_index,
+        "is_needed": False,
         "submitted_at": now,
         "error": "",
         "description": description.model_dump(),
@@ -293,6 +427,49 @@ def _new_phases(row: JobRow, timeline: Mapping[str, float]) -> list[Step]:
         for phase in _PHASES[reached + 1 :]
         if phase in timeline
     ]
+
+
+def check_needed(connection: Connection, owner: str, wanted: Sequence[Wanted]) -> None:
+    """Refuses jobs that are to come after what does not exist, or will not complete.
+
+    Raises:
+        DescriptionError: some are.
+    """
+    _needed(connection, owner, wanted)
+
+
+def check(connection: Connection, settings: Settings, wanted: Sequence[Wanted]) -> list[CheckedJob]:
+    """What would become of jobs in which no problem was found, were they submitted now."""
+    loads = store.loads(connection, with_pending=True)
+    free = {}
+    for name, size in settings.queues.items():
+        load = loads.get(name, Load())
+        free[name] = [size.cpus - load.cpus, size.memory_mib - load.memory_mib, load.pending]
+    found = []
+    for job in wanted:
+        description = job.description
+        room = free[description.queue]
+        queue = settings.queues[description.queue]
+        memory_mib = description.memory or queue.default_memory_mib(description.cpus)
+        fits = description.cpus <= room[0] and memory_mib <= room[1]
+        starts_now = not room[2] and fits and not description.after
+        found.append(
+            CheckedJob(
+                name=description.display_name,
+                queue=description.queue,
+                cpus=description.cpus,
+                memory_mib=memory_mib,
+                walltime_seconds=description.walltime * 60,
+                ahead=room[2],
+                starts_now=starts_now,
+            )
+        )
+        if starts_now:
+            room[0] -= description.cpus
+            room[1] -= memory_mib
+        else:
+            room[2] += 1
+    return found
 
 
 def _queue_problems(

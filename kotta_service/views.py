@@ -7,13 +7,27 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from kotta.models import Job, JobDescription, JobDetail, JobState, Output, Transition
+from kotta.errors import ConflictError
+from kotta.models import (
+    Job,
+    JobDescription,
+    JobDetail,
+    JobState,
+    Output,
+    Place,
+    Queue,
+    Transition,
+)
+from kotta_service.settings import QueueSettings, Settings
 from kotta_service.store import jobs as store
-from kotta_service.store.jobs import JobRow
+from kotta_service.store.jobs import JobRow, Load
+
+MAX_SHOWN = 20
 
 _SAME = (
     "id", "name", "status", "reason", "queue", "jobtype", "tags", "cpus", "memory_mib",
-    "walltime_seconds", "attempt", "exit_code", "signal", "error", "change",
+    "walltime_seconds", "attempt", "array", "array_index", "waits_for", "exit_code", "signal",
+    "error", "change",
 )  # fmt: skip
 _DETAIL = (
     "staging_inputs_seconds", "processing_seconds", "staging_outputs_seconds", "cpu_seconds",
@@ -43,6 +57,49 @@ def detail(connection: Connection, row: JobRow) -> JobDetail:
                 for step in store.transitions_of(connection, row.number)
             ],
         }
+    )
+
+
+def queue(name: str, size: QueueSettings, load: Load) -> Queue:
+    return Queue(
+        name=name,
+        cpus=size.cpus,
+        memory_mib=size.memory_mib,
+        cpus_used=load.cpus,
+        memory_used_mib=load.memory_mib,
+        running=load.running,
+        pending=load.pending,
+        max_walltime_minutes=size.max_walltime_minutes,
+    )
+
+
+def place(connection: Connection, settings: Settings, row: JobRow, owner: str) -> Place:
+    """Where a job stands in its queue; `row` has at least the columns of a summary."""
+    load = store.loads(connection, with_pending=True).get(row.queue, Load())
+    size = settings.queues.get(row.queue)
+    if size is None:
+        raise ConflictError(
+            f"queue `{row.queue}` is no longer there, so this job cannot start",
+            hint=f"kotta cancel {row.id}",
+        )
+    head = next(iter(store.pending_in(connection, row.queue, 1)), None)
+    lacks = ""
+    if head is not None and head.cpus > size.cpus - load.cpus:
+        lacks = "cpus"
+    elif head is not None and head.memory_mib > size.memory_mib - load.memory_mib:
+        lacks = "memory"
+    # whose job stands before one is nobody else's business
+    shown = head is not None and head.owner == owner and head.number != row.number
+    return Place(
+        job=summary(row),
+        position=store.ahead_of(connection, row) + 1,
+        needs=[summary(other) for other in store.needed_by(connection, row.number, MAX_SHOWN)],
+        next_up=summary(head) if shown and head is not None else None,
+        head_lacks=lacks,
+        queue=queue(row.queue, size, load),
+        running=[
+            summary(other) for other in store.running_in(connection, row.queue, owner, MAX_SHOWN)
+        ],
     )
 
 

@@ -26,6 +26,7 @@ _MEMORY = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?b?)\s*$", re.IGNORECASE
 _MEMORY_MIB = {"k": 1 / 1024, "": 1, "m": 1, "g": 1024, "t": 1024 * 1024}
 _PYTHON_VERSION = re.compile(r"^3\.\d{1,3}$")
 _ENV_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
+_PARAMETER_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")
 
 
 def input_name(url: str) -> str:
@@ -225,6 +226,27 @@ def _env(value: Any) -> dict[str, str]:
     return env
 
 
+def _array(value: Any) -> list[dict[str, str]]:
+    if not isinstance(value, list):
+        raise ValueError(f"must be a list of values, not {_kind(value)}")
+    if len(value) > MAX_LIST_ENTRIES:
+        raise ValueError(f"has more than {MAX_LIST_ENTRIES} entries")
+    return [_parameters(item if isinstance(item, dict) else {"value": item}) for item in value]
+
+
+def _parameters(value: dict[Any, Any]) -> dict[str, str]:
+    found = {}
+    for name, item in value.items():
+        if not isinstance(name, str) or not _PARAMETER_NAME.match(name):
+            raise ValueError(f"`{_visible(str(name))}` is no name: letters, digits and `_`")
+        if isinstance(item, bool):
+            item = str(item).lower()
+        if not isinstance(item, (str, int, float)):
+            raise ValueError(f"`{name}` must be text or a number, not {_kind(item)}")
+        found[name] = _command(str(item))
+    return found
+
+
 def _jobtype(value: Any) -> str:
     if value not in ("script", "python"):
         raise ValueError("must be `script` or `python`")
@@ -291,6 +313,10 @@ class JobDescription(BaseModel):
         tags: words to find it by.
         retries: how often it is started again after an infrastructure failure (`reason` is
             `lost`); a command that fails is never repeated.
+        after: ids of jobs that must complete before it starts; if one does not, this one is
+            cancelled.
+        array: one job for each entry, an object of names and values; `{name}` in `executable`,
+            `args`, `jobname`, `inputs` and `outputs` becomes the value. See `kotta.models.array`.
         jobtype: `script`, or `python` for a function's call.
         function: with `python`, the call.
         requirements: text of a requirements file; the job runs in an environment with just that.
@@ -318,6 +344,8 @@ class JobDescription(BaseModel):
     memory: Annotated[int | None, BeforeValidator(_memory)] = None
     tags: Annotated[list[_Line], BeforeValidator(_listed)] = Field(default_factory=list)
     retries: Annotated[int, _whole(0, 100)] = 0
+    after: Annotated[list[_Line], BeforeValidator(_listed)] = Field(default_factory=list)
+    array: Annotated[list[dict[str, str]], BeforeValidator(_array)] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _is_runnable(self) -> JobDescription:
@@ -338,6 +366,8 @@ class JobDescription(BaseModel):
     def _check_function(self) -> None:
         if self.jobtype != "python" or self.function is None:
             raise ValueError("needs both `jobtype: python` and `function` to be a function's call")
+        if self.array:
+            raise ValueError("calls a function, which has `map` for what `array` does")
         if self.executable or self.args or self.script:
             raise ValueError("calls a function, so `executable`, `args` and `script` have no use")
         if bool(self.function.payload) == bool(self.function.payload_input):

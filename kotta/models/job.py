@@ -60,6 +60,8 @@ class Reason(str, Enum):
     """What ran it is gone without a word: a killed runner, a node that went down."""
     STAGING = "staging"
     """An input could not be brought, or an output could not be kept: see `error`."""
+    DEPENDENCY = "dependency"
+    """A job that it was to come after did not complete."""
     USER = "user"
     """Somebody cancelled it."""
 
@@ -140,6 +142,9 @@ class Job(_Reply):
         memory_mib: memory counted against the queue, MiB.
         walltime_seconds: longest time its command may run, seconds.
         attempt: 0 while it never started, then counting from 1.
+        array: id of the array it is one of, None if of none.
+        array_index: which one of it, from 0.
+        waits_for: how many jobs have to complete before it may start.
         started_at: when its command was started, latest attempt.
         ended_at: when it became terminal.
         exit_code: exit status of its command, None if it ended otherwise.
@@ -158,6 +163,9 @@ class Job(_Reply):
     memory_mib: int
     walltime_seconds: float
     attempt: int
+    array: str | None = None
+    array_index: int | None = None
+    waits_for: int = 0
     submitted_at: datetime
     started_at: datetime | None = None
     ended_at: datetime | None = None
@@ -201,10 +209,12 @@ class JobPage(_Reply):
     """Some jobs, newest first, and where the next page begins.
 
     Attributes:
+        is_set: what was selected names a set of jobs rather than one.
         next_cursor: give it back to get the next page; None on the last.
         change: the feed's latest number when the page was read: follow the feed from there.
     """
 
     jobs: list[Job]
+    is_set: bool = False
     next_cursor: str | None = None
     change: int = 0

@@ -19,6 +19,16 @@ class SubmitRequest(BaseModel):
     jobs: list[JobDescription] = Field(min_length=1, max_length=10_000)
 
 
+class CancelRequest(BaseModel):
+    """Which jobs to end, by their full ids."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    jobs: list[Annotated[str, StringConstraints(max_length=36)]] = Field(
+        min_length=1, max_length=10_000
+    )
+
+
 class UploadCheck(BaseModel):
     """Which of these contents does the service lack?"""
 

@@ -20,6 +20,56 @@ class SubmitReply(_Reply):
     jobs: list[Job]
 
 
+class CancelReply(_Reply):
+    """The jobs whose end was asked for, as they are now; what had ended is as it was."""
+
+    jobs: list[Job]
+
+
+class CheckedJob(_Reply):
+    """What would become of a job, were it submitted now.
+
+    Attributes:
+        cpus: cores that would be counted.
+        memory_mib: memory that would be counted, MiB.
+        ahead: jobs that wait in its queue already.
+        starts_now: whether there is room for it at once.
+    """
+
+    name: str
+    queue: str
+    cpus: int
+    memory_mib: int
+    walltime_seconds: float
+    ahead: int
+    starts_now: bool
+
+
+class CheckReply(_Reply):
+    jobs: list[CheckedJob]
+
+
+class Place(_Reply):
+    """Where a pending job stands, and what it waits for.
+
+    Attributes:
+        position: 1 is the next to start in its queue.
+        needs: jobs that must complete first and have not yet, at most 20.
+        next_up: the job at the head of its queue, None if that is this one.
+        head_lacks: what the head of the queue waits for: `cpus`, `memory`, or "" if there is room.
+        queue: the queue as it is now.
+        running: jobs that run in it now, at most 20.
+    """
+
+    job: Job
+    position: int
+    needs: list[Job]
+    next_up: Job | None = None
+    head_lacks: str = ""
+    queue: Queue
+    running: list[Job]
+
+
 class Change(_Reply):
     """A job as it is after one change; with its result, if results were asked for."""
 

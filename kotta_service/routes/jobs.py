@@ -6,22 +6,32 @@ import asyncio
 import base64
 import hashlib
 import time
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from kotta.errors import FieldProblem, RequestError
-from kotta.models import Job, JobDetail, JobPage, JobState, SubmitReply
-from kotta.models.requests import SubmitRequest
-from kotta_service import jobs, views
+from kotta.models import (
+    CancelReply,
+    CheckedJob,
+    CheckReply,
+    Job,
+    JobDetail,
+    JobPage,
+    JobState,
+    Place,
+    SubmitReply,
+)
+from kotta.models.requests import CancelRequest, SubmitRequest
+from kotta_service import jobs, selectors, views
 from kotta_service.executors import Key
 from kotta_service.feed import MAX_WAIT_SECONDS
-from kotta_service.parts import Owner, WithParts
+from kotta_service.parts import Owner, Parts, WithParts
 from kotta_service.store import jobs as store
 from kotta_service.store.database import last_change
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
-MAX_SELECTED = 50
 
 
 @router.post("", status_code=201, summary="Submit jobs, all or none")
@@ -36,23 +46,14 @@ async def submit(
     ] = None,
 ) -> SubmitReply:
     digest = hashlib.sha256(await request.body()).hexdigest()
-    descriptions = wanted.jobs
-
-    def look_for_inputs() -> list[FieldProblem]:
-        with parts.database.read() as connection:
-            return jobs.input_problems(connection, owner, descriptions)
-
-    problems = jobs.limit_problems(parts.settings, descriptions)
-    if any(description.inputs for description in descriptions):
-        problems += await asyncio.to_thread(look_for_inputs)
-    jobs.refuse_if(problems)
+    all_wanted = await _checked(parts, owner, wanted)
     rows, is_new = await asyncio.wrap_future(
         parts.database.write(
             lambda transaction: jobs.submit(
                 transaction,
                 parts.settings,
                 owner,
-                descriptions,
+                all_wanted,
                 key=idempotency_key,
                 body_sha256=digest,
                 now=time.time(),
@@ -64,6 +65,34 @@ async def submit(
     return SubmitReply(jobs=[views.summary(row) for row in rows])
 
 
+@router.post("/check", summary="What would become of jobs, were they submitted now")
+async def check(wanted: SubmitRequest, parts: WithParts, owner: Owner) -> CheckReply:
+    all_wanted = await _checked(parts, owner, wanted)
+
+    def look() -> list[CheckedJob]:
+        with parts.database.read() as connection:
+            jobs.check_needed(connection, owner, all_wanted)
+            return jobs.check(connection, parts.settings, all_wanted)
+
+    return CheckReply(jobs=await asyncio.to_thread(look))
+
+
+async def _checked(parts: Parts, owner: str, wanted: SubmitRequest) -> list[jobs.Wanted]:
+    """Every job that is asked for, none of them with a problem."""
+    descriptions = wanted.jobs
+    found = jobs.expanded(descriptions)
+
+    def look_for_inputs() -> list[FieldProblem]:
+        with parts.database.read() as connection:
+            return jobs.input_problems(connection, owner, found)
+
+    problems = jobs.limit_problems(parts.settings, found)
+    if any(description.inputs for description in descriptions):
+        problems += await asyncio.to_thread(look_for_inputs)
+    jobs.refuse_if(problems)
+    return found
+
+
 @router.get("", summary="List jobs, newest first")
 def list_jobs(
     parts: WithParts,
@@ -71,6 +100,9 @@ def list_jobs(
     status: Annotated[list[JobState] | None, Query()] = None,
     queue: Annotated[str | None, Query(max_length=256)] = None,
     name: Annotated[str | None, Query(max_length=256)] = None,
+    tag: Annotated[str | None, Query(max_length=256)] = None,
+    array: Annotated[str | None, Query(max_length=36)] = None,
+    since: Annotated[datetime | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     cursor: Annotated[str | None, Query(max_length=64)] = None,
 ) -> JobPage:
@@ -82,6 +114,9 @@ def list_jobs(
             statuses=[item.value for item in status or ()],
             queue=queue,
             name=name,
+            tag=tag,
+            array=array,
+            since=None if since is None else since.timestamp(),
             before=_number(cursor),
             limit=limit + 1,
         )
@@ -95,12 +130,43 @@ def list_jobs(
 
 @router.get("/select", summary="Find the jobs that a selector means")
 def select(
-    parts: WithParts, owner: Owner, selector: Annotated[str, Query(min_length=1, max_length=256)]
+    parts: WithParts,
+    owner: Owner,
+    selector: Annotated[str, Query(min_length=1, max_length=256)],
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    cursor: Annotated[str | None, Query(max_length=64)] = None,
 ) -> JobPage:
     with parts.database.read() as connection:
         change = last_change(connection)
-        rows = store.selected(connection, owner, selector, MAX_SELECTED)
-    return JobPage(jobs=[views.summary(row) for row in rows], change=change)
+        found = selectors.select(
+            connection, owner, selector, before=_number(cursor), limit=limit + 1
+        )
+    more = found.is_set and len(found.rows) > limit
+    rows = found.rows[:limit] if found.is_set else found.rows
+    return JobPage(
+        jobs=[views.summary(row) for row in rows],
+        is_set=found.is_set,
+        next_cursor=_cursor(rows[-1].number) if more else None,
+        change=change,
+    )
+
+
+@router.post("/cancel", summary="End many jobs")
+async def cancel_many(wanted: CancelRequest, parts: WithParts, owner: Owner) -> CancelReply:
+    running = await asyncio.wrap_future(
+        parts.database.write(
+            lambda transaction: jobs.cancel_many(transaction, owner, wanted.jobs, time.time())
+        )
+    )
+
+    def look() -> list[Job]:
+        with parts.database.read() as connection:
+            rows = store.by_ids(connection, list(dict.fromkeys(wanted.jobs)), owner)
+        for job_id in running:
+            parts.dispatcher.look_at(Key(job_id, rows[job_id].attempt))
+        return [views.summary(rows[job_id]) for job_id in dict.fromkeys(wanted.jobs)]
+
+    return CancelReply(jobs=await asyncio.to_thread(look))
 
 
 @router.get("/{job_id}", summary="Everything about one job, now or once it has ended")
@@ -125,6 +191,13 @@ async def status(
         if isinstance(found, JobDetail):
             return found
         await parts.feed.wait_beyond(found, remaining)
+
+
+@router.get("/{job_id}/place", summary="Where a pending job stands, and what it waits for")
+def place(job_id: str, parts: WithParts, owner: Owner) -> Place:
+    with parts.database.read() as connection:
+        row = jobs.own_job(connection, job_id, owner)
+        return views.place(connection, parts.settings, row, owner)
 
 
 @router.post("/{job_id}/cancel", summary="End a job")

@@ -10,7 +10,8 @@ from datetime import datetime, timezone
 from fastapi import APIRouter
 
 from kotta._version import __version__
-from kotta.models import Queue, QueuePage, ServiceInfo
+from kotta.models import QueuePage, ServiceInfo
+from kotta_service import views
 from kotta_service.parts import Owner, WithParts
 from kotta_service.store import jobs as store
 from kotta_service.store.jobs import Load
@@ -50,17 +51,7 @@ def queues(parts: WithParts, _: Owner) -> QueuePage:
         loads = store.loads(connection, with_pending=True)
     return QueuePage(
         queues=[
-            Queue(
-                name=name,
-                cpus=size.cpus,
-                memory_mib=size.memory_mib,
-                cpus_used=load.cpus,
-                memory_used_mib=load.memory_mib,
-                running=load.running,
-                pending=load.pending,
-                max_walltime_minutes=size.max_walltime_minutes,
-            )
+            views.queue(name, size, loads.get(name, Load()))
             for name, size in parts.settings.queues.items()
-            for load in (loads.get(name, Load()),)
         ]
     )

@@ -21,7 +21,15 @@ from sqlalchemy import (
 from typing_extensions import Unpack
 
 from kotta_service.store.database import Transaction
-from kotta_service.store.schema import counters, jobs, outputs, submissions, transitions
+from kotta_service.store.schema import (
+    counters,
+    dependencies,
+    jobs,
+    outputs,
+    submissions,
+    tags,
+    transitions,
+)
 
 JobRow: TypeAlias = "Row[Unpack[tuple[Any, ...]]]"
 
@@ -40,6 +48,10 @@ SUMMARY = (
     jobs.c.walltime_seconds,
     jobs.c.retries,
     jobs.c.attempt,
+    jobs.c.array,
+    jobs.c.array_index,
+    jobs.c.waits_for,
+    jobs.c.is_needed,
     jobs.c.change,
     jobs.c.submitted_at,
     jobs.c.started_at,
@@ -74,7 +86,11 @@ _START_ATTEMPT = (
 )
 _PENDING_IN = (
     select(jobs)
-    .where(jobs.c.status == "pending", jobs.c.queue == bindparam("queue_name"))
+    .where(
+        jobs.c.status == "pending",
+        jobs.c.queue == bindparam("queue_name"),
+        jobs.c.waits_for == 0,
+    )
     .order_by(jobs.c.number)
     .limit(bindparam("most", type_=Integer))
 )
@@ -83,7 +99,8 @@ _LOADS = (
     .where(jobs.c.status.in_(ACTIVE))
     .group_by(jobs.c.queue)
 )
-_ID_PART = re.compile(r"^[0-9a-f-]{1,36}$")
+MANY_IDS = 500
+"""How many values one statement compares with."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +140,13 @@ def add(transaction: Transaction, rows: Sequence[dict[str, Any]]) -> list[JobRow
         for i, row in enumerate(rows)
     ]
     transaction.connection.execute(insert(jobs), values)
+    words = [
+        {"owner": row["owner"], "tag": tag, "job_number": row["number"]}
+        for row in values
+        for tag in dict.fromkeys(row["tags"])
+    ]
+    if words:
+        transaction.connection.execute(insert(tags), words)
     transaction.connection.execute(
         insert(transitions),
         [
@@ -208,6 +232,62 @@ def keep_outputs(
         transaction.connection.execute(_ADD_OUTPUT, rows)
 
 
+def need(transaction: Transaction, number: int, needed: Sequence[int]) -> None:
+    """Has a job wait until jobs of these numbers have completed."""
+    transaction.connection.execute(
+        insert(dependencies),
+        [{"needed_number": other, "job_number": number} for other in needed],
+    )
+    transaction.connection.execute(
+        update(jobs).where(jobs.c.number.in_(needed)).values(is_needed=True)
+    )
+
+
+def needing(connection: Connection, number: int) -> list[JobRow]:
+    """Pending jobs that wait for the job of this number."""
+    return list(
+        connection.execute(
+            select(*SUMMARY)
+            .join(dependencies, dependencies.c.job_number == jobs.c.number)
+            .where(dependencies.c.needed_number == number, jobs.c.status == "pending")
+            .order_by(jobs.c.number)
+        )
+    )
+
+
+def needed_by(connection: Connection, number: int, limit: int) -> list[JobRow]:
+    """Jobs that the job of this number waits for, which have not completed."""
+    return list(
+        connection.execute(
+            select(*SUMMARY)
+            .join(dependencies, dependencies.c.needed_number == jobs.c.number)
+            .where(dependencies.c.job_number == number, jobs.c.status != "completed")
+            .order_by(jobs.c.number)
+            .limit(limit)
+        )
+    )
+
+
+def need_one_less(transaction: Transaction, number: int) -> None:
+    """One of the jobs that this one waits for has completed."""
+    number_of_change = take_numbers(transaction, "change", 1)
+    transaction.connection.execute(
+        update(jobs)
+        .where(jobs.c.number == number)
+        .values(waits_for=jobs.c.waits_for - 1, change=number_of_change)
+    )
+
+
+def by_ids(connection: Connection, ids: Sequence[str], owner: str) -> dict[str, JobRow]:
+    """Those of these jobs that are the owner's, by id."""
+    found: dict[str, JobRow] = {}
+    for start in range(0, len(ids), MANY_IDS):
+        part = ids[start : start + MANY_IDS]
+        statement = select(*SUMMARY).where(jobs.c.id.in_(part), jobs.c.owner == owner)
+        found.update((row.id, row) for row in connection.execute(statement))
+    return found
+
+
 def outputs_of(connection: Connection, number: int) -> list[JobRow]:
     statement = select(outputs).where(outputs.c.job_number == number).order_by(outputs.c.position)
     return list(connection.execute(statement))
@@ -240,11 +320,22 @@ def page(
     statuses: Sequence[str] = (),
     queue: str | None = None,
     name: str | None = None,
+    tag: str | None = None,
+    array: str | None = None,
+    since: float | None = None,
     before: int | None = None,
     limit: int = 100,
 ) -> list[JobRow]:
     """Jobs of `owner`, newest first, of number less than `before`; `name` is a glob."""
     statement = select(*SUMMARY).where(jobs.c.owner == owner)
+    if tag is not None:
+        statement = statement.join(tags, tags.c.job_number == jobs.c.number).where(
+            tags.c.owner == owner, tags.c.tag == tag
+        )
+    if array is not None:
+        statement = statement.where(jobs.c.array == array)
+    if since is not None:
+        statement = statement.where(jobs.c.submitted_at >= since)
     if statuses:
         statement = statement.where(jobs.c.status.in_(statuses))
     if queue is not None:
@@ -256,26 +347,66 @@ def page(
     return list(connection.execute(statement.order_by(jobs.c.number.desc()).limit(limit)))
 
 
-def selected(connection: Connection, owner: str, selector: str, limit: int) -> list[JobRow]:
-    """What a person means by `selector`: `@last`, a full id or the start of one, or a name.
-
-    Ids win over names: nobody can hide a job by naming another one after its id.
-    """
+def nth_newest(connection: Connection, owner: str, place: int) -> list[JobRow]:
+    """The newest job for 1, the one before it for 2; empty if there are not so many."""
     statement = select(*SUMMARY).where(jobs.c.owner == owner).order_by(jobs.c.number.desc())
-    if selector == "@last":
-        return list(connection.execute(statement.limit(1)))
-    lowered = selector.lower()
-    if _ID_PART.match(lowered):
-        # ids that begin so sort between the prefix and the prefix with what follows any hex digit
-        within = (
-            select(*SUMMARY)
-            .where(jobs.c.owner == owner, jobs.c.id >= lowered, jobs.c.id < lowered + "g")
-            .order_by(jobs.c.id)  # by anything else, SQLite would read every job of the owner
-            .limit(limit)
-        )
-        if found := list(connection.execute(within)):
-            return sorted(found, key=lambda row: row.number, reverse=True)
-    return list(connection.execute(statement.where(jobs.c.name == selector).limit(limit)))
+    return list(connection.execute(statement.offset(place - 1).limit(1)))
+
+
+def beginning_with(connection: Connection, owner: str, prefix: str, limit: int) -> list[JobRow]:
+    """Jobs whose id begins so, newest first."""
+    # ids that begin so sort between the prefix and the prefix with what follows any hex digit
+    within = (
+        select(*SUMMARY)
+        .where(jobs.c.owner == owner, jobs.c.id >= prefix, jobs.c.id < prefix + "g")
+        .order_by(jobs.c.id)  # by anything else, SQLite would read every job of the owner
+        .limit(limit)
+    )
+    return sorted(connection.execute(within), key=lambda row: row.number, reverse=True)
+
+
+def arrays_beginning_with(connection: Connection, owner: str, prefix: str) -> list[str]:
+    """Ids of arrays that begin so, two at most."""
+    statement = (
+        select(jobs.c.array)
+        .where(jobs.c.owner == owner, jobs.c.array >= prefix, jobs.c.array < prefix + "g")
+        .distinct()
+        .limit(2)
+    )
+    return list(connection.execute(statement).scalars())
+
+
+def called(connection: Connection, owner: str, name: str, limit: int) -> list[JobRow]:
+    """Jobs of exactly this name, newest first."""
+    statement = (
+        select(*SUMMARY)
+        .where(jobs.c.owner == owner, jobs.c.name == name)
+        .order_by(jobs.c.number.desc())
+        .limit(limit)
+    )
+    return list(connection.execute(statement))
+
+
+def ahead_of(connection: Connection, row: JobRow) -> int:
+    """How many jobs wait before this one in its queue, not counting those that need others."""
+    statement = select(func.count()).where(
+        jobs.c.status == "pending",
+        jobs.c.queue == row.queue,
+        jobs.c.number < row.number,
+        jobs.c.waits_for == 0,
+    )
+    return int(connection.execute(statement).scalar_one())
+
+
+def running_in(connection: Connection, queue: str, owner: str, limit: int) -> list[JobRow]:
+    """The owner's jobs that run in a queue, longest-running first."""
+    statement = (
+        select(*SUMMARY)
+        .where(jobs.c.status.in_(ACTIVE), jobs.c.queue == queue, jobs.c.owner == owner)
+        .order_by(jobs.c.number)
+        .limit(limit)
+    )
+    return list(connection.execute(statement))
 
 
 def changed_after(

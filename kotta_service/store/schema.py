@@ -47,6 +47,12 @@ jobs = Table(
     Column("walltime_seconds", Float, nullable=False),
     Column("retries", Integer, nullable=False),
     Column("attempt", Integer, nullable=False),
+    # the array it is one of, and where in it
+    Column("array", String(36)),
+    Column("array_index", Integer),
+    # how many jobs have to complete before it may start; whether others wait for it in that way
+    Column("waits_for", Integer, nullable=False),
+    Column("is_needed", Boolean, nullable=False),
     Column("change", BigInteger, nullable=False),
     Column("submitted_at", Float, nullable=False),
     Column("started_at", Float),
@@ -69,6 +75,7 @@ jobs = Table(
     Index("jobs_by_owner_name", "owner", "name", "number"),
     Index("jobs_by_owner_queue", "owner", "queue", "number"),
     Index("jobs_by_owner_change", "owner", "change"),
+    Index("jobs_by_owner_array", "owner", "array", "number"),
     Index("jobs_by_status", "status", "queue", "number"),
 )
 
@@ -81,6 +88,23 @@ transitions = Table(
     Column("at", Float, nullable=False),
     Column("attempt", Integer, nullable=False),
     Index("transitions_by_job", "job_number", "change"),
+)
+
+dependencies = Table(
+    "dependencies",
+    metadata,
+    # of jobs that were open when another was submitted that needs them
+    Column("needed_number", BigInteger, ForeignKey("jobs.number"), primary_key=True),
+    Column("job_number", BigInteger, ForeignKey("jobs.number"), primary_key=True),
+    Index("dependencies_by_job", "job_number"),
+)
+
+tags = Table(
+    "tags",
+    metadata,
+    Column("owner", String(255), primary_key=True),
+    Column("tag", String(256), primary_key=True),
+    Column("job_number", BigInteger, ForeignKey("jobs.number"), primary_key=True),
 )
 
 outputs = Table(

@@ -54,7 +54,9 @@ def test_a_job_is_selected_by_id_beginning_name_or_as_the_last(real: Kotta) -> N
     with pytest.raises(AmbiguousError) as caught:
         real.select("twins")
     assert [candidate[0] for candidate in caught.value.candidates] == [second.id, first.id]
-    assert len(real.select_all("twins")) == 2
+    with pytest.raises(AmbiguousError):
+        real.select("twins")
+    assert len(real.select_many("twin*")) == 2
     with pytest.raises(NotFoundError, match="no job is called `nobody`") as missing:
         real.select("nobody")
     assert missing.value.hint

@@ -126,7 +126,8 @@ def test_only_this_user_can_read_what_the_service_keeps(service: RunningService)
 def test_the_openapi_document_names_every_route(service: RunningService) -> None:
     paths = service.http.get("/openapi.json").json()["paths"]
     assert {path.removeprefix("/api/v2") for path in paths} == {
-        "/service", "/service/stop", "/queues", "/jobs", "/jobs/select", "/jobs/{job_id}",
+        "/service", "/service/stop", "/queues", "/jobs", "/jobs/check", "/jobs/select",
+        "/jobs/cancel", "/jobs/{job_id}", "/jobs/{job_id}/place",
         "/jobs/{job_id}/cancel", "/jobs/{job_id}/outputs/{name}", "/jobs/{job_id}/logs/{stream}",
         "/changes", "/uploads/check", "/uploads/{sha256}", "/runner/reports",
     }  # fmt: skip

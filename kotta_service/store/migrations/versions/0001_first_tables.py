@@ -37,6 +37,10 @@ def upgrade() -> None:
         sa.Column("walltime_seconds", sa.Float(), nullable=False),
         sa.Column("retries", sa.Integer(), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("array", sa.String(length=36), nullable=True),
+        sa.Column("array_index", sa.Integer(), nullable=True),
+        sa.Column("waits_for", sa.Integer(), nullable=False),
+        sa.Column("is_needed", sa.Boolean(), nullable=False),
         sa.Column("change", sa.BigInteger(), nullable=False),
         sa.Column("submitted_at", sa.Float(), nullable=False),
         sa.Column("started_at", sa.Float(), nullable=True),
@@ -57,6 +61,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("id"),
     )
     op.create_index("jobs_by_owner", "jobs", ["owner", "number"], unique=False)
+    op.create_index("jobs_by_owner_array", "jobs", ["owner", "array", "number"], unique=False)
     op.create_index("jobs_by_owner_change", "jobs", ["owner", "change"], unique=False)
     op.create_index("jobs_by_owner_name", "jobs", ["owner", "name", "number"], unique=False)
     op.create_index("jobs_by_owner_queue", "jobs", ["owner", "queue", "number"], unique=False)
@@ -78,6 +83,32 @@ def upgrade() -> None:
         sa.Column("size_bytes", sa.BigInteger(), nullable=False),
         sa.Column("uploaded_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("owner", "sha256"),
+    )
+    op.create_table(
+        "dependencies",
+        sa.Column("needed_number", sa.BigInteger(), nullable=False),
+        sa.Column("job_number", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["job_number"],
+            ["jobs.number"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["needed_number"],
+            ["jobs.number"],
+        ),
+        sa.PrimaryKeyConstraint("needed_number", "job_number"),
+    )
+    op.create_index("dependencies_by_job", "dependencies", ["job_number"], unique=False)
+    op.create_table(
+        "tags",
+        sa.Column("owner", sa.String(length=255), nullable=False),
+        sa.Column("tag", sa.String(length=256), nullable=False),
+        sa.Column("job_number", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["job_number"],
+            ["jobs.number"],
+        ),
+        sa.PrimaryKeyConstraint("owner", "tag", "job_number"),
     )
     op.create_table(
         "outputs",
@@ -115,5 +146,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("uploads", "submissions", "outputs", "transitions", "jobs", "counters"):
+    below = ("uploads", "submissions", "outputs", "transitions", "dependencies", "tags")
+    for table in (*below, "jobs", "counters"):
         op.drop_table(table)

@@ -1,0 +1,71 @@
+"""Job arrays: one description that stands for many jobs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from pydantic import ValidationError
+
+from kotta.errors import DescriptionError, FieldProblem
+from kotta.models.description import JobDescription
+from kotta.models.problems import field_problems
+
+_TEXTS = ("executable", "args", "jobname")
+_LISTS = ("inputs", "outputs")
+_PLACE = re.compile(r"(?<!\$)\{([A-Za-z_][A-Za-z0-9_]{0,63})\}")
+
+
+def expand(description: JobDescription, prefix: tuple[str | int, ...] = ()) -> list[JobDescription]:
+    """The descriptions that an array stands for; one without an array is itself.
+
+    In each, `{name}` has become the entry's value wherever a command, a name or a list of files
+    has it (not `${name}`, which is the shell's); a script reads it as `KOTTA_PARAM_name`, and its
+    place as `KOTTA_ARRAY_INDEX` of `KOTTA_ARRAY_SIZE`.
+
+    Args:
+        prefix: where the description lies, for the pointers of problems.
+
+    Raises:
+        DescriptionError: an entry makes a description that cannot be accepted.
+    """
+    if not description.array:
+        return [description]
+    common = description.model_dump(exclude={"array", "env"})
+    size = len(description.array)
+    found: list[JobDescription] = []
+    problems: list[FieldProblem] = []
+    for index, values in enumerate(description.array):
+        fields = {**common}
+        for field in _TEXTS:
+            fields[field] = filled(str(fields[field]), values)
+        if fields["jobname"] == description.jobname:
+            # nothing in it tells it from the others
+            fields["jobname"] = f"{description.display_name}[{index}]"
+        for field in _LISTS:
+            fields[field] = [filled(item, values) for item in common[field]]
+        try:
+            one = JobDescription.model_validate(fields)
+        except ValidationError as error:
+            problems += field_problems(error, prefix=(*prefix, "array", index))
+            continue
+        env = {
+            **description.env,
+            **{f"KOTTA_PARAM_{key}": value for key, value in values.items()},
+            "KOTTA_ARRAY_INDEX": str(index),
+            "KOTTA_ARRAY_SIZE": str(size),
+        }
+        found.append(one.model_copy(update={"env": env}))
+    if problems:
+        raise DescriptionError(
+            f"{len(problems)} of the array's {size} jobs cannot be accepted",
+            problems=tuple(problems[:100]),
+        )
+    return found
+
+
+def filled(text: str, values: Mapping[str, str]) -> str:
+    """`text` with each `{name}` of a known name become its value."""
+    if "{" not in text:
+        return text
+    return _PLACE.sub(lambda match: values.get(match[1], match[0]), text)

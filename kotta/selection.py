@@ -1,0 +1,79 @@
+"""Which jobs a person means by a few words; what a word means is the service's to say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kotta.api import Api
+from kotta.errors import AmbiguousError, NotFoundError
+from kotta.models import Job, JobPage
+
+PAGE_JOBS = 1_000
+MANY_CANDIDATES = 50
+"""The service tells of so many at most."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Jobs, each once, in the order they were asked for.
+
+    Attributes:
+        sets: those of the words that name sets rather than single jobs.
+    """
+
+    jobs: list[Job]
+    sets: tuple[str, ...] = ()
+
+
+def one(api: Api, selector: str) -> Job:
+    """The one job that `selector` means.
+
+    Raises:
+        NotFoundError: it means none.
+        AmbiguousError: it means several.
+    """
+    page = api.select(selector)
+    if page.is_set and len(page.jobs) > 1:
+        more = " or more" if page.next_cursor else ""
+        raise AmbiguousError(
+            f"`{selector}` means {len(page.jobs)} jobs{more}, and this takes one",
+            candidates=_candidates(page.jobs[:MANY_CANDIDATES]),
+            hint="give one of the ids",
+        )
+    return _single(selector, page)
+
+
+def many(api: Api, selectors: Sequence[str]) -> Selection:
+    """All that the selectors mean; see `kotta.client.Kotta.select_many`."""
+    found: dict[str, Job] = {}
+    sets = []
+    for selector in selectors:
+        page = api.select(selector, PAGE_JOBS)
+        if not page.is_set:
+            job = _single(selector, page)
+            found.setdefault(job.id, job)
+            continue
+        sets.append(selector)
+        found.update((job.id, job) for job in page.jobs if job.id not in found)
+        while page.next_cursor is not None:
+            page = api.select(selector, PAGE_JOBS, page.next_cursor)
+            found.update((job.id, job) for job in page.jobs if job.id not in found)
+    return Selection(list(found.values()), tuple(sets))
+
+
+def _single(selector: str, page: JobPage) -> Job:
+    if not page.jobs:
+        raise NotFoundError(f"no job is called `{selector}`", hint="kotta list shows your jobs")
+    if len(page.jobs) > 1:
+        count = len(page.jobs)
+        raise AmbiguousError(
+            f"`{selector}` means {count} jobs{' or more' if count >= MANY_CANDIDATES else ''}",
+            candidates=_candidates(page.jobs),
+            hint="give more of the id",
+        )
+    return page.jobs[0]
+
+
+def _candidates(jobs: Sequence[Job]) -> tuple[tuple[str, str, str], ...]:
+    return tuple((job.id, job.name, job.status.value) for job in jobs)

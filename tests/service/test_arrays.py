@@ -1,0 +1,71 @@
+"""One description that stands for many jobs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from running_service import RunningService
+
+
+def test_an_array_is_many_jobs_with_values_filled_in(service: RunningService) -> None:
+    jobs = service.submit(
+        {
+            "executable": "echo {lr} $KOTTA_PARAM_lr ${HOME:+set}",
+            "args": "$KOTTA_ARRAY_INDEX/$KOTTA_ARRAY_SIZE",
+            "jobname": "train",
+            "outputs": "STDOUT.txt",
+            "array": [{"lr": 0.1}, {"lr": 0.2}, {"lr": "0.3"}],
+        }
+    )
+    assert len({job["array"] for job in jobs}) == 1
+    assert [job["array_index"] for job in jobs] == [0, 1, 2]
+    assert [job["name"] for job in jobs] == ["train[0]", "train[1]", "train[2]"]
+    service.wait(*jobs)
+    said = [service.output(job, "STDOUT.txt") for job in jobs]
+    assert said == ["0.1 0.1 set 0/3\n", "0.2 0.2 set 1/3\n", "0.3 0.3 set 2/3\n"]
+
+
+def test_names_and_outputs_are_filled_in_as_well(service: RunningService) -> None:
+    job = service.submit(
+        {"executable": "touch {value}.txt", "jobname": "of {value}", "outputs": "{value}.txt",
+         "array": ["a", "b"]}
+    )[1]  # fmt: skip
+    assert job["name"] == "of b"
+    assert service.wait(job)[0]["outputs"][0]["name"] == "b.txt"
+
+
+def test_what_is_not_named_is_left_alone(service: RunningService) -> None:
+    job = service.submit(
+        {"executable": "echo '{print}' '{x}' \"${x}\"", "array": [{"x": 7}]}
+    )[0]  # fmt: skip
+    service.wait(job)
+    assert service.output(job, "STDOUT.txt") == "{print} 7 \n"
+
+
+def test_an_entry_that_makes_no_description_is_named(service: RunningService) -> None:
+    answer = refused(
+        service, {"executable": "true", "outputs": "{n}", "array": [{"n": "a"}, {"n": "b/c"}]}
+    )
+    assert answer["errors"][0]["pointer"].startswith("/jobs/0/array/1")
+    assert refused(service, {"executable": "true", "array": [[1]]})["errors"]
+    assert refused(service, {"executable": "true", "array": [{"a b": 1}]})["errors"]
+
+
+def test_too_many_jobs_are_refused_before_anything_is_made(service: RunningService) -> None:
+    many = {"executable": "true", "array": list(range(6000))}
+    assert "12000 jobs" in refused(service, many, many)["detail"]
+
+
+def test_an_array_is_submitted_once_by_its_key(service: RunningService) -> None:
+    description = {"executable": "true", "array": [1, 2]}
+    first = service.submit(description, key="an-array")
+    assert [job["id"] for job in service.submit(description, key="an-array")] == [
+        job["id"] for job in first
+    ]
+
+
+def refused(service: RunningService, *descriptions: dict[str, Any]) -> dict[str, Any]:
+    answer = service.http.post("/jobs", json={"jobs": descriptions})
+    assert answer.status_code == 422, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
