@@ -45,7 +45,7 @@ _kotta() {
                 ((index++)) ;;
             *' --') only_arguments=1 ;;
             *' -'* | *' =') ;;
-            ' submit' | ' status' | ' list' | ' wait' | ' logs' | ' fetch' | ' cancel' | ' queues' | ' service' | ' serve' | ' login' | ' completion') command=$command/$word ;;
+            ' submit' | ' status' | ' list' | ' wait' | ' logs' | ' fetch' | ' why' | ' rerun' | ' cancel' | ' queues' | ' service' | ' serve' | ' login' | ' completion') command=$command/$word ;;
             '/service status' | '/service stop' | '/service logs') command=$command/$word ;;
         esac
         ((index++))
@@ -55,26 +55,61 @@ _kotta() {
             ' -p' | ' --profile') _kotta_ask profiles; return ;;
             ' --server') :; return ;;
             '/submit --script') _kotta_files -f; return ;;
+            '/submit -i' | '/submit --input') _kotta_files -f; return ;;
+            '/submit -o' | '/submit --output') _kotta_ask profiles; return ;;
+            '/submit -e' | '/submit --env') :; return ;;
+            '/submit --requirements') _kotta_files -f; return ;;
+            '/submit --set') :; return ;;
+            '/submit -n' | '/submit --name') _kotta_ask profiles; return ;;
+            '/submit --queue') _kotta_ask queues; return ;;
+            '/submit -t' | '/submit --walltime') :; return ;;
+            '/submit --cpus') :; return ;;
+            '/submit --memory') :; return ;;
+            '/submit --retries') :; return ;;
+            '/submit --tag') :; return ;;
+            '/submit --array') _kotta_files -f; return ;;
+            '/submit --sweep') :; return ;;
+            '/submit --after') _kotta_ask jobs; return ;;
             '/list -s' | '/list --status') _kotta_words 'pending staging_inputs processing staging_outputs completed failed cancelled'; return ;;
             '/list --queue') _kotta_ask queues; return ;;
             '/list --name') :; return ;;
+            '/list --tag') :; return ;;
+            '/list --array') :; return ;;
+            '/list --since') :; return ;;
+            '/list --sort') :; return ;;
+            '/list -f' | '/list --fields') :; return ;;
             '/list -L' | '/list --limit') :; return ;;
             '/wait -t' | '/wait --timeout') :; return ;;
             '/logs --stream') _kotta_words 'stdout stderr'; return ;;
             '/fetch -o' | '/fetch --output') _kotta_directories; return ;;
+            '/rerun -i' | '/rerun --input') _kotta_files -f; return ;;
+            '/rerun -o' | '/rerun --output') _kotta_ask profiles; return ;;
+            '/rerun -e' | '/rerun --env') :; return ;;
+            '/rerun --requirements') _kotta_files -f; return ;;
+            '/rerun --set') :; return ;;
+            '/rerun -n' | '/rerun --name') _kotta_ask profiles; return ;;
+            '/rerun --queue') _kotta_ask queues; return ;;
+            '/rerun -t' | '/rerun --walltime') :; return ;;
+            '/rerun --cpus') :; return ;;
+            '/rerun --memory') :; return ;;
+            '/rerun --retries') :; return ;;
+            '/rerun --tag') :; return ;;
+            '/rerun --after') _kotta_ask jobs; return ;;
             '/serve --socket') _kotta_files -f; return ;;
             '/serve --data') _kotta_directories; return ;;
         esac
         if [[ $cur == -* ]]; then
             case "$command" in
                 '') _kotta_words '-p --profile --server -V --version -h --help' ;;
-                '/submit') _kotta_words '--script -w --wait --fetch -q --quiet --json -h --help' ;;
+                '/submit') _kotta_words '--script -i --input -o --output -e --env --requirements --set -n --name --queue -t --walltime --cpus --memory --retries --tag --array --sweep --after --check -w --wait --fetch -q --quiet --json -h --help' ;;
                 '/status') _kotta_words '--json -h --help' ;;
-                '/list') _kotta_words '-s --status --queue --name -L --limit -a --all -w --watch --json -h --help' ;;
+                '/list') _kotta_words '-s --status --queue --name --tag --array --since --sort -f --fields -L --limit -a --all -w --watch -q --quiet --json -h --help' ;;
                 '/wait') _kotta_words '-t --timeout -q --quiet --json -h --help' ;;
                 '/logs') _kotta_words '-f --follow --stream -h --help' ;;
                 '/fetch') _kotta_words '-o --output --force -q --quiet --json -h --help' ;;
-                '/cancel') _kotta_words '--json -h --help' ;;
+                '/why') _kotta_words '--json -h --help' ;;
+                '/rerun') _kotta_words '-i --input -o --output -e --env --requirements --set -n --name --queue -t --walltime --cpus --memory --retries --tag --after -w --wait --fetch -q --quiet --json -h --help' ;;
+                '/cancel') _kotta_words '-y --yes --json -h --help' ;;
                 '/queues') _kotta_words '--json -h --help' ;;
                 '/service') _kotta_words '-h --help' ;;
                 '/service/status') _kotta_words '--json -h --help' ;;
@@ -88,12 +123,14 @@ _kotta() {
         fi
     fi
     case "$command" in
-        '') _kotta_words 'submit status list wait logs fetch cancel queues service serve login completion' ;;
+        '') _kotta_words 'submit status list wait logs fetch why rerun cancel queues service serve login completion' ;;
         '/submit') _kotta_files -f ;;
         '/status') _kotta_ask jobs ;;
         '/wait') _kotta_ask active-jobs ;;
         '/logs') _kotta_ask jobs ;;
         '/fetch') _kotta_ask jobs ;;
+        '/why') _kotta_ask jobs ;;
+        '/rerun') _kotta_ask jobs ;;
         '/cancel') _kotta_ask active-jobs ;;
         '/service') _kotta_words 'status stop logs' ;;
         '/completion') _kotta_words 'bash zsh fish' ;;

@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -38,6 +39,9 @@ class LoadedDescription:
         documents: the descriptions as plain objects; may be changed before they are checked.
         is_list: whether it was a list, even of one.
         directory: where relative `inputs` are looked up.
+        places: line and column of each value, by JSON Pointer; None where the text is JSON, which
+            is searched when something is wrong.
+        said_elsewhere: fields that were set by something else than the text.
     """
 
     source: str
@@ -45,6 +49,8 @@ class LoadedDescription:
     documents: list[dict[str, Any]]
     is_list: bool
     directory: Path
+    places: dict[str, tuple[int, int]] | None = None
+    said_elsewhere: set[str] = field(default_factory=set)
 
     def pointer(self, index: int) -> str:
         """Where the description of that index lies in the text."""
@@ -52,17 +58,86 @@ class LoadedDescription:
 
 
 def read(path: Path) -> LoadedDescription:
-    """Reads a description file; relative `inputs` are looked up beside it.
+    """Reads a file that describes a job; relative `inputs` are looked up beside it.
+
+    JSON, YAML (`.yaml`, `.yml`), or a script, whose head may hold `#KOTTA name: value` lines.
 
     Raises:
-        DescriptionError: it cannot be read, is too large, or is not JSON.
+        DescriptionError: it cannot be read, is too large, or is not what its name says.
     """
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise DescriptionError(f"cannot read {path}: {error.strerror}") from error
-    return load(content, str(path), directory=path.parent)
+    ending = path.suffix.lower()
+    if ending in (".yaml", ".yml"):
+        return load_yaml(content, str(path), directory=path.parent)
+    if ending == ".json" or content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[", b""):
+        return load(content, str(path), directory=path.parent)
+    return load_script(content, path.name, str(path), directory=path.parent)
+
+
+def sniff(content: bytes, source: str) -> LoadedDescription:
+    """Understands a text without a name: JSON, a script that says so by `#!` or `#KOTTA`, or YAML.
+
+    Raises:
+        DescriptionError: it is none of them.
+    """
+    start = content.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if start[:1] in (b"{", b"[", b""):
+        return load(content, source)
+    if start.startswith((b"#!", b"#KOTTA", b"# KOTTA")):
+        return load_script(content, "script.sh", source)
+    return load_yaml(content, source)
+
+
+def load_yaml(
+    content: bytes | str, source: str = "the description", *, directory: Path | None = None
+) -> LoadedDescription:
+    """The same as `load`, of YAML."""
+    from kotta.yaml_text import YamlError, parse
+
+    text = _text(content, source)
+    try:
+        found = parse(text)
+    except YamlError as error:
+        _refuse(f"{source} is not YAML", [error.problem], source, text)
+    is_list = isinstance(found.value, list)
+    documents = found.value if isinstance(found.value, list) else [found.value]
+    loaded = LoadedDescription(source, text, documents, is_list, directory or Path(), found.places)
+    if problems := _shape_problems(loaded) + found.problems:
+        _refuse(_heading(source, problems), _placed(loaded, problems), source, text)
+    return loaded
+
+
+def load_script(
+    content: bytes | str,
+    name: str,
+    source: str = "the script",
+    *,
+    directory: Path | None = None,
+) -> LoadedDescription:
+    """A job whose script is this text, with what its `#KOTTA` lines say.
+
+    Args:
+        name: of the script's file.
+
+    Raises:
+        DescriptionError: it is no text, or a `#KOTTA` line cannot be understood.
+    """
+    from kotta.script_head import interpreter, read_head
+
+    text = _text(content, source, what="a script")
+    head = read_head(text)
+    document: dict[str, Any] = {"script": text, "script_name": name}
+    if command := interpreter(text, name):
+        document["executable"] = f"{command} {shlex.quote(name)}"
+    document.update(head.fields)
+    loaded = LoadedDescription(source, text, [document], False, directory or Path(), head.places)
+    if head.problems:
+        _refuse(_heading(source, head.problems), head.problems, source, text)
+    return loaded
 
 
 def load(
@@ -196,10 +271,10 @@ def _shape_problems(loaded: LoadedDescription) -> list[FieldProblem]:
     ]
 
 
-def _text(content: bytes | str, source: str) -> str:
+def _text(content: bytes | str, source: str, what: str = "a description") -> str:
     if len(content) > MAX_BYTES:
         raise DescriptionError(
-            f"{source} is larger than {MAX_BYTES >> 20} MiB, which no description needs",
+            f"{source} is larger than {MAX_BYTES >> 20} MiB, which is too much for {what}",
             hint="name large files in `inputs`; they are uploaded by themselves",
             source=source,
         )
@@ -236,6 +311,10 @@ def _placed(loaded: LoadedDescription, problems: Iterable[FieldProblem]) -> list
     problems = list(problems)
     if not loaded.text:
         return problems
+    if loaded.places is not None:
+        return [_placed_by(loaded.places, problem, loaded) for problem in problems]
+    elsewhere = [problem for problem in problems if _is_elsewhere(problem, loaded)]
+    problems = [problem for problem in problems if problem not in elsewhere]
     places = Places(loaded.text, {problem.pointer for problem in problems})
     # for what should not be there, its name is the place
     offsets = [
@@ -251,4 +330,21 @@ def _placed(loaded: LoadedDescription, problems: Iterable[FieldProblem]) -> list
         line_start = loaded.text.rfind("\n", before, offset) + 1 or line_start
         placed.append(replace(problem, line=line, column=offset - line_start + 1))
         before = offset
-    return placed
+    return placed + elsewhere
+
+
+def _is_elsewhere(problem: FieldProblem, loaded: LoadedDescription) -> bool:
+    parts = problem.pointer.split("/")[2 if loaded.is_list else 1 :]
+    return bool(parts) and parts[0] in loaded.said_elsewhere
+
+
+def _placed_by(
+    places: Mapping[str, tuple[int, int]], problem: FieldProblem, loaded: LoadedDescription
+) -> FieldProblem:
+    if problem.line is not None or _is_elsewhere(problem, loaded):
+        return problem
+    pointer = problem.pointer
+    while pointer not in places and pointer:
+        pointer = pointer.rpartition("/")[0]
+    line, column = places.get(pointer, (None, None))
+    return replace(problem, line=line, column=column)

@@ -20,10 +20,12 @@ class Selection:
 
     Attributes:
         sets: those of the words that name sets rather than single jobs.
+        is_one: one word was given, and it names a single job.
     """
 
     jobs: list[Job]
     sets: tuple[str, ...] = ()
+    is_one: bool = False
 
 
 def one(api: Api, selector: str) -> Job:
@@ -59,7 +61,8 @@ def many(api: Api, selectors: Sequence[str]) -> Selection:
         while page.next_cursor is not None:
             page = api.select(selector, PAGE_JOBS, page.next_cursor)
             found.update((job.id, job) for job in page.jobs if job.id not in found)
-    return Selection(list(found.values()), tuple(sets))
+    is_one = len(selectors) == 1 and not sets
+    return Selection(list(found.values()), tuple(sets), is_one)
 
 
 def _single(selector: str, page: JobPage) -> Job:

@@ -29,6 +29,7 @@ class App:
     Attributes:
         connect: makes a client for (profile, server, notify).
         as_json: whether `--json` was given: results are JSON, and so are errors.
+        json_fields: which fields of the objects are wanted; empty: all.
         quiet: whether progress and notes are held back.
     """
 
@@ -39,6 +40,7 @@ class App:
     profile: str | None = None
     server: str | None = None
     as_json: bool = False
+    json_fields: tuple[str, ...] = ()
     quiet: bool = False
     _client: Kotta | None = None
     _drawing: Console | None = None
@@ -98,6 +100,16 @@ class App:
             self._held_notes = None
             for text in held:
                 self.note(text)
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether there is a person who can be asked."""
+        return self.err.is_tty and self.stdin.isatty() and not self.as_json
+
+    def ask(self, question: str) -> bool:
+        """Whether a person says yes."""
+        self.err.write(question)
+        return self.stdin.readline().strip().lower() in ("y", "yes")
 
     def remember(self, jobs: Iterable[Job] = (), queues: Iterable[Queue] | None = None) -> None:
         """Let the shell complete what was just seen."""

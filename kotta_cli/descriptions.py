@@ -1,11 +1,11 @@
-"""Reads what `kotta submit` is given: a file, stdin, a script, or a description and its script."""
+"""Reads what `kotta submit` is given: a file, stdin, a script, a command line, and its options."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kotta.errors import DescriptionError
+from kotta_cli.overrides import Overrides, text_of
 from kotta_cli.parameters import UsageProblem
 
 if TYPE_CHECKING:
@@ -13,48 +13,60 @@ if TYPE_CHECKING:
     from kotta_cli.context import App
 
 
-def read_descriptions(app: App, file: str | None, script: Path | None) -> LoadedDescription:
+def read_descriptions(
+    app: App, file: str | None, script: Path | None, overrides: Overrides
+) -> LoadedDescription:
     """What is to be submitted, not yet checked.
 
+    What a script says in its head goes over the description's file, and options over both.
+
     Args:
-        file: name of the description's file, `-` for stdin, None where the script is all.
+        file: name of a description's or a script's file, `-` for stdin, None for none.
         script: becomes `script` of every description, and its name their `script_name` where they
             have none.
 
     Raises:
-        DescriptionError: something cannot be read or is not JSON.
-        UsageProblem: there is neither a file nor a script.
+        DescriptionError: something cannot be read or understood.
+        UsageProblem: there is nothing to run, or an option cannot be understood.
     """
     from kotta import description
 
     if file == "-":
         if app.stdin.isatty():
             app.note("Reading a description from the terminal; Ctrl-D ends it.")
-        loaded = description.load(app.stdin.buffer.read(), "standard input")
+        loaded = description.sniff(app.stdin.buffer.read(), "standard input")
     elif file is not None:
         loaded = description.read(Path(file))
     elif script is not None:
-        loaded = description.LoadedDescription(str(script), "", [{}], False, Path())
+        loaded = description.load_script(
+            text_of(script), script.name, str(script), directory=Path()
+        )
+    elif overrides.command or overrides.sets:
+        loaded = description.LoadedDescription("the command line", "", [{}], False, Path())
     else:
         raise UsageProblem(
             "there is nothing to submit",
-            hint="name a description's file, - for stdin, or a script with --script",
+            hint="name a file, - for stdin, a script with --script, or a command after --",
         )
-    if script is not None:
-        text = _script_text(script)
-        for document in loaded.documents:
-            document["script"] = text
-            document["script_name"] = document.get("script_name") or script.name
+    if script is not None and file is not None:
+        _join(loaded, script)
+    for document in loaded.documents:
+        loaded.said_elsewhere |= overrides.apply(document)
     return loaded
 
 
-def _script_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise DescriptionError(f"cannot read {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise DescriptionError(
-            f"{path} is not UTF-8 text: byte {error.start} is 0x{error.object[error.start]:02x}",
-            hint="name it in `inputs`, and run it by `executable`",
-        ) from error
+def _join(loaded: LoadedDescription, script: Path) -> None:
+    from kotta.description import load_script
+
+    said = load_script(text_of(script), script.name, str(script)).documents[0]
+    for document in loaded.documents:
+        own = {**document, "script": said["script"]}
+        own["script_name"] = document.get("script_name") or said["script_name"]
+        more = {name: value for name, value in said.items() if name not in own}
+        head = {
+            name: value
+            for name, value in said.items()
+            if name not in ("script", "script_name", "executable")
+        }
+        document.update({**own, **more, **head})
+    loaded.said_elsewhere |= set(said)

@@ -41,7 +41,7 @@ def exit_code_of(job: Job) -> int:
     walltime, 125 where Kotta lost it or its files, 143 (128 + SIGTERM) where it was cancelled.
     """
     match job.reason and job.reason.value:
-        case "user":
+        case "user" | "dependency":
             return 128 + _SIGTERM
         case "walltime":
             return ExitCode.TIMED_OUT

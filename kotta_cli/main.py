@@ -28,7 +28,11 @@ def main(arguments: list[str], app: App | None = None) -> int:
     """
     app = app or App.of_this_process()
     # Asked of the words, because a command line that cannot be parsed must be refused in JSON too.
-    app.as_json = "--json" in arguments
+    if any(word.startswith("--json") for word in arguments):
+        from kotta_cli import json_fields
+
+        arguments, app.json_fields = json_fields.split(arguments)
+        app.as_json = "--json" in arguments
     if app.out.is_smart or app.err.is_smart:
         signal.signal(signal.SIGTERM, _raise_terminated)
     try:

@@ -7,18 +7,24 @@ from typing import Annotated
 
 import typer
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and errors as JSON too.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print JSON, or FIELDS of it, and errors as JSON.")
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+IdsOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print ids only.")]
 JobArgument = Annotated[
     str,
-    typer.Argument(metavar="JOB", help="Id, start of an id, name, or @last.", show_default=False),
+    typer.Argument(metavar="JOB", help="Id or its start, name, @last, @2.", show_default=False),
 ]
 JobArguments = Annotated[
     list[str],
     typer.Argument(
-        metavar="JOB...", help="Id, start of an id, name, or @last.", show_default=False
+        metavar="JOB...",
+        help="Id or its start, name or glob, @last, @failed, tag=x.",
+        show_default=False,
     ),
 ]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")]
 
 
 class UsageProblem(typer.TyperException):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,7 +36,13 @@ def _uploaded(app: App, descriptions: Sequence[JobDescription]) -> list[JobDescr
     """The descriptions with URLs in place of local inputs."""
     from kotta.description import is_local
 
-    paths = {item: Path(item) for each in descriptions for item in each.inputs if is_local(item)}
+    paths = {
+        item: Path(item)
+        for each in descriptions
+        for item in each.inputs
+        # a path that is different for each job of an array is the library's business
+        if is_local(item) and os.path.isfile(item)
+    }
     if not paths or not app.shows_progress:
         # The library uploads what is left.
         return list(descriptions)

@@ -16,6 +16,7 @@ from kotta_cli.parameters import UsageProblem, nearest
 if TYPE_CHECKING:
     from kotta_cli.context import App
 
+_AFTER_DASHES = "kotta.after_dashes"
 _CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
@@ -24,6 +25,24 @@ class Command(TyperCommand):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         formatter.write(command_page(self, ctx))
+
+
+class CommandLine(Command):
+    """A command that takes another command line after `--`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        words: list[str] = []
+        if "--" in args:
+            place = args.index("--")
+            words, args = args[place + 1 :], args[:place]
+        ctx.meta[_AFTER_DASHES] = words
+        return super().parse_args(ctx, args)
+
+
+def words_after_dashes(ctx: typer.Context) -> list[str]:
+    """What stood after `--`."""
+    words: list[str] = ctx.meta.get(_AFTER_DASHES, [])
+    return words
 
 
 class Group(TyperGroup):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from kotta.models import Job
     from kotta_cli.context import App
 
@@ -19,18 +21,35 @@ class Filter:
     states: tuple[str, ...] = ()
     queue: str | None = None
     name: str | None = None
+    tag: str | None = None
+    array: str | None = None
+    since: datetime | None = None
+
+    def asked(self) -> dict[str, Any]:
+        """The same for the service, as `Kotta.list` takes it."""
+        return {
+            "status": self.states,
+            "queue": self.queue,
+            "name": self.name,
+            "tag": self.tag,
+            "array": self.array,
+            "since": self.since,
+        }
 
     def shows(self, job: Job) -> bool:
         return (
             (not self.states or job.status.value in self.states)
             and self.queue in (None, job.queue)
             and (self.name is None or fnmatch.fnmatchcase(job.name, self.name))
+            and (self.tag is None or self.tag in job.tags)
+            and self.array in (None, job.array)
+            and (self.since is None or job.submitted_at >= self.since)
         )
 
 
 def watch_jobs(app: App, wanted: Filter, *, limit: int) -> int:
     """Show the newest `limit` jobs, then every change of one, until Ctrl-C or the reader leaves."""
-    page = app.client.list(status=wanted.states, queue=wanted.queue, name=wanted.name, limit=limit)
+    page = app.client.list(**wanted.asked(), limit=limit)
     app.remember(page.jobs)
     changes = (change.job for change in app.client.watch(after=page.change))
     try:

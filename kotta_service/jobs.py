@@ -274,7 +274,7 @@ def _end(transaction: Transaction, row: JobRow, *steps: Step, **values: object) 
                 [end],
                 reason="dependency",
                 error=f"job {needed.id} ({needed.name}), which it was to come after, "
-                f"has {step.status}",
+                + ("has failed" if step.status == "failed" else "was cancelled"),
                 ended_at=step.at,
             )
             if other.is_needed:

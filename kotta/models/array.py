@@ -39,7 +39,7 @@ def expand(description: JobDescription, prefix: tuple[str | int, ...] = ()) -> l
         fields = {**common}
         for field in _TEXTS:
             fields[field] = filled(str(fields[field]), values)
-        if fields["jobname"] == description.jobname:
+        if size > 1 and fields["jobname"] == description.jobname:
             # nothing in it tells it from the others
             fields["jobname"] = f"{description.display_name}[{index}]"
         for field in _LISTS:

@@ -30,14 +30,17 @@ app = command_app()
 )
 def status(ctx: typer.Context, jobs: JobArguments, as_json: JsonOption = False) -> int:
     """Show everything that is known of a job."""
+    from kotta_cli.selecting import chosen
+
     app: App = ctx.obj
     app.as_json = as_json
-    details = [app.client.status(app.client.select(selector)) for selector in jobs]
+    found = chosen(app, jobs)
+    details = [app.client.status(job) for job in found.jobs]
     app.remember(details)
     if app.as_json:
         from kotta_cli.render.as_json import print_json
 
-        print_json(app, details[0] if len(jobs) == 1 else details)
+        print_json(app, details[0] if found.is_one else details)
     else:
         _render(app, details)
     return 0

@@ -9,11 +9,29 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kotta_cli.command_page import examples
+from kotta_cli.description_options import (
+    AfterOption,
+    ArrayOption,
+    CpusOption,
+    EnvOption,
+    InputOption,
+    MemoryOption,
+    NameOption,
+    OutputOption,
+    QueueOption,
+    RequirementsOption,
+    RetriesOption,
+    SetOption,
+    SweepOption,
+    TagOption,
+    WalltimeOption,
+)
 from kotta_cli.exit_codes import ExitCode, worst_exit_code
 from kotta_cli.parameters import JsonOption, QuietOption
-from kotta_cli.tree import Command, command_app
+from kotta_cli.tree import CommandLine, command_app, words_after_dashes
 
 if TYPE_CHECKING:
+    from kotta.description import LoadedDescription
     from kotta.models import Job
     from kotta_cli.context import App
 
@@ -22,13 +40,14 @@ app = command_app()
 
 @app.command(
     "submit",
-    cls=Command,
+    cls=CommandLine,
     epilog=examples(
         {
             "kotta submit job.json": "Prints the job's id",
-            "kotta submit --script fit.sh --wait": "A script alone; exits as it does",
-            "kotta submit job.json --script fit.sh --fetch": "Also download what it made",
-            """echo '{"executable": "date", "walltime": 5}' | kotta submit - -w""": "By hand",
+            "kotta submit fit.sh --wait": "A script, with #KOTTA lines in its head",
+            "kotta submit -t 5 -i train.py -- python3 train.py": "A command line",
+            "kotta submit job.yaml --sweep lr=0.1,0.2 --fetch": "One job for each value",
+            "kotta submit job.json --check": "What would happen",
         }
     ),
 )
@@ -36,12 +55,35 @@ def submit(
     ctx: typer.Context,
     description: Annotated[
         str | None,
-        typer.Argument(metavar="FILE", help="Description, in JSON; - is stdin."),
+        typer.Argument(metavar="FILE", help="JSON, YAML or a script; - is stdin."),
     ] = None,
     script: Annotated[
         Path | None,
-        typer.Option("--script", metavar="FILE", help="File that becomes the job's script."),
+        typer.Option(
+            "--script",
+            metavar="FILE",
+            help="File that becomes the description's script.",
+            rich_help_panel="What to run",
+        ),
     ] = None,
+    inputs: InputOption = None,
+    outputs: OutputOption = None,
+    env: EnvOption = None,
+    requirements: RequirementsOption = None,
+    sets: SetOption = None,
+    name: NameOption = None,
+    queue: QueueOption = None,
+    walltime: WalltimeOption = None,
+    cpus: CpusOption = None,
+    memory: MemoryOption = None,
+    retries: RetriesOption = None,
+    tags: TagOption = None,
+    array: ArrayOption = None,
+    sweeps: SweepOption = None,
+    after: AfterOption = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Submit nothing; say what would happen.")
+    ] = False,
     wait: Annotated[
         bool, typer.Option("--wait", "-w", help="Wait for its end, and exit with its exit code.")
     ] = False,
@@ -51,25 +93,58 @@ def submit(
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> int:
-    """Submit a job, or many, from a description.
+    """Submit a job, or many.
 
-    Prints the job's id, one line a job. Of a description that is a list, all jobs are submitted or
-    none. Ctrl-C while waiting leaves the job running.
+    Prints the job's id, one line a job or array. Of a description that is a list, all jobs are
+    submitted or none. A command line stands after --. Ctrl-C while waiting leaves the job running.
     """
     from kotta_cli.descriptions import read_descriptions
+    from kotta_cli.overrides import Overrides
     from kotta_cli.submitting import submit_all
 
     app: App = ctx.obj
     app.as_json, app.quiet = as_json, quiet
-    loaded = read_descriptions(app, description, script)
-    jobs = submit_all(app, loaded)
+    overrides = Overrides(
+        fields={
+            "jobname": name,
+            "queue": queue,
+            "walltime": walltime,
+            "cpus": cpus,
+            "memory": memory,
+            "retries": retries,
+        },
+        inputs=inputs or (),
+        outputs=outputs or (),
+        tags=tags or (),
+        after=after or (),
+        env=env or (),
+        sets=sets or (),
+        sweeps=sweeps or (),
+        array=array,
+        requirements=requirements,
+        command=words_after_dashes(ctx),
+    )
+    loaded = read_descriptions(app, description, script, overrides)
+    if check:
+        from kotta_cli.checking import check_all
+
+        return check_all(app, loaded)
+    return finish(app, submit_all(app, loaded), loaded, wait=wait, fetch=fetch)
+
+
+def finish(
+    app: App, jobs: Sequence[Job], loaded: LoadedDescription, *, wait: bool, fetch: bool
+) -> int:
+    """Say which jobs there are now, and see them to their end if that is wanted."""
+    is_list = loaded.is_list or len(jobs) > 1 or jobs[0].array is not None
     app.remember(jobs)
     if not app.as_json:
-        app.out.write("".join(f"{job.id}\n" for job in jobs))
+        ids = dict.fromkeys(job.array or job.id for job in jobs)
+        app.out.write("".join(f"{each}\n" for each in ids))
     if wait or fetch:
-        return _follow(app, jobs, is_list=loaded.is_list, fetch=fetch)
+        return _follow(app, jobs, is_list=is_list, fetch=fetch)
     _say_what_next(app, jobs)
-    _print_as_json(app, jobs, is_list=loaded.is_list)
+    _print_as_json(app, jobs, is_list=is_list)
     return ExitCode.OK
 
 
@@ -105,5 +180,9 @@ def _print_as_json(
 
 def _say_what_next(app: App, jobs: Sequence[Job]) -> None:
     if app.err.is_tty and app.out.is_tty and not app.quiet and not app.as_json:
-        name = jobs[0].id[:8] if len(jobs) == 1 else "..."
-        app.note(f"Follow it with `kotta wait {name}`, read it with `kotta logs -f {name}`.")
+        names = dict.fromkeys((job.array or job.id)[:8] for job in jobs)
+        name = next(iter(names)) if len(names) == 1 else "..."
+        if jobs[0].array is not None and len(names) == 1:
+            app.note(f"{len(jobs)} jobs. Follow them with `kotta wait {name}`.")
+        else:
+            app.note(f"Follow it with `kotta wait {name}`, read it with `kotta logs -f {name}`.")

@@ -23,6 +23,7 @@ app = command_app()
     epilog=examples(
         {
             "kotta wait @last && echo well done": "Goes on only if the job completed",
+            "kotta wait @open": "Everything that has not ended",
             "kotta wait 3f1c2d4e 9a0b1c2d --timeout 60": "Gives up after a minute: exit code 124",
         }
     ),
@@ -42,15 +43,16 @@ def wait(
     The exit code is the job's own; with several jobs the largest of theirs. A signal gives 128 and
     its number, the walltime 124, a lost job 125, a cancelled one 143.
     """
+    from kotta_cli.selecting import chosen
     from kotta_cli.waiting import wait_for
 
     app: App = ctx.obj
     app.as_json = as_json
     app.quiet = quiet
-    chosen = [app.client.select(selector) for selector in jobs]
-    ended = wait_for(app, chosen, timeout=timeout)
+    found = chosen(app, jobs)
+    ended = wait_for(app, found.jobs, timeout=timeout) if found.jobs else []
     if app.as_json:
         from kotta_cli.render.as_json import print_json
 
-        print_json(app, ended[0] if len(jobs) == 1 else ended)
+        print_json(app, ended[0] if found.is_one else ended)
     return worst_exit_code(ended)

@@ -20,12 +20,21 @@ Shape = dict[str, Any] | list[Any]
 
 def print_json(app: App, value: BaseModel | Sequence[BaseModel] | Shape) -> None:
     """One document, indented, to stdout."""
-    app.print(_text(app.out, plain_values(value), indent=2))
+    app.print(_text(app.out, _wanted(app, value), indent=2))
 
 
 def print_json_line(app: App, value: BaseModel | Shape) -> None:
     """One document on one line, to stdout, at once."""
-    app.print(_text(app.out, plain_values(value)))
+    app.print(_text(app.out, _wanted(app, value)))
+
+
+def _wanted(app: App, value: BaseModel | Sequence[BaseModel] | Shape) -> Any:
+    plain = plain_values(value)
+    if not app.json_fields:
+        return plain
+    from kotta_cli.json_fields import chosen
+
+    return chosen(plain, app.json_fields)
 
 
 def note_json(app: App, value: Shape) -> None:

@@ -6,12 +6,13 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from kotta.models import JobState
+from kotta_cli.job_fields import DEFAULT, value_of
 from kotta_cli.render.plain_text import one_line
 from kotta_cli.render.states import COLORS, paint, status_word
-from kotta_cli.render.times import ago, rfc3339
+from kotta_cli.render.times import ago, duration, rfc3339, size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from rich.text import Text
 
@@ -20,37 +21,78 @@ if TYPE_CHECKING:
 _SHORT = 8
 _ROOM_FOR_TYPE = 80
 _ROOM_FOR_QUEUE = 70
+_HEADS = {
+    "jobtype": "TYPE",
+    "submitted_at": "SUBMITTED",
+    "started_at": "STARTED",
+    "ended_at": "ENDED",
+    "exit_code": "EXIT",
+    "memory_mib": "MEMORY",
+    "walltime_seconds": "WALLTIME",
+    "array_index": "INDEX",
+}
 
 
-def tab_separated(job: Job, *, color: bool = False) -> str:
-    """A job's id, name, status, queue, type and time of submission."""
-    status = paint(job.status.value, COLORS[job.status], color)
-    fields = (job.id, job.name, status, job.queue, job.jobtype, rfc3339(job.submitted_at))
-    return "\t".join(field if field is status else one_line(field) for field in fields)
+def tab_separated(job: Job, fields: Sequence[str] = DEFAULT, *, color: bool = False) -> str:
+    """A job's fields as plain text; what is not known is empty."""
+    now = datetime.now(timezone.utc)
+    return "\t".join(_plain(job, name, now, color) for name in fields)
 
 
-def job_lines(jobs: Sequence[Job], columns: int) -> list[Text]:
-    """A header and a line for each job, for a terminal of this many columns."""
-    from rich.text import Text
+def job_lines(jobs: Sequence[Job], columns: int, fields: Sequence[str] = ()) -> list[Text]:
+    """A header and a line for each job, for a terminal of this many columns.
 
+    Args:
+        fields: which; by default those that there is room for.
+    """
     from kotta_cli.render.columns import columns_of
 
     now = datetime.now(timezone.utc)
     length = short_length([job.id for job in jobs])
-    cells: dict[str, Callable[[Job], Text]] = {
-        "ID": lambda job: Text(job.id[:length], style="cyan"),
-        "NAME…": lambda job: Text(one_line(job.name)),
-        "STATUS": lambda job: Text(status_word(job.status), style=COLORS[job.status]),
-        "QUEUE": lambda job: Text(one_line(job.queue)),
-        "TYPE": lambda job: Text(one_line(job.jobtype)),
-        "SUBMITTED": lambda job: Text(ago(job.submitted_at, now), style="dim"),
-    }
-    if columns < _ROOM_FOR_TYPE:
-        del cells["TYPE"]
-    if columns < _ROOM_FOR_QUEUE:
-        del cells["QUEUE"]
-    rows = [[cell(job) for cell in cells.values()] for job in jobs]
-    return columns_of(list(cells), rows, width=columns)
+    shown = list(fields or DEFAULT)
+    if not fields and columns < _ROOM_FOR_TYPE:
+        shown.remove("jobtype")
+    if not fields and columns < _ROOM_FOR_QUEUE:
+        shown.remove("queue")
+    # the first text that may be long is the column that gives way
+    flexible = next((name for name in ("name", "error", "tags") if name in shown), "")
+    heads = [_HEADS.get(name, name.upper()) + ("…" if name == flexible else "") for name in shown]
+    rows = [[_cell(job, name, now, length) for name in shown] for job in jobs]
+    return columns_of(heads, rows, width=columns)
+
+
+def _cell(job: Job, name: str, now: datetime, id_length: int) -> Text:
+    from rich.text import Text
+
+    value = value_of(job, name, now)
+    if value is None or value == []:
+        return Text("-", style="dim")
+    if name == "id":
+        return Text(job.id[:id_length], style="cyan")
+    if name == "array":
+        return Text(str(value)[:_SHORT], style="cyan")
+    if name == "status":
+        return Text(status_word(job.status), style=COLORS[job.status])
+    if name.endswith("_at"):
+        return Text(ago(value, now), style="dim")
+    if name in ("elapsed", "walltime_seconds"):
+        return Text(duration(value))
+    if name == "memory_mib":
+        return Text(size(value << 20))
+    return Text(one_line(", ".join(value) if isinstance(value, list) else str(value)))
+
+
+def _plain(job: Job, name: str, now: datetime, color: bool) -> str:
+    value = value_of(job, name, now)
+    if value is None:
+        return ""
+    if name == "status":
+        return paint(job.status.value, COLORS[job.status], color)
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    if name == "elapsed":
+        return f"{value:.3f}"
+    return one_line(",".join(value) if isinstance(value, list) else str(value))
 
 
 def counts(jobs: Iterable[Job]) -> Text:

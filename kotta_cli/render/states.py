@@ -40,6 +40,7 @@ _REASONS = {
     "walltime": "it ran longer than its walltime",
     "lost": "what ran it is gone without a word",
     "staging": "a file could not be brought or kept",
+    "dependency": "a job that it was to come after did not complete",
     "user": "it was cancelled",
 }
 

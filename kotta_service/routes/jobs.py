@@ -116,7 +116,8 @@ def list_jobs(
             name=name,
             tag=tag,
             array=array,
-            since=None if since is None else since.timestamp(),
+            # what is told of a moment is rounded to microseconds, perhaps up
+            since=None if since is None else since.timestamp() - 1e-6,
             before=_number(cursor),
             limit=limit + 1,
         )

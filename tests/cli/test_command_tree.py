@@ -60,4 +60,11 @@ def test_examples_use_options_that_exist() -> None:
     for line in shown:
         for name, options in re.findall(r"kotta ((?:service )?[a-z]+)((?: [^|&]*)?)", line):
             known = {opt for param in commands[name].params for opt in param.opts}
-            assert set(re.findall(r"(?<= )--?[a-z]+", options)) <= known, line
+            assert (
+                set(
+                    re.findall(
+                        r"(?<= )(?:--[a-z]+|-[a-zA-Z](?![a-z]))", options.partition(" -- ")[0]
+                    )
+                )
+                <= known
+            ), line

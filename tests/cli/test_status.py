@@ -33,8 +33,9 @@ def test_json_of_one_job_is_one_object(user: User, failed: str) -> None:
 
 
 def test_json_of_several_jobs_is_a_list(user: User, failed: str) -> None:
-    details = user.quick("status", failed, failed, "--json").json
-    assert [detail["id"] for detail in details] == [failed, failed]
+    other = user.done(executable="true")
+    details = user.quick("status", failed, other, failed, "--json").json
+    assert [detail["id"] for detail in details] == [failed, other]
 
 
 def test_in_a_pipe_every_fact_is_a_plain_complete_line(user: User, failed: str) -> None:

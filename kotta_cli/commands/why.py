@@ -1,0 +1,74 @@
+"""`kotta why`: the reasons behind a job's state, and what to do about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from kotta_cli.command_page import examples
+from kotta_cli.parameters import JobArguments, JsonOption
+from kotta_cli.tree import Command, command_app
+
+if TYPE_CHECKING:
+    from kotta.models import JobDetail
+    from kotta_cli.context import App
+    from kotta_cli.explaining import Explanation
+
+app = command_app()
+
+
+@app.command(
+    "why",
+    cls=Command,
+    epilog=examples(
+        {
+            "kotta why @last": "Why it waits, or why it failed",
+            "kotta why @failed": "Of every job that failed",
+        }
+    ),
+)
+def why(ctx: typer.Context, jobs: JobArguments, as_json: JsonOption = False) -> int:
+    """Say why a job waits, or why it failed, and what to type next."""
+    from kotta_cli.explaining import explain
+    from kotta_cli.selecting import chosen
+
+    app: App = ctx.obj
+    app.as_json = as_json
+    found = chosen(app, jobs)
+    details = [app.client.status(job) for job in found.jobs]
+    explained = [(job, explain(app.client, job)) for job in details]
+    app.remember(details)
+    if app.as_json:
+        from kotta_cli.render.as_json import print_json
+
+        shapes = [
+            {"id": job.id, "status": job.status.value, "reason": job.reason and job.reason.value}
+            | explanation.shape()
+            for job, explanation in explained
+        ]
+        print_json(app, shapes[0] if found.is_one else shapes)
+        return 0
+    for number, (job, explanation) in enumerate(explained):
+        if number:
+            app.print()
+        _show(app, job, explanation)
+    return 0
+
+
+def _show(app: App, job: JobDetail, found: Explanation) -> None:
+    from kotta_cli.render.plain_text import one_line
+    from kotta_cli.render.states import COLORS, SIGNS, paint
+
+    color = app.out.color
+    sign = f"{SIGNS[job.status]} {job.status.value}"
+    name = paint(one_line(job.name), "bold", color)
+    app.print(f"{name} {job.id[:8]}  {paint(sign, COLORS[job.status], color)}")
+    for sentence in found.sentences:
+        app.print(f"  {one_line(sentence)}")
+    if found.stderr:
+        app.print("  Its last words:")
+        for line in found.stderr:
+            app.print("    " + paint(one_line(line), "dim", color))
+    for number, command in enumerate(found.commands):
+        app.print(("  Next:  " if not number else "         ") + paint(command, "cyan", color))

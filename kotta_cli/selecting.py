@@ -1,0 +1,55 @@
+"""Which jobs a command is about, and whether a person is sure of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from kotta_cli.parameters import UsageProblem
+from kotta_cli.render.plain_text import one_line
+
+if TYPE_CHECKING:
+    from kotta.selection import Selection
+    from kotta_cli.context import App
+
+MAX_SHOWN = 5
+
+
+def chosen(app: App, selectors: Sequence[str]) -> Selection:
+    """Every job that the words mean, each once; a set may be empty, which is said."""
+    from kotta import selection
+
+    found = selection.many(app.client.api, list(selectors))
+    if not found.jobs:
+        app.note(f"No job fits {_quoted(selectors)}.")
+    return found
+
+
+def chosen_surely(app: App, selectors: Sequence[str], verb: str, *, yes: bool) -> Selection | None:
+    """The same to end them: for sets, a person is asked first; None: they said no.
+
+    Args:
+        verb: what is to be done, such as `cancel`.
+
+    Raises:
+        UsageProblem: nobody can be asked, and `--yes` was not given.
+    """
+    found = chosen(app, selectors)
+    concerned = [job for job in found.jobs if not job.status.is_terminal]
+    if yes or not found.sets or len(concerned) < 2:
+        return found
+    count = len(concerned)
+    if not app.can_ask:
+        raise UsageProblem(
+            f"{_quoted(found.sets)} means {count} open jobs, and nobody can be asked here",
+            hint=f"--yes to {verb} them all",
+        )
+    for job in concerned[:MAX_SHOWN]:
+        app.note(f"  {job.id[:8]}  {one_line(job.name)}  {job.status.value}")
+    if count > MAX_SHOWN:
+        app.note(f"  and {count - MAX_SHOWN} more")
+    return found if app.ask(f"{verb.capitalize()} these {count} jobs? [y/N] ") else None
+
+
+def _quoted(selectors: Sequence[str]) -> str:
+    return ", ".join(f"`{one_line(selector)}`" for selector in selectors)
