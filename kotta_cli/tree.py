@@ -30,6 +30,8 @@ class Command(TyperCommand):
 class CommandLine(Command):
     """A command that takes another command line after `--`."""
 
+    takes_command_line = True
+
     def parse_args(self, ctx: Any, args: list[str]) -> Any:
         words: list[str] = []
         if "--" in args:
