@@ -12,6 +12,8 @@ from kotta.models import Job, JobPage
 PAGE_JOBS = 1_000
 MANY_CANDIDATES = 50
 """The service tells of so many at most."""
+ARRAY = "array"
+"""What stands for the state of a candidate that is an array."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ def one(api: Api, selector: str) -> Job:
         more = " or more" if page.next_cursor else ""
         raise AmbiguousError(
             f"`{selector}` means {len(page.jobs)} jobs{more}, and this takes one",
-            candidates=_candidates(page.jobs[:MANY_CANDIDATES]),
+            candidates=tuple(_candidate(job) for job in page.jobs[:MANY_CANDIDATES]),
             hint="give one of the ids",
         )
     return _single(selector, page)
@@ -67,16 +69,36 @@ def many(api: Api, selectors: Sequence[str]) -> Selection:
 
 def _single(selector: str, page: JobPage) -> Job:
     if not page.jobs:
-        raise NotFoundError(f"no job is called `{selector}`", hint="kotta list shows your jobs")
+        raise NotFoundError(
+            f"no job is called `{selector}`",
+            hint="`kotta list` shows your jobs; a name is written as it is there, or as a glob",
+        )
     if len(page.jobs) > 1:
         count = len(page.jobs)
+        candidates = tuple(
+            _array(job) if _is_array(selector, job) else _candidate(job) for job in page.jobs
+        )
+        things = "jobs" if all(status != ARRAY for *_, status in candidates) else "things"
         raise AmbiguousError(
-            f"`{selector}` means {count} jobs{' or more' if count >= MANY_CANDIDATES else ''}",
-            candidates=_candidates(page.jobs),
-            hint="give more of the id",
+            f"`{selector}` means {count} {things}{' or more' if count >= MANY_CANDIDATES else ''}",
+            candidates=candidates,
+            hint="give one of the ids, or enough of it",
         )
     return page.jobs[0]
 
 
-def _candidates(jobs: Sequence[Job]) -> tuple[tuple[str, str, str], ...]:
-    return tuple((job.id, job.name, job.status.value) for job in jobs)
+def _candidate(job: Job) -> tuple[str, str, str]:
+    return job.id, job.name, job.status.value
+
+
+def _array(job: Job) -> tuple[str, str, str]:
+    return job.array or "", job.name.removesuffix("[0]"), ARRAY
+
+
+def _is_array(selector: str, job: Job) -> bool:
+    """Whether the service meant by its first job the array that a selector names."""
+    if job.array is None or job.array_index != 0 or job.name == selector:
+        return False
+    start = selector.lower()
+    is_its_id = job.array.startswith(start) and not job.id.startswith(start)
+    return is_its_id or job.name == f"{selector}[0]"

@@ -3,7 +3,8 @@
 ::
 
     3f1c2d…      the start of an id; of an array's, all its jobs
-    fit          a name; fit-* every job whose name fits
+    fit          a name; an array's, all its jobs
+    fit-*        every job whose name fits; only * and ? stand for others
     @last @2     the newest job, the one before it
     @failed      every job in that state; also @active (given to a runner), @open (not ended)
     tag=x        every job with that tag
@@ -23,6 +24,8 @@ from kotta_service.store import jobs as store
 from kotta_service.store.jobs import JobRow
 
 MAX_CANDIDATES = 50
+CERTAIN_ID_LENGTH = 8
+"""Lists show so much of an id at least."""
 _ID_PART = re.compile(r"^[0-9a-f-]{1,36}$")
 _PLACE = re.compile(r"^@([1-9][0-9]{0,8})$")
 _ENDED = ("completed", "failed", "cancelled")
@@ -52,7 +55,8 @@ def select(
 ) -> Selection:
     """What `selector` means to its owner.
 
-    Ids win over names: nobody can hide a job by naming another one after its id.
+    From eight characters on, the start of an id wins over a name: nobody can hide a job by naming
+    another one after its id. Shorter ones are names first, since a job may well be called `bad`.
 
     Args:
         before: of a set, only jobs of a lower number.
@@ -66,31 +70,52 @@ def select(
         found = store.page(connection, owner, before=before, limit=limit, **wanted)  # type: ignore[arg-type]
         return Selection(found, is_set=True)
 
-    if selector.startswith("@"):
-        return _special(connection, owner, selector, page)
+    if selector.startswith("@") and (special := _special(connection, owner, selector, page)):
+        return special
     if selector.startswith("tag="):
         return page(tag=selector.removeprefix("tag="))
-    lowered = selector.lower()
-    if _ID_PART.match(lowered):
-        if found := store.beginning_with(connection, owner, lowered, MAX_CANDIDATES):
-            return Selection(found, is_set=False)
-        arrays = store.arrays_beginning_with(connection, owner, lowered)
-        if len(arrays) == 1:
-            return page(array=arrays[0])
-    if found := store.called(connection, owner, selector, MAX_CANDIDATES):
-        return Selection(found, is_set=False)
     if any(sign in selector for sign in "*?"):
         return page(name=selector)
-    # what an array was called: its jobs are called after it
-    first = store.called(connection, owner, f"{selector}[0]", 2)
-    if len(first) == 1 and first[0].array is not None:
-        return page(array=first[0].array)
-    return Selection(first, is_set=False)
+    looks = [_by_id, _by_name] if len(selector) >= CERTAIN_ID_LENGTH else [_by_name, _by_id]
+    for look in looks:
+        jobs, arrays = look(connection, owner, selector)
+        if len(arrays) == 1 and not jobs:
+            return page(array=arrays[0].array)
+        if jobs or arrays:
+            return Selection([*jobs, *arrays], is_set=False)
+    if selector.startswith("@"):
+        raise RequestError(
+            f"`{selector}` means nothing",
+            hint="@last, @2, " + ", ".join(f"@{name}" for name in sorted(_STATES)),
+        )
+    return Selection([], is_set=False)
+
+
+def _by_id(connection: Connection, owner: str, selector: str) -> tuple[list[JobRow], list[JobRow]]:
+    """Jobs whose id begins so, and a job of each array whose id does."""
+    prefix = selector.lower()
+    if not _ID_PART.match(prefix):
+        return [], []
+    return (
+        store.beginning_with(connection, owner, prefix, MAX_CANDIDATES),
+        store.arrays_beginning_with(connection, owner, prefix, MAX_CANDIDATES),
+    )
+
+
+def _by_name(
+    connection: Connection, owner: str, selector: str
+) -> tuple[list[JobRow], list[JobRow]]:
+    """Jobs called so, and the first job of each array called so."""
+    firsts = store.called(connection, owner, f"{selector}[0]", MAX_CANDIDATES)
+    return (
+        store.called(connection, owner, selector, MAX_CANDIDATES),
+        [row for row in firsts if row.array is not None],
+    )
 
 
 def _special(
     connection: Connection, owner: str, selector: str, page: Callable[..., Selection]
-) -> Selection:
+) -> Selection | None:
     word = selector[1:]
     if place := _PLACE.match(selector):
         return Selection(store.nth_newest(connection, owner, int(place[1])), is_set=False)
@@ -98,7 +123,4 @@ def _special(
         return Selection(store.nth_newest(connection, owner, 1), is_set=False)
     if word in _STATES:
         return page(statuses=_STATES[word])
-    raise RequestError(
-        f"`{selector}` means nothing",
-        hint="@last, @2, " + ", ".join(f"@{name}" for name in sorted(_STATES)),
-    )
+    return None

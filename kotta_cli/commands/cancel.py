@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from kotta.models import Job
     from kotta_cli.context import App
 
+MAX_SENTENCES = 10
+"""More jobs than that are counted rather than named."""
+
 app = command_app()
 
 
@@ -65,6 +68,8 @@ def cancel(
     ]
     asked = app.client.cancel_many(meant)
     app.remember(asked)
+    if chosen.jobs and not meant and not too_late:
+        app.note("All of them have ended already.")
     for job in too_late:
         app.note(f"{one_line(job.name)} ({job.id[:8]}) has {job.status.value} already")
     _render(app, asked, one=chosen.is_one)
@@ -77,14 +82,25 @@ def _render(app: App, asked: list[Job], *, one: bool) -> None:
 
         print_json(app, asked[0] if one else asked)
         return
+    if not app.out.is_tty:
+        for job in asked:
+            app.print(f"{job.id}\t{job.status.value}")
+    elif len(asked) > MAX_SENTENCES:
+        from kotta_cli.render.job_table import counts_in_words
+
+        app.print(f"{len(asked)} jobs: {counts_in_words(asked, color=app.out.color)}")
+    else:
+        for job in asked:
+            app.print(_sentence(job, color=app.out.color))
+
+
+def _sentence(job: Job, *, color: bool) -> str:
     from kotta.models import JobState
     from kotta_cli.render.states import COLORS, SIGNS, paint
 
-    for job in asked:
-        if not app.out.is_tty:
-            app.print(f"{job.id}\t{job.status.value}")
-        elif job.status is JobState.CANCELLED:
-            sign = paint(SIGNS[job.status], COLORS[job.status], app.out.color)
-            app.print(f"{sign} {one_line(job.name)} ({job.id[:8]}) is cancelled")
-        else:
-            app.print(f"{one_line(job.name)} ({job.id[:8]}) is being ended")
+    who = f"{one_line(job.name)} ({job.id[:8]})"
+    if job.status is JobState.CANCELLED:
+        return f"{paint(SIGNS[job.status], COLORS[job.status], color)} {who} is cancelled"
+    if job.status.is_terminal:
+        return f"{who} has {job.status.value} meanwhile"
+    return f"{who} is being ended"

@@ -50,7 +50,7 @@ def wait(
     app.as_json = as_json
     app.quiet = quiet
     found = chosen(app, jobs)
-    ended = wait_for(app, found.jobs, timeout=timeout) if found.jobs else []
+    ended = wait_for(app, found.jobs, timeout=timeout, words=jobs) if found.jobs else []
     if app.as_json:
         from kotta_cli.render.as_json import print_json
 

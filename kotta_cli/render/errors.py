@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kotta_cli.context import App
 
 _WIDEST_EXCERPT = 76
+_MOST_CANDIDATES = 10
 
 
 def show_error(app: App, error: KottaError, exit_code: int) -> None:
@@ -32,8 +33,11 @@ def error_lines(error: KottaError, app: App) -> list[str]:
             lines += _problem_lines(problem, error, color)
     if isinstance(error, AmbiguousError):
         lines += [
-            f"  {job_id}  {one_line(name)}  {status}" for job_id, name, status in error.candidates
+            f"  {one_line(job_id)}  {one_line(name)}  {one_line(status)}"
+            for job_id, name, status in error.candidates[:_MOST_CANDIDATES]
         ]
+        if (more := len(error.candidates) - _MOST_CANDIDATES) > 0:
+            lines.append(f"  and {more} more")
     if error.hint:
         lines.append(hint_line(error.hint, color))
     if error.request_id and error.code == "service_fault":

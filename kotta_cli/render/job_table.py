@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -99,13 +100,19 @@ def counts(jobs: Iterable[Job]) -> Text:
     """How many jobs are in each state, in words, such as `2 processing · 1 failed`."""
     from rich.text import Text
 
-    states = [job.status for job in jobs]
-    parts = [
-        Text(f"{states.count(state)} {state.value}", style=COLORS[state])
-        for state in JobState
-        if state in states
-    ]
+    parts = [Text(f"{n} {state.value}", style=COLORS[state]) for state, n in _counted(jobs)]
     return Text(" · ").join(parts) if parts else Text("no jobs")
+
+
+def counts_in_words(jobs: Iterable[Job], *, color: bool) -> str:
+    """The same for a line that rich has no part in."""
+    parts = [paint(f"{n} {state.value}", COLORS[state], color) for state, n in _counted(jobs)]
+    return " · ".join(parts) or "no jobs"
+
+
+def _counted(jobs: Iterable[Job]) -> list[tuple[JobState, int]]:
+    found = Counter(job.status for job in jobs)
+    return [(state, found[state]) for state in JobState if found[state]]
 
 
 def short_length(ids: Sequence[str]) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
+from kotta.models import JobState
 from kotta_cli.render.plain_text import one_line
 from kotta_cli.render.states import COLORS, SIGNS, ending, paint
 from kotta_cli.render.times import duration
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
     from kotta.models import Job
     from kotta_cli.context import App
+
+
+MAX_ENDINGS = 10
 
 
 class LiveLine:
@@ -77,12 +81,19 @@ def following(app: App, jobs: Sequence[Job]) -> Iterator[Any]:
 
 
 def note_endings(app: App, jobs: Sequence[Job]) -> None:
-    """Say on a terminal's stderr how each job ended."""
+    """Say on a terminal's stderr how each job ended; of many, those that did not complete."""
     if not app.err.is_tty or app.quiet or app.as_json:
         return
-    for job in jobs:
+    told = list(jobs)
+    if len(jobs) > MAX_ENDINGS:
+        told = [job for job in jobs if job.status is not JobState.COMPLETED][:MAX_ENDINGS]
+    for job in told:
         sign = paint(SIGNS[job.status], COLORS[job.status], app.err.color)
         app.note(f"{sign} {one_line(job.name)} {ending(job)}")
+    if len(told) < len(jobs):
+        from kotta_cli.render.job_table import counts_in_words
+
+        app.note(f"{len(jobs)} jobs: {counts_in_words(jobs, color=app.err.color)}")
 
 
 def _clock(seconds: float) -> str:

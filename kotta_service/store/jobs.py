@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -365,15 +364,25 @@ def beginning_with(connection: Connection, owner: str, prefix: str, limit: int) 
     return sorted(connection.execute(within), key=lambda row: row.number, reverse=True)
 
 
-def arrays_beginning_with(connection: Connection, owner: str, prefix: str) -> list[str]:
-    """Ids of arrays that begin so, two at most."""
-    statement = (
+def arrays_beginning_with(
+    connection: Connection, owner: str, prefix: str, limit: int
+) -> list[JobRow]:
+    """The first job of each array whose id begins so."""
+    ids = (
         select(jobs.c.array)
         .where(jobs.c.owner == owner, jobs.c.array >= prefix, jobs.c.array < prefix + "g")
         .distinct()
-        .limit(2)
+        .limit(limit)
     )
-    return list(connection.execute(statement).scalars())
+    found = list(connection.execute(ids).scalars())
+    if not found:
+        return []
+    firsts = (
+        select(*SUMMARY)
+        .where(jobs.c.owner == owner, jobs.c.array.in_(found), jobs.c.array_index == 0)
+        .order_by(jobs.c.number.desc())
+    )
+    return list(connection.execute(firsts))
 
 
 def called(connection: Connection, owner: str, name: str, limit: int) -> list[JobRow]:
@@ -466,5 +475,5 @@ def keep_submission(transaction: Transaction, **values: Any) -> None:
 def _name_is(glob: str) -> ColumnElement[bool]:
     if not any(sign in glob for sign in "*?"):
         return jobs.c.name == glob
-    escaped = re.sub(r"([\\%_])", r"\\\1", glob).replace("*", "%").replace("?", "_")
-    return jobs.c.name.like(escaped, escape="\\")
+    # GLOB tells capitals apart, as the equal sign does, and finds by the index; LIKE does neither
+    return jobs.c.name.bool_op("GLOB")(glob.replace("[", "[[]"))
