@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from kotta.functions import KottaFn, kottajob
     from kotta.job import KottaJob
     from kotta.log import set_stream_logger
-    from kotta.models import Job, JobDescription, JobDetail, JobState, Output
+    from kotta.models import Job, JobDescription, JobDetail, JobState, Output, Usage, UsageSample
     from kotta.outputs import KOut
     from kotta.transfers import FetchReport
 
@@ -84,6 +84,8 @@ __all__ = [
     "UnavailableError",
     "UnpicklableError",
     "UntrustedPickleError",
+    "Usage",
+    "UsageSample",
     "WaitTimeoutError",
     "WalltimeExceededError",
     "__version__",
@@ -103,6 +105,8 @@ _HOMES = {
     "KottaFn": "kotta.functions",
     "KottaJob": "kotta.job",
     "Output": "kotta.models",
+    "Usage": "kotta.models",
+    "UsageSample": "kotta.models",
     "kottajob": "kotta.functions",
     "set_stream_logger": "kotta.log",
 }

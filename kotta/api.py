@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote
@@ -20,7 +21,7 @@ from urllib.parse import quote, unquote
 from kotta.answers import Answer, Model
 from kotta.config import Server
 from kotta.connection import Connection, Content
-from kotta.errors import NotFoundError, RequestError
+from kotta.errors import ConnectionFailedError, NotFoundError, RequestError
 from kotta.models import (
     CancelReply,
     ChangePage,
@@ -34,6 +35,7 @@ from kotta.models import (
     ServiceInfo,
     SubmitReply,
     UploadMissing,
+    Usage,
 )
 
 DISK_CHUNK_BYTES = 1 << 20
@@ -52,11 +54,45 @@ class LogChunk:
     Attributes:
         next_offset: where the next piece begins, bytes from the stream's start.
         ended: nothing will follow.
+        attempt: the attempt that wrote it; 0: the job was not started yet.
+        next_attempt: nothing will follow of this attempt, and this is the one after it.
     """
 
     content: bytes
     next_offset: int
     ended: bool
+    attempt: int = 0
+    next_attempt: int | None = None
+
+    @property
+    def offset(self) -> int:
+        """Where it begins, bytes from the stream's start."""
+        return self.next_offset - len(self.content)
+
+
+@dataclass(frozen=True)
+class LogStart:
+    """Where in a stream a reader begins.
+
+    Attributes:
+        offset: bytes from the stream's start.
+        tail: so many lines before its end instead.
+        since: with what came since this moment instead, to the precision of the samples that
+            `Kotta.usage` gives. With `tail` as well, the later of the two places counts.
+        attempt: 0 for the latest.
+    """
+
+    offset: int = 0
+    tail: int | None = None
+    since: datetime | None = None
+    attempt: int = 0
+
+    def params(self) -> dict[str, Any]:
+        """The same as the service takes it."""
+        given: dict[str, Any] = {"offset": self.offset, "attempt": self.attempt or None}
+        given["tail"] = self.tail
+        given["since"] = self.since and self.since.astimezone(timezone.utc).isoformat()
+        return {name: value for name, value in given.items() if value is not None}
 
 
 class Api:
@@ -148,23 +184,37 @@ class Api:
             params.update(after=after, wait=wait_seconds)
         return self._get(ChangePage, "/changes", params, wait_seconds)
 
-    def log(self, job_id: str, stream: str, offset: int, wait_seconds: float = 0) -> LogChunk:
-        """A piece of `stdout` or `stderr` from `offset` on; empty if there is none yet."""
+    def log(
+        self, job_id: str, stream: str, start: int | LogStart, wait_seconds: float = 0
+    ) -> LogChunk:
+        """A piece of `stdout` or `stderr` from `start` on; empty if there is none yet.
+
+        Raises:
+            ConnectionFailedError: a part of it is missing; ask again.
+        """
         if stream not in ("stdout", "stderr"):
             raise RequestError(f"a job has no stream `{stream}`", hint="stdout or stderr")
+        start = LogStart(start) if isinstance(start, int) else start
         answer = self._connection.send(
             "GET",
             f"{_job_path(job_id)}/logs/{stream}",
-            params={"offset": offset, "wait": wait_seconds},
+            params={**start.params(), "wait": wait_seconds},
             wait_seconds=wait_seconds,
             repeatable=True,
             max_bytes=MAX_LOG_BYTES,
         )
-        next_offset = offset + len(answer.content)
-        if answer.headers.get("kotta-next-offset") != str(next_offset):
-            raise answer.strange("it does not say where this piece of the log ends")
-        ended = answer.headers.get("kotta-log-ended") == "true"
-        return LogChunk(answer.content, next_offset, ended)
+        return _log_chunk(answer, start)
+
+    def usage(self, job_id: str, attempt: int = 0) -> Usage:
+        """What an attempt of a job has used so far; 0 for the latest."""
+        params = {"attempt": attempt} if attempt else None
+        answer = self._connection.send(
+            "GET", f"{_job_path(job_id)}/usage", params=params, repeatable=True
+        )
+        usage = answer.parsed(Usage)
+        if usage.id != job_id:
+            raise answer.strange("it tells of another job than the one asked for")
+        return usage
 
     @contextmanager
     def output(
@@ -251,6 +301,29 @@ def _job_path(job_id: str) -> str:
     if not _JOB_ID.match(job_id):
         raise NotFoundError(f"there is no job `{job_id}`", hint="kotta list shows your jobs")
     return f"/jobs/{job_id}"
+
+
+def _log_chunk(answer: Answer, start: LogStart) -> LogChunk:
+    offset = _number(answer, "kotta-offset", start.offset)
+    next_offset = _number(answer, "kotta-next-offset", -1)
+    if next_offset > offset + len(answer.content):
+        # what lies between us and the service may hide a cut: a proxy that counts anew does
+        raise ConnectionFailedError(f"{answer.where} sent only a part of a piece of the log")
+    if next_offset != offset + len(answer.content):
+        raise answer.strange("it does not say where this piece of the log ends")
+    return LogChunk(
+        answer.content,
+        next_offset,
+        ended=answer.headers.get("kotta-log-ended") == "true",
+        attempt=_number(answer, "kotta-attempt", 0),
+        next_attempt=_number(answer, "kotta-next-attempt", 0) or None,
+    )
+
+
+def _number(answer: Answer, header: str, default: int) -> int:
+    """A header's number; -1, which no service sends, if it is none."""
+    text = answer.headers.get(header, str(default))
+    return int(text) if text.isascii() and text.isdigit() else -1
 
 
 def _begins_at(answer: Answer, offset: int) -> int:

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kotta import config, feed, local_service, log
-from kotta.api import Api
+from kotta.api import Api, LogChunk, LogStart
 from kotta.errors import ConnectionFailedError, RequestError
 from kotta.models import (
     Change,
@@ -29,6 +29,7 @@ from kotta.models import (
     Place,
     Queue,
     ServiceInfo,
+    Usage,
 )
 
 if TYPE_CHECKING:
@@ -314,15 +315,46 @@ class Kotta:
         return feed.watch(self.api, after)
 
     def logs(
-        self, job: JobOrId, stream: str = "stdout", *, offset: int = 0, follow: bool = False
+        self,
+        job: JobOrId,
+        stream: str = "stdout",
+        *,
+        offset: int = 0,
+        tail: int | None = None,
+        since: datetime | None = None,
+        attempt: int = 0,
+        follow: bool = False,
     ) -> Iterator[bytes]:
         """What a job has written to `stdout` or `stderr`, from `offset` on.
 
         Args:
+            tail: begin so many lines before the end instead.
+            since: begin with what was written since then instead, or up to a sample earlier: see
+                `usage`. With `tail` as well, the later of the two counts.
+            attempt: of a job that was started again; 0: the latest.
             follow: go on until the job has ended; a lost connection is made again, and no byte is
-                lost or repeated.
+                lost or repeated. If the job is started again, its next attempt follows.
         """
-        return feed.logs(self.api, _id(job), stream, offset, follow=follow)
+        start = LogStart(offset, tail, since, attempt)
+        for chunk in self.log_chunks(job, stream, start, follow=follow):
+            yield chunk.content
+
+    def log_chunks(
+        self, job: JobOrId, stream: str, start: LogStart, *, follow: bool = False
+    ) -> Iterator[LogChunk]:
+        """The same in pieces that say where they belong, so that one can go on after the last."""
+        return feed.log_chunks(self.api, _id(job), stream, start, follow=follow)
+
+    def usage(self, job: JobOrId, attempt: int = 0) -> Usage:
+        """What a job's processes have used so far, sample by sample.
+
+        Args:
+            attempt: of a job that was started again; 0: the latest.
+
+        Raises:
+            NotFoundError: there is no such job, or it has not come to this attempt.
+        """
+        return self.api.usage(_id(job), attempt)
 
     def fetch(
         self,

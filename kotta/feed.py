@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TypeVar
 
-from kotta.api import Api
+from kotta.api import Api, LogChunk, LogStart
 from kotta.errors import NotFoundError, ServiceStartError, UnavailableError, WaitTimeoutError
 from kotta.models import Change, Job
 
@@ -71,16 +71,22 @@ def watch(api: Api, after: int | None = None) -> Iterator[Change]:
     return _changes(api, number)
 
 
-def logs(api: Api, job_id: str, stream: str, offset: int, *, follow: bool) -> Iterator[bytes]:
-    """What a job has written, from `offset` on; see `kotta.client.Kotta.logs`."""
+def log_chunks(
+    api: Api, job_id: str, stream: str, start: LogStart, *, follow: bool
+) -> Iterator[LogChunk]:
+    """What a job has written, piece by piece; see `kotta.client.Kotta.log_chunks`."""
     seconds = FEED_SECONDS if follow else 0
     while True:
-        chunk = patiently(partial(api.log, job_id, stream, offset, seconds))
-        offset = chunk.next_offset
+        chunk = patiently(partial(api.log, job_id, stream, start, seconds))
         if chunk.content:
-            yield chunk.content
-        if chunk.ended or not (follow or chunk.content):
+            yield chunk
+        if follow and chunk.next_attempt is not None:
+            start = LogStart(attempt=chunk.next_attempt)
+            continue
+        if chunk.ended or chunk.next_attempt is not None or not (follow or chunk.content):
             return
+        # bound to the attempt: if another one begins, what is left of this one is not skipped
+        start = LogStart(chunk.next_offset, attempt=chunk.attempt)
 
 
 class _Awaited:

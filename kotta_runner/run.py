@@ -135,14 +135,15 @@ class _Run:
         self._enter("processing")
         self.children = Children()  # what brought the inputs does not count
         deadline = self.clock["processing"] + self.launch["walltime_seconds"]
-        self.sampler = usage.Sampler(
-            self.attempt.path("usage.jsonl"), self.attempt.work, self.children
-        )
+        self.sampler = usage.Sampler(self.attempt.directory, self.attempt.work, self.children)
         end = self._wait(command.start(self.attempt, self.launch), "processing", deadline)
-        if isinstance(end, int):
-            self.children.end_gently(LEFTOVER_GRACE_SECONDS)
+        is_over = isinstance(end, int)
+        self.children.end_gently(
+            LEFTOVER_GRACE_SECONDS if is_over else self.launch["grace_seconds"]
+        )
+        self.sampler.finish()
+        if is_over:
             return _outcome(end)
-        self.children.end_gently(self.launch["grace_seconds"])
         if end == "cancel":
             return CANCELLED
         minutes = self.launch["walltime_seconds"] / 60
@@ -222,7 +223,10 @@ class _Run:
             "processing_seconds": self._seconds("processing", "staging_outputs", "ended"),
             "staging_outputs_seconds": self._seconds("staging_outputs", "ended"),
             "cpu_seconds": round(self.children.cpu_seconds, 6),
-            "peak_memory_bytes": self.children.peak_memory_bytes,
+            "peak_memory_bytes": max(
+                self.children.peak_memory_bytes,
+                self.sampler.peak_memory_bytes if self.sampler else 0,
+            ),
             "outputs": outputs,
             "result": self.result,
         }

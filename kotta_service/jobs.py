@@ -390,6 +390,20 @@ def own_job(connection: Connection, job_id: str, owner: str) -> JobRow:
     return _own_job(connection, job_id, owner)
 
 
+def attempt_of(row: JobRow, asked: int) -> int:
+    """The attempt of a job that is asked for, 0 meaning its latest.
+
+    Raises:
+        NotFoundError: the job has not come to it.
+    """
+    if asked > row.attempt:
+        raise NotFoundError(
+            f"job {row.id} has no attempt {asked}: it is at {row.attempt}",
+            hint=f"kotta status {row.id}",
+        )
+    return asked or int(row.attempt)
+
+
 def _own_job(connection: Connection, job_id: str, owner: str) -> JobRow:
     row = store.by_id(connection, job_id, owner)
     if row is None:

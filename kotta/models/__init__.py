@@ -37,6 +37,7 @@ from kotta.models.service import (
     SubmitReply,
     UploadMissing,
 )
+from kotta.models.usage import Usage, UsageSample
 
 if TYPE_CHECKING:
     from kotta.models.description import (
@@ -74,6 +75,8 @@ __all__ = [
     "SubmitReply",
     "Transition",
     "UploadMissing",
+    "Usage",
+    "UsageSample",
     "known_field_near",
 ]
 

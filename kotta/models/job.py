@@ -185,8 +185,9 @@ class JobDetail(Job):
         staging_outputs_seconds: time spent keeping outputs, None before it is known.
         cancel_requested_at: when its end was asked for, None if never.
         cpu_seconds: user and system time of the whole process tree, None before it is known.
-        peak_memory_bytes: largest resident memory of one process, None before it is known. Never
-            less than a runner's own 11 to 16 MiB: Linux counts what a process was before exec.
+        peak_memory_bytes: largest resident memory seen, of one process at any time or of all of
+            them together at a sample; None before it is known. Never less than a runner's own 11 to
+            16 MiB: Linux counts what a process was before exec.
         result: what a function's call returned, None before its end and for scripts.
         outputs: every declared output, in the order of the description.
         timeline: every state it has been in, oldest first.

@@ -1,11 +1,11 @@
-"""Bytes in and out: uploads, outputs, and the streams of a job."""
+"""Bytes in and out: uploads, outputs, the streams of a job, and what it used."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import time
-from pathlib import Path as FilePath
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Literal
 from urllib.parse import quote
 
@@ -13,7 +13,7 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import FileResponse
 
 from kotta.errors import NotFoundError
-from kotta.models import JobDescription, UploadMissing
+from kotta.models import UploadMissing, Usage
 from kotta.models.requests import UploadCheck
 from kotta_service import jobs
 from kotta_service.executors import Key
@@ -21,13 +21,12 @@ from kotta_service.feed import MAX_WAIT_SECONDS
 from kotta_service.parts import Owner, Parts, WithParts
 from kotta_service.store import jobs as store
 from kotta_service.store import uploads
-from kotta_service.store.jobs import JobRow
+from kotta_service.streams import Piece, Start, Stream, StreamOfAttempt
+from kotta_service.usage import usage as read_usage
 
 router = APIRouter()
-MAX_LOG_BYTES = 1 << 20
 LOG_LOOK_SECONDS = 0.1
 Sha256 = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
-Stream = Literal["stdout", "stderr"]
 
 
 @router.post("/uploads/check", tags=["files"], summary="Which contents are not here yet")
@@ -91,46 +90,92 @@ async def logs(
     parts: WithParts,
     owner: Owner,
     offset: Annotated[int, Query(ge=0, lt=1 << 62)] = 0,
+    tail: Annotated[int | None, Query(ge=0, lt=1 << 31)] = None,
+    since: Annotated[datetime | None, Query()] = None,
+    attempt: Annotated[int, Query(ge=0, lt=1 << 31)] = 0,
     wait: Annotated[float, Query(ge=0, le=MAX_WAIT_SECONDS)] = 0,
 ) -> Response:
+    start = Start(offset, tail, None if since is None else since.timestamp())
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait
     while True:
-        chunk, ended = await asyncio.to_thread(_read_log, parts, owner, job_id, stream, offset)
-        if chunk or ended or loop.time() >= deadline or parts.feed.closed:
-            break
+        change = parts.feed.last
+        found = await asyncio.to_thread(_look, parts, owner, job_id, stream, attempt, start)
+        if found.says_something or loop.time() >= deadline or parts.feed.closed:
+            return Response(
+                found.piece.content,
+                media_type="application/octet-stream",
+                headers=found.headers(),
+            )
+        # where a reader is to begin is found out once, in the attempt that was the latest then
+        start, attempt = Start(found.piece.offset), found.source.attempt
         # no file system tells all readers when a file grows: look, as cheaply as a stat is
-        await asyncio.sleep(LOG_LOOK_SECONDS)
-    headers = {"Kotta-Next-Offset": str(offset + len(chunk))}
-    if ended:
-        headers["Kotta-Log-Ended"] = "true"
-    return Response(chunk, media_type="application/octet-stream", headers=headers)
+        while loop.time() < deadline and not parts.feed.closed:
+            await asyncio.sleep(LOG_LOOK_SECONDS)
+            if parts.feed.last != change or found.source.is_longer_than(found.piece.size):
+                break
 
 
-def _read_log(
-    parts: Parts, owner: str, job_id: str, stream: Stream, offset: int
-) -> tuple[bytes, bool]:
+@dataclass(frozen=True)
+class _Look:
+    """One look at a stream.
+
+    Attributes:
+        is_last: nothing of the attempt will follow the piece.
+        next_attempt: the attempt after it, None if there is none (yet).
+        has_ended: the job has.
+    """
+
+    source: StreamOfAttempt
+    piece: Piece
+    is_last: bool
+    next_attempt: int | None
+    has_ended: bool
+
+    @property
+    def says_something(self) -> bool:
+        return bool(self.piece.content) or self.is_last
+
+    def headers(self) -> dict[str, str]:
+        named = {
+            "Kotta-Attempt": str(self.source.attempt),
+            "Kotta-Offset": str(self.piece.offset),
+            "Kotta-Next-Offset": str(self.piece.next_offset),
+            "Kotta-Log-Size": str(self.piece.size),
+        }
+        if self.is_last and self.next_attempt is not None:
+            named["Kotta-Next-Attempt"] = str(self.next_attempt)
+        elif self.is_last and self.has_ended:
+            named["Kotta-Log-Ended"] = "true"
+        return named
+
+
+def _look(
+    parts: Parts, owner: str, job_id: str, stream: Stream, attempt: int, start: Start
+) -> _Look:
     with parts.database.read() as connection:
         row = jobs.own_job(connection, job_id, owner)
-    chunk = b""
-    for path in _log_paths(parts, row, stream):
-        try:
-            with path.open("rb") as file:
-                chunk = os.pread(file.fileno(), MAX_LOG_BYTES, offset)
-            break
-        except FileNotFoundError:
-            continue
-    return chunk, row.status in jobs.TERMINAL and len(chunk) < MAX_LOG_BYTES
+    source = StreamOfAttempt(parts, row, attempt, stream)
+    piece = source.read(start)
+    # the job was looked at first: what it had ended with by then is in the file
+    has_ended, is_earlier = row.status in jobs.TERMINAL, source.attempt < row.attempt
+    return _Look(
+        source,
+        piece,
+        is_last=(has_ended or is_earlier) and piece.next_offset >= piece.size,
+        next_attempt=source.attempt + 1 if is_earlier else None,
+        has_ended=has_ended,
+    )
 
 
-def _log_paths(parts: Parts, row: JobRow, stream: Stream) -> list[FilePath]:
-    """Where a stream lies while its job runs, and where its runner moves it afterwards."""
-    description = JobDescription.model_construct(**row.description)
-    names = {"stdout": description.output_file_stdout, "stderr": description.output_file_stderr}
-    if stream == "stderr" and names["stderr"] == names["stdout"]:
-        return []
-    key = Key(row.id, row.attempt)
-    return [
-        parts.executor.directory(key) / stream,
-        parts.storage.output_directory(row.id, row.attempt) / names[stream],
-    ]
+@router.get("/jobs/{job_id}/usage", tags=["jobs"], summary="What a job has used over its life")
+def usage(
+    job_id: str,
+    parts: WithParts,
+    owner: Owner,
+    attempt: Annotated[int, Query(ge=0, lt=1 << 31)] = 0,
+) -> Usage:
+    with parts.database.read() as connection:
+        row = jobs.own_job(connection, job_id, owner)
+    number = jobs.attempt_of(row, attempt)
+    return read_usage(row, number, parts.executor.directory(Key(row.id, number)))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -206,3 +207,40 @@ def test_a_log_without_a_place_to_go_on_is_refused(
     stand_in.replies(Reply(b"so far", 200, {"Kotta-Next-Offset": offset} if offset else {}))
     with pytest.raises(ServiceFaultError, match="piece of the log"):
         list(kotta.logs(A_JOB_ID))
+
+
+def test_a_part_of_a_piece_is_not_taken_for_all_of_it(stand_in: StandIn, kotta: Kotta) -> None:
+    ended = {"Kotta-Next-Offset": "6", "Kotta-Log-Ended": "true"}
+    stand_in.replies(Reply(b"so f", 200, ended), Reply(b"so far", 200, ended))
+    assert list(kotta.logs(A_JOB_ID, follow=True)) == [b"so far"]
+
+
+def test_a_follower_goes_on_with_the_next_attempt(stand_in: StandIn, kotta: Kotta) -> None:
+    one = {"Kotta-Attempt": "1"}
+    stand_in.replies(
+        Reply(b"first", 200, {**one, "Kotta-Next-Offset": "5"}),
+        Reply(b"!", 200, {**one, "Kotta-Next-Offset": "6", "Kotta-Next-Attempt": "2"}),
+        Reply(
+            b"second",
+            200,
+            {"Kotta-Attempt": "2", "Kotta-Next-Offset": "6", "Kotta-Log-Ended": "true"},
+        ),
+    )
+    assert list(kotta.logs(A_JOB_ID, follow=True)) == [b"first", b"!", b"second"]
+    asked = [
+        (request.query.get("attempt"), request.query["offset"]) for request in stand_in.requests
+    ]
+    assert asked == [(None, ["0"]), (["1"], ["5"]), (["2"], ["0"])]
+
+
+def test_a_reader_says_where_to_begin_once(stand_in: StandIn, kotta: Kotta) -> None:
+    stand_in.replies(
+        Reply(b"end", 200, {"Kotta-Offset": "97", "Kotta-Next-Offset": "100"}),
+        Reply(b"", 200, {"Kotta-Next-Offset": "100"}),
+    )
+    since = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
+    assert list(kotta.logs(A_JOB_ID, tail=2, since=since)) == [b"end"]
+    first, second = (request.query for request in stand_in.requests)
+    assert (first["tail"], first["since"]) == (["2"], ["2026-03-01T12:00:00+00:00"])
+    assert second["offset"] == ["100"]
+    assert not {"tail", "since"} & set(second)

@@ -188,3 +188,27 @@ def test_outputs_of_the_local_service_are_read_from_disk_and_resumed(home: Path)
         part.write_bytes(content[:1000])
         assert kotta.fetch(job, home, ["n.txt"]).fetched == ["n.txt"]
         assert (home / "n.txt").read_bytes() == content
+
+
+def test_what_a_job_used_is_told(real: Kotta) -> None:
+    job = real.submit({"executable": "true", "memory": 64})
+    real.wait(job, timeout=30)
+    usage = real.usage(job)
+    assert (usage.id, usage.attempt, usage.cpus, usage.memory_mib) == (job.id, 1, 1, 64)
+    assert usage.samples[0].seconds == 0
+    assert usage.samples[-1].cores is not None
+    assert real.usage(job, attempt=1) == usage
+    with pytest.raises(NotFoundError, match="no attempt 2"):
+        real.usage(job, attempt=2)
+
+
+def test_a_retried_job_is_read_from_its_first_attempt_on(real: Kotta) -> None:
+    # the shell's parent is its runner
+    kill = '[ "$KOTTA_ATTEMPT" = 2 ] || { kill -9 $PPID; exec sleep 60; }'
+    command = f"echo $KOTTA_ATTEMPT; sleep 0.3; {kill}; echo done"
+    job = real.submit({"executable": command, "retries": 1})
+    wait_until(lambda: b"".join(real.logs(job)) == b"1\n")
+    followed = b"".join(real.logs(job, follow=True))
+    assert followed.endswith(b"2\ndone\n")
+    assert b"".join(real.logs(job)) == b"2\ndone\n"
+    assert b"".join(real.logs(job, attempt=1)) == b"1\n"

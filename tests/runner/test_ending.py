@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -10,7 +11,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from waiting import wait_until
+
+from kotta_runner import usage
+from kotta_runner.process_tree import Children
 
 from .conftest import Attempts, Server, tag, tagged
 
@@ -214,11 +219,60 @@ def test_a_lost_runner_takes_its_download_along(attempts: Attempts, server: Serv
     wait_until(lambda: attempts.lock_is_free(launch), 5)
 
 
+def samples(attempts: Attempts, launch: dict[str, Any]) -> list[dict[str, Any]]:
+    path = attempts.file(launch, "usage.jsonl")
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [json.loads(line) for line in lines]
+
+
 def test_a_long_job_is_sampled_while_it_runs(attempts: Attempts) -> None:
-    launch = attempts.start("while [ ! -e go ]; do :; done")
-    samples = attempts.file(launch, "usage.jsonl")
-    wait_until(lambda: samples.exists() and samples.read_text().endswith("\n"))
-    assert '"cpu_seconds"' in samples.read_text()
+    launch = attempts.start(
+        "echo out; echo oops >&2; head -c 50000 /dev/zero > f; while [ ! -e go ]; do :; done"
+    )
+    wait_until(lambda: len(samples(attempts, launch)) > 1)
+    start, first = samples(attempts, launch)[:2]
+    assert (start["seconds"], start["cpu_seconds"], start["memory_bytes"]) == (0, 0, None)
+    assert first["cpu_seconds"] > 0.1
+    assert first["memory_bytes"] > 1 << 16
+    assert first["disk_bytes"] >= 50_000
+    assert (first["stdout_bytes"], first["stderr_bytes"]) == (4, 5)
+    assert abs(first["at"] - start["at"] - first["seconds"]) < 0.1
     (attempts.file(launch, "work") / "go").touch()
     record = attempts.record(launch)
-    assert record["cpu_seconds"] > 0
+    last = samples(attempts, launch)[-1]
+    assert record["cpu_seconds"] == pytest.approx(last["cpu_seconds"], abs=0.001)
+    assert record["peak_memory_bytes"] >= first["memory_bytes"]
+
+
+def test_a_short_job_has_a_sample_of_its_start_and_of_its_end(attempts: Attempts) -> None:
+    launch = attempts.describe("echo out; sleep 0.1")
+    attempts.hand_over(launch)
+    record = attempts.record(launch)
+    start, end = samples(attempts, launch)
+    assert start["seconds"] == start["stdout_bytes"] == 0
+    assert 0.1 <= end["seconds"] <= record["processing_seconds"]
+    assert (end["stdout_bytes"], end["processes"], end["memory_bytes"]) == (4, 0, None)
+
+
+def test_a_job_that_spreads_over_processes_has_the_memory_of_all(attempts: Attempts) -> None:
+    script = "import time; held = bytearray(40 << 20); time.sleep(0.9)"
+    launch = attempts.describe(
+        "python3 big.py & python3 big.py & wait", script={"name": "big.py", "text": script}
+    )
+    attempts.hand_over(launch)
+    assert attempts.record(launch)["peak_memory_bytes"] > 80 << 20
+
+
+def test_samples_stay_bounded_and_keep_the_first(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(usage, "MAX_SAMPLES", 8)
+    sampler = usage.Sampler(str(tmp_path), str(tmp_path), Children())
+    for _ in range(20):
+        sampler.sample()
+    sampler.finish()
+    kept = [json.loads(line) for line in (tmp_path / "usage.jsonl").read_text().splitlines()]
+    assert len(kept) <= 8
+    assert kept[0]["seconds"] == 0
+    assert [sample["at"] for sample in kept] == sorted(sample["at"] for sample in kept)
+    assert not (tmp_path / "usage.jsonl.new").exists()

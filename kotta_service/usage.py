@@ -1,0 +1,65 @@
+"""What runners have sampled of their jobs, read from the attempts' directories."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from itertools import pairwise
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from kotta.models import Usage, UsageSample
+from kotta_service.store.jobs import JobRow
+
+FILE = "usage.jsonl"
+
+
+def usage(row: JobRow, attempt: int, directory: Path) -> Usage:
+    """What an attempt of a job has used so far; without samples where there are none."""
+    return Usage(
+        id=row.id,
+        attempt=attempt,
+        cpus=row.cpus,
+        memory_mib=row.memory_mib,
+        walltime_seconds=row.walltime_seconds,
+        samples=_with_cores(list(_samples(directory / FILE))),
+    )
+
+
+def length_at(directory: Path, stream: str, moment: float) -> int | None:
+    """How long `stdout` or `stderr` was at the last sample up to `moment`, seconds since 1970.
+
+    None: no sample tells, and it may have been of any length.
+    """
+    known = None
+    for sample in _samples(directory / FILE):
+        if sample.at.timestamp() > moment:
+            return 0 if known is None else known
+        known = sample.stdout_bytes if stream == "stdout" else sample.stderr_bytes
+    return known
+
+
+def _samples(path: Path) -> Iterator[UsageSample]:
+    try:
+        lines = path.read_bytes().splitlines()
+    except FileNotFoundError:
+        return
+    for line in lines:
+        try:
+            values = json.loads(line)
+            at = datetime.fromtimestamp(values.pop("at"), timezone.utc)
+            yield UsageSample.model_validate({**values, "at": at})
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, ValidationError):
+            continue  # cut by a full disk, or by a runner that was killed
+
+
+def _with_cores(samples: list[UsageSample]) -> list[UsageSample]:
+    found = samples[:1]
+    for before, sample in pairwise(samples):
+        seconds = sample.seconds - before.seconds
+        used = max(0.0, sample.cpu_seconds - before.cpu_seconds)
+        cores = round(used / seconds, 3) if seconds > 0 else None
+        found.append(sample.model_copy(update={"cores": cores}))
+    return found
