@@ -45,14 +45,15 @@ _kotta() {
                 ((index++)) ;;
             *' --') only_arguments=1 ;;
             *' -'* | *' =') ;;
-            ' submit' | ' status' | ' list' | ' wait' | ' logs' | ' fetch' | ' why' | ' rerun' | ' cancel' | ' queues' | ' service' | ' serve' | ' login' | ' completion') command=$command/$word ;;
+            ' submit' | ' status' | ' list' | ' wait' | ' logs' | ' fetch' | ' why' | ' rerun' | ' cancel' | ' queues' | ' service' | ' serve' | ' login' | ' config' | ' completion') command=$command/$word ;;
             '/service status' | '/service stop' | '/service logs') command=$command/$word ;;
+            '/config get' | '/config set' | '/config unset' | '/config list' | '/config path' | '/config edit') command=$command/$word ;;
         esac
         ((index++))
     done
     if [[ -z $only_arguments ]]; then
         case "$command $prev" in
-            ' -p' | ' --profile') _kotta_ask profiles; return ;;
+            ' -p' | ' --profile') :; return ;;
             ' --server') :; return ;;
             '/submit --script') _kotta_files -f; return ;;
             '/submit -i' | '/submit --input') _kotta_files -f; return ;;
@@ -117,13 +118,20 @@ _kotta() {
                 '/service/logs') _kotta_words '-f --follow -h --help' ;;
                 '/serve') _kotta_words '--socket --data -h --help' ;;
                 '/login') _kotta_words '--json -h --help' ;;
+                '/config') _kotta_words '-h --help' ;;
+                '/config/get') _kotta_words '--json -h --help' ;;
+                '/config/set') _kotta_words '--project -h --help' ;;
+                '/config/unset') _kotta_words '--project -h --help' ;;
+                '/config/list') _kotta_words '--show-origin --json -h --help' ;;
+                '/config/path') _kotta_words '--project -h --help' ;;
+                '/config/edit') _kotta_words '--project -h --help' ;;
                 '/completion') _kotta_words '-h --help' ;;
             esac
             return
         fi
     fi
     case "$command" in
-        '') _kotta_words 'submit status list wait logs fetch why rerun cancel queues service serve login completion' ;;
+        '') _kotta_words 'submit status list wait logs fetch why rerun cancel queues service serve login config completion' ;;
         '/submit') _kotta_files -f ;;
         '/status') _kotta_ask jobs ;;
         '/wait') _kotta_ask active-jobs ;;
@@ -133,6 +141,10 @@ _kotta() {
         '/rerun') _kotta_ask jobs ;;
         '/cancel') _kotta_ask active-jobs ;;
         '/service') _kotta_words 'status stop logs' ;;
+        '/config') _kotta_words 'get set unset list path edit' ;;
+        '/config/get') : ;;
+        '/config/set') : ;;
+        '/config/unset') : ;;
         '/completion') _kotta_words 'bash zsh fish' ;;
     esac
 }

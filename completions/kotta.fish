@@ -14,7 +14,7 @@ function __kotta_at
             case ' -p' ' --profile' ' --server'
                 set --erase words[1]
             case '* -*'
-            case ' submit' ' status' ' list' ' wait' ' logs' ' fetch' ' why' ' rerun' ' cancel' ' queues' ' service' 'service status' 'service stop' 'service logs' ' serve' ' login' ' completion'
+            case ' submit' ' status' ' list' ' wait' ' logs' ' fetch' ' why' ' rerun' ' cancel' ' queues' ' service' 'service status' 'service stop' 'service logs' ' serve' ' login' ' config' 'config get' 'config set' 'config unset' 'config list' 'config path' 'config edit' ' completion'
                 set --append path $words[1]
         end
         set --erase words[1]
@@ -23,7 +23,7 @@ function __kotta_at
 end
 
 complete --command kotta --no-files
-complete --command kotta --condition '__kotta_at' --short-option p --long-option profile --exclusive --keep-order --arguments '(__kotta_ask profiles)' --description 'Use the settings of this profile'
+complete --command kotta --condition '__kotta_at' --short-option p --long-option profile --exclusive --description 'Use the settings of this profile'
 complete --command kotta --condition '__kotta_at' --long-option server --exclusive --description 'Talk to this service instead of the local one'
 complete --command kotta --condition '__kotta_at' --short-option V --long-option version --description 'Print the version and exit'
 complete --command kotta --condition '__kotta_at' --short-option h --long-option help --description 'Show this page and exit'
@@ -40,6 +40,7 @@ complete --command kotta --condition '__kotta_at' --arguments queues --descripti
 complete --command kotta --condition '__kotta_at' --arguments service --description 'Show or stop the local service, or read its log.'
 complete --command kotta --condition '__kotta_at' --arguments serve --description 'Run the service in the foreground.'
 complete --command kotta --condition '__kotta_at' --arguments login --description 'Log in to a shared service.'
+complete --command kotta --condition '__kotta_at' --arguments config --description 'Show and change settings and profiles.'
 complete --command kotta --condition '__kotta_at' --arguments completion --description 'Print the completion script for a shell.'
 complete --command kotta --condition '__kotta_at submit' --long-option script --require-parameter --force-files --description 'File that becomes the description\'s script'
 complete --command kotta --condition '__kotta_at submit' --short-option i --long-option input --require-parameter --force-files --description 'File or URL to bring along'
@@ -139,5 +140,28 @@ complete --command kotta --condition '__kotta_at serve' --long-option data --exc
 complete --command kotta --condition '__kotta_at serve' --short-option h --long-option help --description 'Show this page and exit'
 complete --command kotta --condition '__kotta_at login' --long-option json --description 'Print JSON, or FIELDS of it, and errors as JSON'
 complete --command kotta --condition '__kotta_at login' --short-option h --long-option help --description 'Show this page and exit'
+complete --command kotta --condition '__kotta_at config' --short-option h --long-option help --description 'Show this page and exit'
+complete --command kotta --condition '__kotta_at config' --arguments get --description 'Print what a setting is.'
+complete --command kotta --condition '__kotta_at config' --arguments set --description 'Change a setting.'
+complete --command kotta --condition '__kotta_at config' --arguments unset --description 'Remove a setting, or a whole profile.'
+complete --command kotta --condition '__kotta_at config' --arguments list --description 'List all settings as they count here, and your profiles.'
+complete --command kotta --condition '__kotta_at config' --arguments path --description 'Print where the file is that settings are written to.'
+complete --command kotta --condition '__kotta_at config' --arguments edit --description 'Edit the file, and keep it only if it makes sense.'
+complete --command kotta --condition '__kotta_at config get' --long-option json --description 'Print JSON, or FIELDS of it, and errors as JSON'
+complete --command kotta --condition '__kotta_at config get' --short-option h --long-option help --description 'Show this page and exit'
+complete --command kotta --condition '__kotta_at config get' 
+complete --command kotta --condition '__kotta_at config set' --long-option project --description 'In the project\'s kotta.toml, not your own file'
+complete --command kotta --condition '__kotta_at config set' --short-option h --long-option help --description 'Show this page and exit'
+complete --command kotta --condition '__kotta_at config set' 
+complete --command kotta --condition '__kotta_at config unset' --long-option project --description 'In the project\'s kotta.toml, not your own file'
+complete --command kotta --condition '__kotta_at config unset' --short-option h --long-option help --description 'Show this page and exit'
+complete --command kotta --condition '__kotta_at config unset' 
+complete --command kotta --condition '__kotta_at config list' --long-option show-origin --description 'Show who says so'
+complete --command kotta --condition '__kotta_at config list' --long-option json --description 'Print JSON, or FIELDS of it, and errors as JSON'
+complete --command kotta --condition '__kotta_at config list' --short-option h --long-option help --description 'Show this page and exit'
+complete --command kotta --condition '__kotta_at config path' --long-option project --description 'In the project\'s kotta.toml, not your own file'
+complete --command kotta --condition '__kotta_at config path' --short-option h --long-option help --description 'Show this page and exit'
+complete --command kotta --condition '__kotta_at config edit' --long-option project --description 'In the project\'s kotta.toml, not your own file'
+complete --command kotta --condition '__kotta_at config edit' --short-option h --long-option help --description 'Show this page and exit'
 complete --command kotta --condition '__kotta_at completion' --short-option h --long-option help --description 'Show this page and exit'
 complete --command kotta --condition '__kotta_at completion' --arguments 'bash zsh fish'

@@ -31,6 +31,7 @@ from kotta.models import (
     ServiceInfo,
     Usage,
 )
+from kotta.settings import SETTINGS
 
 if TYPE_CHECKING:
     from kotta.contents import Progress
@@ -61,6 +62,7 @@ class Kotta:
 
     Attributes:
         server: the service that is meant.
+        config: this user's settings, as files and environment have them.
         api: the typed HTTP layer.
 
     Raises:
@@ -75,7 +77,8 @@ class Kotta:
         server: str | None = None,
         notify: Callable[[str], None] | None = None,
     ) -> None:
-        self.server = config.find_server(server, profile)
+        self.config = config.Config()
+        self.server = self.config.server(server, profile)
         self._credentials = None if creds is None else _understood(creds)
         self._notify = notify
         self.api = Api(self.server, notify)
@@ -121,6 +124,15 @@ class Kotta:
     def connect(self) -> Api:
         """A further connection to the same service; whoever asks for it closes it."""
         return Api(self.server, self._notify)
+
+    def _defaults(self) -> dict[str, config.Found]:
+        """What the user's settings say of jobs that do not say it themselves."""
+        found = {
+            name: self.config.find(name, self.server.profile)
+            for name, setting in SETTINGS.items()
+            if setting.in_profile
+        }
+        return {name: value for name, value in found.items() if not value.is_default}
 
     def close(self) -> None:
         """Gives the connections back; the next use makes new ones.
@@ -176,7 +188,7 @@ class Kotta:
         from kotta.submitting import submit
 
         key = idempotency_key or str(uuid.uuid4())
-        return submit(self.api, descriptions, key)
+        return submit(self.api, descriptions, key, self._defaults())
 
     def check(
         self, descriptions: Iterable[JobDescription | Mapping[str, Any]]
@@ -188,7 +200,7 @@ class Kotta:
         """
         from kotta.submitting import check
 
-        return check(self.api, descriptions)
+        return check(self.api, descriptions, self._defaults())
 
     def status(self, job: JobOrId, *, wait_seconds: float = 0) -> JobDetail:
         """Everything the service knows of a job, once it has ended or so many seconds have passed.

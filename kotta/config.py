@@ -1,19 +1,20 @@
-"""Which service is meant: by argument, environment or profile, or else this user's local one."""
+"""This user's settings, and which service is meant: by argument, environment, profile or none."""
 
 from __future__ import annotations
 
 import os
-import re
-import sys
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
-from kotta import paths
+from kotta import addresses, paths, project_file, settings
 from kotta.errors import ConfigError
 
-_PRINTABLE = re.compile(r"[!-~]+\Z")
+if TYPE_CHECKING:
+    from kotta.config_files import SettingsFile
+
+DEFAULT = "default"
 
 
 @dataclass(frozen=True)
@@ -24,10 +25,14 @@ class Server:
         address: `unix:/path`, `http://host:port` or `https://host`; "" for the local service, whose
             socket is known once it runs.
         origin: who said so: `argument`, `KOTTA_SERVER`, `profile NAME` or `default`.
+        profile: the profile that it is of, None if of none.
+        chosen_by: the file or variable that chose the profile, "" if an argument did.
     """
 
     address: str
     origin: str
+    profile: str | None = None
+    chosen_by: str = ""
 
     @property
     def is_local(self) -> bool:
@@ -35,30 +40,122 @@ class Server:
         return not self.address
 
 
+@dataclass(frozen=True)
+class Found:
+    """A setting's value, and who says so: a variable's name, a file's path, or `default`."""
+
+    value: Any
+    origin: str
+
+    @property
+    def is_default(self) -> bool:
+        return self.origin == DEFAULT
+
+
+class Config:
+    """This user's settings as they are in one directory; files are read when first asked for.
+
+    The environment goes over the project's file, that over the user's own; in the latter, what a
+    profile says goes over what stands outside of profiles.
+
+    Args:
+        directory: where the search for a project's file begins; None: the current one.
+    """
+
+    def __init__(self, directory: str | None = None) -> None:
+        self._directory = directory
+
+    @cached_property
+    def user(self) -> SettingsFile | None:
+        """The user's own file, None if there is none.
+
+        Raises:
+            ConfigError: it cannot be read or understood.
+        """
+        path = config_file()
+        if not os.path.lexists(path):
+            return None
+        # imported where there is something to read: it takes longer than looking
+        from kotta.config_files import read
+
+        return read(path)
+
+    @cached_property
+    def project(self) -> SettingsFile | None:
+        """The project's file, None if there is none, or none that is believed.
+
+        Raises:
+            ConfigError: it cannot be read or understood.
+        """
+        path = project_file.find(self._directory)
+        if path is None or project_file.reason_to_ignore(path):
+            return None
+        from kotta.config_files import read
+
+        return read(path, is_project=True)
+
+    @property
+    def profiles(self) -> dict[str, str]:
+        """Profile names and the addresses of their servers ("" or `local`: the local service)."""
+        found = self.user.profiles if self.user is not None else {}
+        return {name: values.get("server", "") for name, values in found.items()}
+
+    def find(self, name: str, profile: str | None = None) -> Found:
+        """What a setting is, and who says so.
+
+        Args:
+            name: one of `kotta.settings.SETTINGS`.
+            profile: the profile whose own value counts.
+
+        Raises:
+            ConfigError: its value makes no sense.
+        """
+        setting, path = settings.SETTINGS[name], settings.path_of(name)
+        if given := os.environ.get(settings.variable(name)):
+            return Found(parsed(settings.variable(name), setting, given), settings.variable(name))
+        if self.project is not None and path in self.project.values:
+            return Found(self.project.values[path], str(self.project.path))
+        if self.user is not None:
+            own = (settings.PROFILES, profile or "", name)
+            for place in (own, path):
+                if place in self.user.values:
+                    return Found(self.user.values[place], str(self.user.path))
+        return Found(setting.default, DEFAULT)
+
+    def server(self, server: str | None = None, profile: str | None = None) -> Server:
+        """The service that is meant; see `find_server`."""
+        if server:
+            return Server(_checked(server, "server"), "argument")
+        if not profile and (address := os.environ.get("KOTTA_SERVER")):
+            return Server(_checked(address, "KOTTA_SERVER"), "KOTTA_SERVER")
+        chosen = Found(profile, "") if profile else self.find("profile")
+        name = chosen.value
+        if not name:
+            return Server("", DEFAULT)
+        found = self.profiles
+        if name not in found:
+            by = f", which {chosen.origin} asks for" if chosen.origin else ""
+            known = ", ".join(sorted(found)) or "none yet"
+            raise ConfigError(
+                f"there is no profile `{name}`{by}",
+                hint=f"profiles in {config_file()}: {known}",
+            )
+        address = _checked(found[name], f"profile {name}")
+        return Server(address, f"profile {name}", name, chosen.origin)
+
+
 def find_server(server: str | None = None, profile: str | None = None) -> Server:
     """The service that is meant.
 
     What was asked for in so many words comes first (`server`, then `profile`), then the
-    environment (KOTTA_SERVER, then KOTTA_PROFILE), then the local service.
+    environment (KOTTA_SERVER, then KOTTA_PROFILE), then the setting `profile` of the project's
+    file and of the user's, then the local service.
 
     Raises:
-        ConfigError: the address cannot be understood, or there is no such profile.
+        ConfigError: the address cannot be understood, there is no such profile, or a file makes no
+            sense.
     """
-    if server:
-        return Server(_checked(server, "server"), "argument")
-    name = profile or os.environ.get("KOTTA_PROFILE")
-    if not profile and (address := os.environ.get("KOTTA_SERVER")):
-        return Server(_checked(address, "KOTTA_SERVER"), "KOTTA_SERVER")
-    if not name:
-        return Server("", "default")
-    found = profiles()
-    if name not in found:
-        known = ", ".join(sorted(found)) or "none yet"
-        raise ConfigError(
-            f"there is no profile `{name}`",
-            hint=f"profiles in {config_file()}: {known}",
-        )
-    return Server(_checked(found[name], f"profile {name}"), f"profile {name}")
+    return Config().server(server, profile)
 
 
 def is_own(server: Server) -> bool:
@@ -77,68 +174,23 @@ def config_file() -> Path:
     return paths.config_directory() / "config.toml"
 
 
-def profiles() -> dict[str, str]:
-    """Profile names and the addresses of their servers ("" or `local`: the local service).
+def parsed(origin: str, setting: settings.Setting, word: str) -> Any:
+    """The value that was typed as this word.
 
     Raises:
-        ConfigError: the configuration file cannot be read or understood.
+        ConfigError: it is none that the setting may have.
     """
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-
-    path = config_file()
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from error
-    table: Any = values.get("profiles", {})
-    if not isinstance(table, dict):
-        raise ConfigError(f"{path}: `profiles` must hold tables such as [profiles.lab]")
-    found = {}
-    for name, entry in table.items():
-        server = entry.get("server", "") if isinstance(entry, dict) else None
-        if not isinstance(server, str):
-            raise ConfigError(f'{path}: [profiles.{name}] needs server = "https://…"')
-        found[name] = server
-    return found
+        value = setting.parse(word)
+    except ValueError:
+        value = None
+    if words := setting.check(value):
+        raise ConfigError(f"{origin}: `{word}` {words}")
+    return value
 
 
 def _checked(address: str, origin: str) -> str:
-    if address in ("", "local"):
-        return ""
-    if address.startswith("unix:/"):
-        if len(os.fsencode(address)) > len("unix:") + paths.MAX_SOCKET_BYTES:
-            raise ConfigError(
-                f"{origin}: `{address}` is longer than a socket's path can be",
-                hint=f"{paths.MAX_SOCKET_BYTES} bytes at most",
-            )
-        return address
-    if not _is_url(address):
-        raise ConfigError(
-            f"{origin}: `{address}` is no address of a service",
-            hint="write https://kotta.example.org, unix:/path/to/socket, or local",
-        )
-    return address.rstrip("/")
-
-
-def _is_url(address: str) -> bool:
-    # urlsplit drops line breaks and lets blanks be part of a host
-    if not _PRINTABLE.match(address):
-        return False
-    try:
-        parts = urlsplit(address)
-        is_plain = parts.username is None and not parts.query and not parts.fragment
-        return (
-            parts.scheme in ("http", "https")
-            and bool(parts.hostname)
-            and is_plain
-            and (parts.port != 0)
-        )
-    except ValueError:
-        return False
+    words = addresses.problem(address)
+    if words:
+        raise ConfigError(f"{origin}: `{address}` {words}", hint=addresses.HINT)
+    return "" if address == "local" else address.rstrip("/")

@@ -215,6 +215,9 @@ def locate(error: DescriptionError, loaded: LoadedDescription) -> DescriptionErr
         return replace(problem, pointer=pointer)
 
     problems = [own(problem) for problem in error.problems]
+    # what no description says is the user's settings' word, or the service's own
+    said = {name for document in loaded.documents for name in document}
+    loaded.said_elsewhere |= {re.split(r"[.\[]", each.field)[0] for each in problems} - said
     return DescriptionError(
         _heading(loaded.source, problems) if problems else error.message,
         problems=tuple(_placed(loaded, problems)),

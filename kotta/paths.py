@@ -35,7 +35,7 @@ def data_directory() -> Path:
     path = platformdirs.user_data_path("kotta")
     hint = "set XDG_DATA_HOME to a folder that you can write to"
     try:
-        _make_private(path)
+        make_private(path)
     except OSError as error:
         raise ConfigError(
             f"Kotta keeps its data in {path}, which cannot be made: {error.strerror}", hint=hint
@@ -86,6 +86,21 @@ def is_ours_alone(folder: Path) -> bool:
     return stat.S_ISDIR(found.st_mode) and is_private
 
 
+def make_private(path: Path) -> None:
+    """Creates a folder and those above it that are missing, for this user alone.
+
+    Raises:
+        OSError: one cannot be made.
+    """
+    # parents are made for this user alone too: mkdir(parents=True) would give them default modes
+    missing = []
+    while not os.path.lexists(path):
+        missing.append(path)
+        path = path.parent
+    for folder in reversed(missing):
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
 def _in_temporary() -> Path:
     """A folder in the shared temporary folder, where anybody could have been first."""
     try:
@@ -101,7 +116,7 @@ def _in_temporary() -> Path:
 def _ours_alone(path: Path) -> Path:
     hint = "set XDG_RUNTIME_DIR to a folder of your own"
     try:
-        _make_private(path)
+        make_private(path)
     except OSError as error:
         raise ConfigError(f"{path} cannot be made: {error.strerror}", hint=hint) from error
     if not is_ours_alone(path):
@@ -119,13 +134,3 @@ def _is_usable(path: str) -> bool:
         return False
     is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
     return is_ours and os.access(path, os.W_OK | os.X_OK)
-
-
-def _make_private(path: Path) -> None:
-    # parents are made for this user alone too: mkdir(parents=True) would give them default modes
-    missing = []
-    while not os.path.lexists(path):
-        missing.append(path)
-        path = path.parent
-    for folder in reversed(missing):
-        folder.mkdir(mode=0o700, exist_ok=True)

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from kotta.api import Api
+from kotta.config import Found
 from kotta.description import is_local, missing_file
 from kotta.errors import DescriptionError, FieldProblem, KottaError
 from kotta.models import CheckedJob, Job, JobDescription
@@ -30,13 +31,16 @@ _INDEX = re.compile(r"^/jobs/(\d+)")
 Description = JobDescription | Mapping[str, Any]
 
 
-def submit(api: Api, descriptions: Iterable[Description], key: str) -> list[Job]:
+def submit(
+    api: Api, descriptions: Iterable[Description], key: str, defaults: Mapping[str, Found]
+) -> list[Job]:
     """Uploads local inputs and submits, in parts that are each accepted as a whole or not at all.
 
     Args:
         key: with the same key, the same descriptions are submitted once.
+        defaults: values of fields that a description leaves out.
     """
-    checked = _checked(descriptions)
+    checked = _checked(descriptions, defaults)
     bodies = _bodies(api, checked)
     parts = list(_parts(bodies))
     jobs: list[Job] = []
@@ -48,24 +52,28 @@ def submit(api: Api, descriptions: Iterable[Description], key: str) -> list[Job]
                 error.hint = f"{error.hint}; " if error.hint else ""
                 error.hint += f"the first {start} jobs are submitted"
             if isinstance(error, DescriptionError):
-                error.problems = tuple(_moved(problem, start) for problem in error.problems)
+                error.problems = _told(error.problems, start, defaults)
             raise
     return jobs
 
 
-def check(api: Api, descriptions: Iterable[Description]) -> list[CheckedJob]:
+def check(
+    api: Api, descriptions: Iterable[Description], defaults: Mapping[str, Found]
+) -> list[CheckedJob]:
     """What would become of jobs, were they submitted now; see `kotta.client.Kotta.check`."""
     found = []
-    for start, part in _parts(_bodies(api, _checked(descriptions), is_rehearsal=True)):
+    for start, part in _parts(_bodies(api, _checked(descriptions, defaults), is_rehearsal=True)):
         try:
             found += api.check(part)
         except DescriptionError as error:
-            error.problems = tuple(_moved(problem, start) for problem in error.problems)
+            error.problems = _told(error.problems, start, defaults)
             raise
     return found
 
 
-def _checked(descriptions: Iterable[Description]) -> list[JobDescription]:
+def _checked(
+    descriptions: Iterable[Description], defaults: Mapping[str, Found]
+) -> list[JobDescription]:
     """The descriptions as models, their local inputs as absolute paths of files that are there."""
     found: list[JobDescription] = []
     problems: list[FieldProblem] = []
@@ -76,6 +84,7 @@ def _checked(descriptions: Iterable[Description]) -> list[JobDescription]:
             except ValidationError as error:
                 problems += field_problems(error, prefix=("jobs", index))
                 continue
+        description = _completed(description, defaults)
         inputs = [_absolute(item) for item in description.inputs]
         for position, item in enumerate(inputs):
             for path in local_paths(item, description.array):
@@ -91,6 +100,15 @@ def _checked(descriptions: Iterable[Description]) -> list[JobDescription]:
         more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
         raise DescriptionError(f"the description is wrong: {words}{more}", problems=tuple(problems))
     return found
+
+
+def _completed(description: JobDescription, defaults: Mapping[str, Found]) -> JobDescription:
+    missing = {
+        name: found.value
+        for name, found in defaults.items()
+        if name not in description.model_fields_set
+    }
+    return description.model_copy(update=missing) if missing else description
 
 
 def _absolute(item: str) -> str:
@@ -166,7 +184,19 @@ def _parts(bodies: Sequence[dict[str, Any]]) -> Iterator[tuple[int, Sequence[dic
         yield start, bodies[start:]
 
 
-def _moved(problem: FieldProblem, start: int) -> FieldProblem:
-    """The same problem, counted from the first description of all rather than of its part."""
-    moved = _INDEX.sub(lambda match: f"/jobs/{int(match[1]) + start}", problem.pointer)
-    return replace(problem, pointer=moved)
+def _told(
+    problems: Sequence[FieldProblem], start: int, defaults: Mapping[str, Found]
+) -> tuple[FieldProblem, ...]:
+    """The same problems, counted from the first description of all rather than of its part.
+
+    Of a value that may be a setting's it is said where the setting stands.
+    """
+    told = []
+    for problem in problems:
+        place = _INDEX.sub(lambda match: f"/jobs/{int(match[1]) + start}", problem.pointer)
+        hint = problem.hint
+        if (setting := defaults.get(place.rpartition("/")[2])) is not None:
+            hint = f"{hint}; " if hint else ""
+            hint += f"where a job says nothing, it is `{setting.value}` by {setting.origin}"
+        told.append(replace(problem, pointer=place, hint=hint))
+    return tuple(told)

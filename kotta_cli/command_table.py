@@ -26,14 +26,15 @@ COMMANDS: dict[str, dict[str, str]] = {
         "serve": "Run the service in the foreground.",
         "login": "Log in to a shared service.",
     },
-    "Shell": {
+    "Settings": {
+        "config": "Show and change settings and profiles.",
         "completion": "Print the completion script for a shell.",
     },
 }
 """Title of the group → name of the command → its help line."""
 
 GLOBAL_OPTIONS = {
-    "-p, --profile NAME": "Use the settings of this profile.",
+    "-p, --profile PROFILE": "Use the settings of this profile.",
     "--server URL": "Talk to this service instead of the local one.",
     "-V, --version": "Print the version and exit.",
     "-h, --help": "Show this page and exit.",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from kotta import Kotta
+    from kotta.config import Config
     from kotta.models import Job, Queue
 
 
@@ -43,6 +44,7 @@ class App:
     json_fields: tuple[str, ...] = ()
     quiet: bool = False
     _client: Kotta | None = None
+    _config: Config | None = None
     _drawing: Console | None = None
     _held_notes: list[str] | None = None
 
@@ -58,6 +60,22 @@ class App:
         if self._client is None:
             self._client = self.connect(self)
         return self._client
+
+    @property
+    def config(self) -> Config:
+        """The user's settings; to read them needs no service."""
+        if self._client is not None:
+            return self._client.config
+        if self._config is None:
+            from kotta.config import Config
+
+            self._config = Config()
+        return self._config
+
+    @property
+    def draws_tables(self) -> bool:
+        """Whether lists are laid out for a person."""
+        return self.out.is_tty and not self.as_json
 
     @property
     def shows_progress(self) -> bool:
@@ -115,7 +133,8 @@ class App:
         """Let the shell complete what was just seen."""
         from kotta_cli.remembering import remember
 
-        remember(self.profile or self.server, jobs=jobs, queues=queues)
+        server = self.client.server
+        remember(server.profile or server.address, jobs=jobs, queues=queues)
 
     def close(self) -> None:
         """Give up the connection, if there is one."""
@@ -136,4 +155,9 @@ def _connect(app: App) -> Kotta:
     collect_garbage_again()
     # With --json there is nothing on stderr but an error, which a program may want to parse.
     notify = None if app.as_json else app.note
-    return Kotta(profile=app.profile, server=app.server, notify=notify)
+    client = Kotta(profile=app.profile, server=app.server, notify=notify)
+    server = client.server
+    if server.chosen_by.endswith("kotta.toml") and app.err.is_tty and notify and not app.quiet:
+        # A folder that somebody gave away may hold such a file.
+        app.note(f"Using profile {server.profile}, as {server.chosen_by} says.")
+    return client

@@ -15,13 +15,13 @@ KNOWN = frozenset((
     "active_jobs", "address", "after", "array", "array_index", "attempt", "candidates",
     "cancel_requested_at", "change", "changed", "commands", "cpu_seconds", "cpus", "cpus_used",
     "description", "disk_bytes", "ended_at", "environments", "error", "exit_code", "fetch",
-    "fetched", "id", "idle_stop_seconds", "inputs", "jobs", "jobtype", "log_file",
-    "max_walltime_minutes", "memory_bytes", "memory_mib", "memory_used_mib", "name", "outputs",
-    "peak_memory_bytes", "pending", "pending_jobs", "pid", "processing_seconds", "queue",
+    "fetched", "id", "idle_stop_seconds", "inputs", "jobs", "jobtype", "key", "log_file",
+    "max_walltime_minutes", "memory_bytes", "memory_mib", "memory_used_mib", "name", "origin",
+    "outputs", "peak_memory_bytes", "pending", "pending_jobs", "pid", "processing_seconds", "queue",
     "reason", "reasons", "result", "running", "samples", "seconds", "service", "signal",
     "size_bytes", "staging_inputs_seconds", "staging_outputs_seconds", "started_at", "status",
-    "stderr", "submitted_at", "tags", "timeline", "user_email", "version", "waits_for",
-    "walltime_seconds",
+    "stderr", "submitted_at", "tags", "timeline", "user_email", "value", "version",
+    "waits_for", "walltime_seconds",
 ))
 # fmt: on
 """Names of fields that commands print; plain words, as models take long to import."""

@@ -113,7 +113,9 @@ def _global_options(
     ctx: typer.Context,
     profile: Annotated[
         str | None,
-        typer.Option("--profile", "-p", metavar="NAME", help="Use the settings of this profile."),
+        typer.Option(
+            "--profile", "-p", metavar="PROFILE", help="Use the settings of this profile."
+        ),
     ] = None,
     server: Annotated[
         str | None,

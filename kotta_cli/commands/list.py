@@ -63,9 +63,9 @@ def list_jobs(
         typer.Option("--fields", "-f", metavar="FIELDS", help="Show these: id,status,elapsed."),
     ] = None,
     limit: Annotated[
-        int,
+        int | None,
         typer.Option("--limit", "-L", metavar="N", min=1, help="At most so many; 100 if left out."),
-    ] = 100,
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", "-a", help="Without limit.")] = False,
     watch: Annotated[
         bool, typer.Option("--watch", "-w", help="Follow them as they change.")
@@ -74,7 +74,7 @@ def list_jobs(
     as_json: JsonOption = False,
 ) -> int:
     """List jobs, newest first."""
-    from kotta_cli import job_fields
+    from kotta_cli import job_fields, list_settings
 
     app: App = ctx.obj
     app.as_json = as_json
@@ -87,6 +87,7 @@ def list_jobs(
         None if since is None else job_fields.since(since),
     )
     shown = job_fields.fields_of(fields) if fields else (("id",) if quiet else ())
+    limit, shown = list_settings.applied(app, limit, shown)
     if watch:
         from kotta_cli.watching import watch_jobs
 

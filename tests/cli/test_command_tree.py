@@ -64,7 +64,7 @@ def test_examples_use_options_that_exist() -> None:
             assert (
                 set(
                     re.findall(
-                        r"(?<= )(?:--[a-z]+|-[a-zA-Z](?![a-z]))", options.partition(" -- ")[0]
+                        r"(?<= )(?:--[a-z-]+|-[a-zA-Z](?![a-z]))", options.partition(" -- ")[0]
                     )
                 )
                 <= known
