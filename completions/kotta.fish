@@ -74,7 +74,7 @@ complete --command kotta --condition '__kotta_at list' --long-option name --excl
 complete --command kotta --condition '__kotta_at list' --long-option tag --exclusive --description 'With this tag'
 complete --command kotta --condition '__kotta_at list' --long-option array --exclusive --description 'Of this array'
 complete --command kotta --condition '__kotta_at list' --long-option since --exclusive --description 'Submitted since: 2d, 90min, or a date'
-complete --command kotta --condition '__kotta_at list' --long-option sort --exclusive --description 'In this order; -FIELD for the reverse'
+complete --command kotta --condition '__kotta_at list' --long-option sort --exclusive --description 'Sort all that fit by it; -FIELD for the reverse'
 complete --command kotta --condition '__kotta_at list' --short-option f --long-option fields --exclusive --description 'Show these: id,status,elapsed'
 complete --command kotta --condition '__kotta_at list' --short-option L --long-option limit --exclusive --description 'At most so many; 100 if left out'
 complete --command kotta --condition '__kotta_at list' --short-option a --long-option all --description 'Without limit'

@@ -318,13 +318,17 @@ class Kotta:
         given = [jobs] if isinstance(jobs, (str, Job)) else list(jobs)
         return feed.wait(self.api, given, timeout, on_change)
 
-    def watch(self, after: int | None = None) -> Iterator[Change]:
+    def watch(self, after: int | None = None, *, gather_seconds: float = 0) -> Iterator[Change]:
         """Every change from this call on (or after the change numbered `after`), without an end.
 
         A reconnect neither misses nor repeats one. A job that changed several times at once is
         told of once, as it is now.
+
+        Args:
+            gather_seconds: how long news may gather before the service is asked for more, which
+                spares both sides where much changes.
         """
-        return feed.watch(self.api, after)
+        return feed.watch(self.api, after, gather_seconds)
 
     def logs(
         self,

@@ -64,11 +64,11 @@ def wait(
     return [awaited.latest[job if isinstance(job, str) else job.id] for job in jobs]
 
 
-def watch(api: Api, after: int | None = None) -> Iterator[Change]:
+def watch(api: Api, after: int | None = None, gather_seconds: float = 0) -> Iterator[Change]:
     """Every change after that number, or from this call on; see `kotta.client.Kotta.watch`."""
     # asked now rather than at the first `next`, before which much may happen
     number = api.changes(None).last if after is None else after
-    return _changes(api, number)
+    return _changes(api, number, gather_seconds)
 
 
 def log_chunks(
@@ -108,11 +108,12 @@ class _Awaited:
         return [job.id for job in self.latest.values() if not job.status.is_terminal]
 
 
-def _changes(api: Api, number: int) -> Iterator[Change]:
+def _changes(api: Api, number: int, gather_seconds: float) -> Iterator[Change]:
     while True:
         for change in patiently(partial(api.changes, number, FEED_SECONDS)).changes:
             number = change.number
             yield change
+        time.sleep(gather_seconds)
 
 
 def _now(api: Api, job_ids: Sequence[str], deadline: float | None) -> list[Job]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from kotta_cli.parameters import UsageProblem, one_of
 
 if TYPE_CHECKING:
     from kotta.models import Job
+    from kotta_cli.job_arrays import JobArray
 
 FIELDS = (
     "id", "name", "status", "queue", "jobtype", "submitted_at", "started_at", "ended_at",
@@ -31,32 +33,39 @@ def fields_of(text: str) -> tuple[str, ...]:
     return tuple(one_of(name, list(FIELDS), "field of a job") for name in names)
 
 
-def value_of(job: Job, name: str, now: datetime) -> Any:
+def value_of(job: Job | JobArray, name: str, now: datetime) -> Any:
     """A field's value, None where there is none."""
     if name == "elapsed":
         if job.started_at is None:
             return None
         return max(0.0, ((job.ended_at or now) - job.started_at).total_seconds())
-    value = getattr(job, name)
+    value = getattr(job, name, None)  # an array has not all that a job has
     return getattr(value, "value", value)
 
 
-def sorted_by(jobs: Sequence[Job], text: str) -> list[Job]:
-    """Jobs in the order of a field; `-name` is the other way round. What has none comes last.
+def order_of(text: str) -> str:
+    """The field that jobs are to be sorted by, with its `-`.
 
     Raises:
-        UsageProblem: the field is not known.
+        UsageProblem: it is not known.
     """
-    name = one_of(text.removeprefix("-"), list(FIELDS), "field of a job")
+    sign = "-" if text.startswith("-") else ""
+    return sign + one_of(text.removeprefix("-"), list(FIELDS), "field of a job")
+
+
+def sorted_by(jobs: Iterable[Job], order: str) -> list[Job]:
+    """Jobs in the order of a field; `-name` is the other way round. What has none comes last."""
+    name = order.removeprefix("-")
     now = datetime.now(timezone.utc)
-    known = [job for job in jobs if value_of(job, name, now) not in (None, [])]
-    without = [job for job in jobs if value_of(job, name, now) in (None, [])]
-    key: Callable[[Job], Any] = lambda job: _comparable(value_of(job, name, now))  # noqa: E731
-    return sorted(known, key=key, reverse=text.startswith("-")) + without
-
-
-def _comparable(value: Any) -> Any:
-    return value.lower() if isinstance(value, str) else value
+    known, without = [], []
+    for job in jobs:
+        value = value_of(job, name, now)
+        if value is None or value == []:
+            without.append(job)
+        else:
+            known.append((value.lower() if isinstance(value, str) else value, job))
+    known.sort(key=itemgetter(0), reverse=order.startswith("-"))
+    return [job for _, job in known] + without
 
 
 def since(text: str) -> datetime:

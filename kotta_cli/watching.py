@@ -2,96 +2,156 @@
 
 from __future__ import annotations
 
-import fnmatch
+import signal
+import threading
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from kotta_cli.listing import Filter, Listing, read_for_watching
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from kotta.models import Job
+    from kotta.errors import KottaError
+    from kotta.models import Change, Job
     from kotta_cli.context import App
+    from kotta_cli.render.job_screen import JobScreen
+
+FRAME_SECONDS = 0.25
+"""Two pictures are at least so far apart, however much changes."""
+TICK_SECONDS = 1.0
+"""Where nothing changes but the time, they are so far apart."""
+PIPE_GATHER_SECONDS = 0.05
+MOST_KEPT = 10_000
+"""Without a limit, of more jobs the oldest are forgotten: a watch may run for weeks."""
 
 
 @dataclass(frozen=True)
-class Filter:
-    """Which jobs are shown; the same rules as the service's, for what the change feed brings."""
+class Watch:
+    """What is watched, and how it is shown.
 
-    states: tuple[str, ...] = ()
-    queue: str | None = None
-    name: str | None = None
-    tag: str | None = None
-    array: str | None = None
-    since: datetime | None = None
+    Attributes:
+        limit: show the newest so many; None: the newest, and whatever changes.
+        is_all: every job there is.
+        fields: which to show; by default those there is room for.
+        order: the field to sort by, "" for newest first.
+    """
 
-    def asked(self) -> dict[str, Any]:
-        """The same for the service, as `Kotta.list` takes it."""
-        return {
-            "status": self.states,
-            "queue": self.queue,
-            "name": self.name,
-            "tag": self.tag,
-            "array": self.array,
-            "since": self.since,
-        }
-
-    def shows(self, job: Job) -> bool:
-        return (
-            (not self.states or job.status.value in self.states)
-            and self.queue in (None, job.queue)
-            and (self.name is None or fnmatch.fnmatchcase(job.name, self.name))
-            and (self.tag is None or self.tag in job.tags)
-            and self.array in (None, job.array)
-            and (self.since is None or job.submitted_at >= self.since)
-        )
+    wanted: Filter
+    limit: int | None = None
+    is_all: bool = False
+    fields: tuple[str, ...] = ()
+    order: str = ""
 
 
-def watch_jobs(app: App, wanted: Filter, *, limit: int) -> int:
-    """Show the newest `limit` jobs, then every change of one, until Ctrl-C or the reader leaves."""
-    page = app.client.list(**wanted.asked(), limit=limit)
-    app.remember(page.jobs)
-    changes = (change.job for change in app.client.watch(after=page.change))
+def watch_jobs(app: App, watch: Watch) -> int:
+    """Show the jobs there are, then every change of one, until Ctrl-C or the reader leaves."""
+    listing = read_for_watching(app, watch.wanted, watch.limit, is_all=watch.is_all)
+    app.remember(listing.jobs)
     try:
         if app.as_json or not app.out.is_smart:
-            _print_lines(app, page.jobs, filter(wanted.shows, changes))
+            _print_lines(app, listing, watch)
         else:
-            _draw(app, page.jobs, changes, wanted, limit)
+            _draw(app, listing, watch)
     except KeyboardInterrupt:
         # It is how one leaves a watch, and no failure.
         return 0
     return 0
 
 
-def _print_lines(app: App, jobs: list[Job], changes: Iterator[Job]) -> None:
-    from itertools import chain
-
+def _print_lines(app: App, listing: Listing, watch: Watch) -> None:
+    from kotta_cli.job_fields import DEFAULT, sorted_by
     from kotta_cli.render.as_json import print_json_line
     from kotta_cli.render.job_table import tab_separated
 
-    for job in chain(reversed(jobs), changes):
+    def show(job: Job) -> None:
         if app.as_json:
             print_json_line(app, job)
         else:
-            app.print(tab_separated(job, color=app.out.color))
+            app.print(tab_separated(job, watch.fields or DEFAULT, color=app.out.color))
+
+    oldest_first = reversed(listing.jobs)
+    for job in sorted_by(listing.jobs, watch.order) if watch.order else oldest_first:
+        show(job)
+    for change in app.client.watch(listing.change, gather_seconds=PIPE_GATHER_SECONDS):
+        if watch.wanted.shows(change.job):
+            show(change.job)
 
 
-def _draw(app: App, jobs: list[Job], changes: Iterator[Job], wanted: Filter, limit: int) -> None:
+def _draw(app: App, listing: Listing, watch: Watch) -> None:
     from rich.live import Live
 
     from kotta_cli.render.job_screen import JobScreen
 
-    screen = JobScreen(jobs, limit=limit)
+    kept = None if watch.is_all else watch.limit or max(MOST_KEPT, len(listing.jobs))
+    screen = JobScreen(listing.jobs, limit=kept, fields=watch.fields, order=watch.order)
     console = app.out.console()
+    changes = app.client.watch(listing.change, gather_seconds=FRAME_SECONDS)
+    reader = _FeedReader(changes, watch.wanted, screen)
     with app.holding_notes():
         try:
             # On the alternate screen every picture begins at the top, so no change of the window's
             # size can leave parts of an old one behind.
-            with Live(screen, console=console, screen=True, refresh_per_second=4):
-                for job in changes:
-                    if wanted.shows(job):
-                        screen.update(job)
-                    else:
-                        screen.remove(job)
+            with (
+                Live(screen, console=console, screen=True, auto_refresh=False) as live,
+                _told_of_resizing(reader.news),
+            ):
+                reader.start()
+                while reader.error is None:
+                    live.refresh()
+                    time.sleep(FRAME_SECONDS)
+                    reader.news.wait(TICK_SECONDS - FRAME_SECONDS)
+                    reader.news.clear()
         finally:
             console.print(screen.last_picture(console))
+    if reader.error is not None:
+        raise reader.error
+
+
+@dataclass(eq=False)
+class _FeedReader:
+    """Brings the screen up to date in a thread of its own, so that drawing waits for nobody.
+
+    Attributes:
+        news: set when there is something new to draw.
+        error: why it has stopped reading, None while it reads.
+    """
+
+    changes: Iterator[Change]
+    wanted: Filter
+    screen: JobScreen
+    news: threading.Event = field(default_factory=threading.Event)
+    error: KottaError | None = None
+
+    def start(self) -> None:
+        # a daemon, as it may sit in a request of half a minute when the watch is over
+        threading.Thread(target=self._run, name="kotta-watch", daemon=True).start()
+
+    def _run(self) -> None:
+        from kotta.errors import KottaError
+
+        try:
+            for change in self.changes:
+                if self.wanted.shows(change.job):
+                    self.screen.update(change.job)
+                else:
+                    self.screen.remove(change.job)
+                self.news.set()
+        except KottaError as error:
+            self.error = error
+        self.news.set()
+
+
+@contextmanager
+def _told_of_resizing(news: threading.Event) -> Iterator[None]:
+    number = getattr(signal, "SIGWINCH", None)
+    if number is None:
+        yield
+        return
+    before = signal.signal(number, lambda *_: news.set())
+    try:
+        yield
+    finally:
+        with suppress(ValueError, TypeError):
+            signal.signal(number, before)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from kotta_cli.command_page import examples
 from kotta_cli.parameters import IdsOption, JsonOption, one_of
 from kotta_cli.tree import Command, command_app
-from kotta_cli.watching import Filter
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kotta.models import Job
     from kotta_cli.context import App
-
-MAX_PAGE = 1000
+    from kotta_cli.job_arrays import JobArray
+    from kotta_cli.listing import Listing
 
 app = command_app()
 
@@ -56,7 +57,9 @@ def list_jobs(
     ] = None,
     sort: Annotated[
         str | None,
-        typer.Option("--sort", metavar="FIELD", help="In this order; -FIELD for the reverse."),
+        typer.Option(
+            "--sort", metavar="FIELD", help="Sort all that fit by it; -FIELD for the reverse."
+        ),
     ] = None,
     fields: Annotated[
         str | None,
@@ -75,9 +78,13 @@ def list_jobs(
 ) -> int:
     """List jobs, newest first."""
     from kotta_cli import job_fields, list_settings
+    from kotta_cli.listing import Filter, read_jobs, read_rows
 
     app: App = ctx.obj
     app.as_json = as_json
+    order = job_fields.order_of(sort) if sort else ""
+    shown = job_fields.fields_of(fields) if fields else (("id",) if quiet else ())
+    app.json_fields = app.json_fields or (shown if as_json else ())
     wanted = Filter(
         _states(status or []),
         queue,
@@ -86,33 +93,43 @@ def list_jobs(
         None if array is None else _array(app, array),
         None if since is None else job_fields.since(since),
     )
-    shown = job_fields.fields_of(fields) if fields else (("id",) if quiet else ())
-    limit, shown = list_settings.applied(app, limit, shown)
+    most, shown = list_settings.applied(app, limit, shown)
     if watch:
-        from kotta_cli.watching import watch_jobs
+        from kotta_cli.watching import Watch, watch_jobs
 
-        return watch_jobs(app, wanted, limit=MAX_PAGE if everything else min(limit, MAX_PAGE))
-    jobs: list[Job] = []
-    cursor: str | None = None
-    while True:
-        size = MAX_PAGE if everything else min(limit - len(jobs), MAX_PAGE)
-        page = app.client.list(**wanted.asked(), limit=size, cursor=cursor)
-        jobs += page.jobs
-        cursor = page.next_cursor
-        if cursor is None or (not everything and len(jobs) >= limit):
-            break
-    app.remember(jobs)
-    if sort:
-        jobs = job_fields.sorted_by(jobs, sort)
-    _render(app, jobs, shown, quiet=quiet, more=cursor is not None)
+        return watch_jobs(app, Watch(wanted, limit, everything, shown, order))
+    wanted_rows = None if everything else most
+    rows: Sequence[Job | JobArray]
+    if app.draws_tables and not (fields or quiet or order) and wanted.keeps_arrays_whole:
+        rows, listing = read_rows(app, wanted, wanted_rows)
+    elif order:
+        # what comes first is known only of all of them
+        listing = read_jobs(app, wanted, None)
+        rows = job_fields.sorted_by(listing.jobs, order)[:wanted_rows]
+    else:
+        listing = read_jobs(app, wanted, wanted_rows)
+        rows = listing.jobs
+    app.remember(listing.jobs)
+    _render(app, rows, shown, _what_is_missing(rows, listing, order), quiet=quiet)
     return 0
 
 
 def _array(app: App, text: str) -> str:
-    """The id of the array that is meant by it, or by the start of it."""
+    """The id of the array that is meant by its name, its id, or the start of it.
+
+    Raises:
+        NotFoundError: none is.
+    """
+    from kotta.errors import NotFoundError
+
     page = app.client.api.select(text)
-    found = {job.array for job in page.jobs if job.array is not None}
-    return found.pop() if page.is_set and len(found) == 1 else text
+    found = {job.array for job in page.jobs}
+    if page.is_set and len(found) == 1 and (array := found.pop()) is not None:
+        return array
+    raise NotFoundError(
+        f"no array, or more than one, is called `{text}`",
+        hint="kotta list --fields array,name shows them",
+    )
 
 
 def _states(words: list[str]) -> tuple[str, ...]:
@@ -124,24 +141,40 @@ def _states(words: list[str]) -> tuple[str, ...]:
     return tuple(one_of(word, known, "state of a job") for word in words)
 
 
-def _render(app: App, jobs: list[Job], fields: tuple[str, ...], *, quiet: bool, more: bool) -> None:
+def _what_is_missing(rows: Sequence[Job | JobArray], listing: Listing, order: str) -> str:
+    """A remark on what is not shown, "" if all is."""
+    if order and len(rows) < len(listing.jobs):
+        return f"{len(rows)} of {len(listing.jobs)}; --limit N shows more of them, --all every one."
+    if not listing.is_all:
+        return f"The newest {len(rows)}; --all shows every one, --limit N more of them."
+    return ""
+
+
+def _render(
+    app: App,
+    rows: Sequence[Job | JobArray],
+    fields: tuple[str, ...],
+    remark: str,
+    *,
+    quiet: bool,
+) -> None:
     if app.as_json:
         from kotta_cli.render.as_json import print_json
 
-        print_json(app, jobs)
+        print_json(app, cast("Sequence[Job]", rows))
     elif app.out.is_tty and not quiet:
         from kotta_cli.render.job_table import job_lines
 
-        if not jobs:
+        if not rows:
             app.note("No jobs here. `kotta submit job.json` makes one.")
             return
         console = app.out.console()
-        console.print(*job_lines(jobs, console.width, fields), sep="\n")
-        if more:
-            app.note(f"The newest {len(jobs)}; --all shows every one, --limit N more of them.")
+        console.print(*job_lines(rows, console.width, fields), sep="\n")
+        if remark:
+            app.note(remark)
     else:
         from kotta_cli.job_fields import DEFAULT
         from kotta_cli.render.job_table import tab_separated
 
-        lines = (tab_separated(job, fields or DEFAULT, color=app.out.color) for job in jobs)
+        lines = (tab_separated(row, fields or DEFAULT, color=app.out.color) for row in rows)
         app.out.write("".join(f"{line}\n" for line in lines))

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from heapq import nlargest
 from typing import TYPE_CHECKING
 
 from rich.console import Group
 from rich.text import Text
 
+from kotta.models.job import ACTIVE_STATES
+from kotta_cli.job_fields import sorted_by
 from kotta_cli.render.job_table import counts, job_lines
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
     from kotta.models import Job
@@ -20,24 +25,42 @@ _OTHER_ROWS = 3
 
 
 class JobScreen:
-    """What rich draws again and again; newest job first."""
+    """What rich draws again and again; newest job first.
 
-    def __init__(self, jobs: Sequence[Job], *, limit: int) -> None:
-        self._jobs = {job.id: job for job in jobs}
-        self._limit = limit
-        # Many jobs can be submitted in one moment: among them, who came later is newer.
-        self._arrivals = {job.id: number for number, job in enumerate(reversed(jobs))}
+    One thread may change it while another draws.
+
+    Args:
+        jobs: newest first.
+        limit: of more, the oldest are forgotten; None for none.
+        fields: which to show; by default those there is room for.
+        order: the field to sort by, "" for newest first.
+    """
+
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        *,
+        limit: int | None,
+        fields: Sequence[str] = (),
+        order: str = "",
+    ) -> None:
+        # in the order in which they were submitted: many can be in one moment
+        self._jobs = {job.id: job for job in reversed(jobs)}
+        self._limit, self._fields, self._order = limit, tuple(fields), order
 
     def update(self, job: Job) -> None:
         """Show a job as it is now, and forget the oldest where there are too many."""
-        self._arrivals.setdefault(job.id, len(self._arrivals))
-        jobs = self._newest_first([*self._without(job).values(), job])
-        # Replaced as a whole: the thread that draws never sees it half done.
-        self._jobs = {kept.id: kept for kept in jobs[: self._limit]}
+        is_full = self._limit is not None and len(self._jobs) >= self._limit
+        if is_full and job.id not in self._jobs:
+            oldest = next(iter(self._jobs.values()))
+            if job.submitted_at < oldest.submitted_at:
+                return
+            del self._jobs[oldest.id]
+        self._jobs[job.id] = job
 
     def remove(self, job: Job) -> None:
         """Show a job no longer, if it was shown."""
-        self._jobs = self._without(job)
+        self._jobs.pop(job.id, None)
 
     def last_picture(self, console: Console) -> RenderableType:
         """What stays on the terminal after the watch."""
@@ -47,20 +70,33 @@ class JobScreen:
         yield self._picture(options.max_width, console.height, hint="Ctrl-C ends the watch")
 
     def _picture(self, columns: int, rows: int, *, hint: str) -> RenderableType:
-        jobs = self._newest_first(self._jobs.values())
-        shown = jobs[: max(rows - _OTHER_ROWS - 1, 1)]
+        jobs = list(self._jobs.values())
+        shown = self._chosen(jobs, max(rows - _OTHER_ROWS - 1, 1))
         footer = counts(jobs)
         if len(shown) < len(jobs):
-            footer.append(f" · {len(jobs) - len(shown)} older below", style="dim")
+            footer.append(f" · {len(jobs) - len(shown)} not shown", style="dim")
         if hint:
             footer.append(f"  {hint}", style="dim")
         footer.truncate(columns - 1, overflow="ellipsis")
-        return Group(*job_lines(shown, columns), Text(), footer)
+        return Group(*job_lines(shown, columns, self._fields), Text(), footer)
 
-    def _without(self, job: Job) -> dict[str, Job]:
-        return {kept.id: kept for kept in self._jobs.values() if kept.id != job.id}
+    def _chosen(self, jobs: list[Job], room: int) -> list[Job]:
+        """The rows of a picture; where not all have room, those where something happens."""
+        if self._order:
+            return sorted_by(reversed(jobs), self._order)[:room]
+        numbered = list(enumerate(jobs))
+        if len(numbered) > room:
+            numbered = nlargest(room, numbered, key=_liveliness)
+        return [job for _, job in sorted(numbered, key=_age, reverse=True)]
 
-    def _newest_first(self, jobs: Iterable[Job]) -> list[Job]:
-        return sorted(
-            jobs, key=lambda job: (job.submitted_at, self._arrivals[job.id]), reverse=True
-        )
+
+def _liveliness(numbered: tuple[int, Job]) -> tuple[bool, int]:
+    job = numbered[1]
+    return job.status in ACTIVE_STATES, job.change
+
+
+def _age(numbered: tuple[int, Job]) -> tuple[datetime, int, int]:
+    # many are submitted in one moment: among them, a later one of an array is newer, or who came
+    # later
+    number, job = numbered
+    return job.submitted_at, job.array_index or 0, number

@@ -7,10 +7,11 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from kotta.models import JobState
+from kotta_cli.job_arrays import JobArray
 from kotta_cli.job_fields import DEFAULT, value_of
 from kotta_cli.render.plain_text import one_line
 from kotta_cli.render.states import COLORS, paint, status_word
-from kotta_cli.render.times import ago, duration, rfc3339, size
+from kotta_cli.render.times import ago, duration, rfc3339, size, so_far
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
     from kotta.models import Job
 
 _SHORT = 8
-_ROOM_FOR_TYPE = 80
-_ROOM_FOR_QUEUE = 70
+_ON_TERMINAL = ("id", "name", "status", "elapsed", "queue", "jobtype", "submitted_at")
+_ROOM_FOR = {"queue": 70, "elapsed": 80, "jobtype": 100}
+"""Columns that a terminal must have for these fields to be shown unasked."""
 _HEADS = {
     "jobtype": "TYPE",
     "submitted_at": "SUBMITTED",
@@ -34,14 +36,18 @@ _HEADS = {
 }
 
 
-def tab_separated(job: Job, fields: Sequence[str] = DEFAULT, *, color: bool = False) -> str:
+def tab_separated(
+    job: Job | JobArray, fields: Sequence[str] = DEFAULT, *, color: bool = False
+) -> str:
     """A job's fields as plain text; what is not known is empty."""
     now = datetime.now(timezone.utc)
     return "\t".join(_plain(job, name, now, color) for name in fields)
 
 
-def job_lines(jobs: Sequence[Job], columns: int, fields: Sequence[str] = ()) -> list[Text]:
-    """A header and a line for each job, for a terminal of this many columns.
+def job_lines(
+    jobs: Sequence[Job | JobArray], columns: int, fields: Sequence[str] = ()
+) -> list[Text]:
+    """A header and a line for each job or array, for a terminal of this many columns.
 
     Args:
         fields: which; by default those that there is room for.
@@ -50,11 +56,7 @@ def job_lines(jobs: Sequence[Job], columns: int, fields: Sequence[str] = ()) -> 
 
     now = datetime.now(timezone.utc)
     length = short_length([job.id for job in jobs])
-    shown = list(fields or DEFAULT)
-    if not fields and columns < _ROOM_FOR_TYPE:
-        shown.remove("jobtype")
-    if not fields and columns < _ROOM_FOR_QUEUE:
-        shown.remove("queue")
+    shown = fields or [name for name in _ON_TERMINAL if columns >= _ROOM_FOR.get(name, 0)]
     # the first text that may be long is the column that gives way
     flexible = next((name for name in ("name", "error", "tags") if name in shown), "")
     heads = [_HEADS.get(name, name.upper()) + ("…" if name == flexible else "") for name in shown]
@@ -62,10 +64,13 @@ def job_lines(jobs: Sequence[Job], columns: int, fields: Sequence[str] = ()) -> 
     return columns_of(heads, rows, width=columns)
 
 
-def _cell(job: Job, name: str, now: datetime, id_length: int) -> Text:
+def _cell(job: Job | JobArray, name: str, now: datetime, id_length: int) -> Text:
     from rich.text import Text
 
     value = value_of(job, name, now)
+    if name == "name" and isinstance(job, JobArray):
+        count = f"  {'' if job.is_whole else 'last '}{len(job.jobs)}: "
+        return Text.assemble(one_line(value), (count, "dim")).append_text(counts(job.jobs))
     if value is None or value == []:
         return Text("-", style="dim")
     if name == "id":
@@ -76,14 +81,16 @@ def _cell(job: Job, name: str, now: datetime, id_length: int) -> Text:
         return Text(status_word(job.status), style=COLORS[job.status])
     if name.endswith("_at"):
         return Text(ago(value, now), style="dim")
-    if name in ("elapsed", "walltime_seconds"):
+    if name == "elapsed":
+        return Text(duration(value) if job.ended_at else so_far(value))
+    if name == "walltime_seconds":
         return Text(duration(value))
     if name == "memory_mib":
         return Text(size(value << 20))
     return Text(one_line(", ".join(value) if isinstance(value, list) else str(value)))
 
 
-def _plain(job: Job, name: str, now: datetime, color: bool) -> str:
+def _plain(job: Job | JobArray, name: str, now: datetime, color: bool) -> str:
     value = value_of(job, name, now)
     if value is None:
         return ""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from kotta.models import JobState
 from kotta_cli.render.plain_text import one_line
 from kotta_cli.render.states import COLORS, SIGNS, ending, paint
-from kotta_cli.render.times import duration
+from kotta_cli.render.times import so_far
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -43,7 +43,7 @@ class LiveLine:
         line = Text()
         line.append_text(cast(Text, self._spinner.render(console.get_time())))
         line.append(" ").append_text(self._words())
-        line.append(f"  {_clock(time.monotonic() - self._began)}", style="dim")
+        line.append(f"  {so_far(time.monotonic() - self._began)}", style="dim")
         line.truncate(options.max_width - 1, overflow="ellipsis")
         yield line
 
@@ -94,7 +94,3 @@ def note_endings(app: App, jobs: Sequence[Job]) -> None:
         from kotta_cli.render.job_table import counts_in_words
 
         app.note(f"{len(jobs)} jobs: {counts_in_words(jobs, color=app.err.color)}")
-
-
-def _clock(seconds: float) -> str:
-    return f"{int(seconds)} s" if seconds < 60 else duration(int(seconds))

@@ -56,6 +56,15 @@ def duration(seconds: float) -> str:
     return f"{days} days {hours} h" if hours else f"{days} days"
 
 
+def so_far(seconds: float) -> str:
+    """A duration that still grows, in whole seconds: `5 s`, `5 min 20 s`, `3 h 02 min`."""
+    if seconds < 60:
+        return f"{int(seconds)} s"
+    if seconds < 3600:
+        return f"{int(seconds) // 60} min {int(seconds) % 60:02} s"
+    return duration(int(seconds))
+
+
 def size(count: int) -> str:
     """Such as `12 B`, `3.4 KiB`, `1.2 GiB`."""
     if count < 1024:

@@ -70,7 +70,7 @@ def test_on_a_terminal_it_is_a_table_with_short_ids(user: User, jobs: list[str])
     window = user.window("list", "--name", "list-*")
     assert window.end() == 0
     header, first, second, *_ = window.lines
-    assert header.split() == ["ID", "NAME", "STATUS", "QUEUE", "TYPE", "SUBMITTED"]
+    assert header.split() == ["ID", "NAME", "STATUS", "ELAPSED", "QUEUE", "SUBMITTED"]
     assert first.split()[:4] == [jobs[2][:8], "list-c", "✓", "completed"]
     assert second.split()[:4] == [jobs[1][:8], "list-b", "✗", "failed"]
     assert re.search(r"(now|\d+ (s|min) ago)$", second)
@@ -135,12 +135,7 @@ def test_watching_survives_a_change_of_the_windows_size(user: User) -> None:
     window = user.window("list", "--watch", "--name", "size-*", columns=120, rows=40)
     window.until("30 completed", "TYPE")
     window.resize(columns=62, rows=12)
-    window.until_it(
-        lambda: (
-            (len(window.lines) <= 12 and "older below" in window.lines[-1])
-            or "older …" in window.lines[-1]
-        )
-    )
+    window.until_it(lambda: len(window.lines) <= 12 and "22 not shown" in window.lines[-1])
     assert window.lines[0].split() == ["ID", "NAME", "STATUS", "SUBMITTED"]
     assert all(line.count("size-") == 1 for line in window.lines[1:-2])
     window.resize(columns=100, rows=40)
@@ -156,6 +151,47 @@ def test_a_watch_that_is_ended_by_a_signal_leaves_the_terminal_as_it_was(user: U
     window.kill(signal.SIGTERM)
     assert window.end() == 143
     assert window.raw.rstrip().endswith("\x1b[?25h") or "\x1b[?1049l" in window.raw
+
+
+def test_a_watch_shows_the_fields_and_the_order_that_are_asked_for(user: User) -> None:
+    for name in ("order-b", "order-c", "order-a"):
+        user.done(executable="true", jobname=name)
+    window = user.window(
+        "list", "--watch", "--name", "order-*", "--fields", "name,exit_code", "--sort", "name"
+    )
+    window.until("3 completed")
+    rows = [line.split() for line in window.lines[:4]]
+    assert rows == [["NAME", "EXIT"], ["order-a", "0"], ["order-b", "0"], ["order-c", "0"]]
+    user.done(executable="true", jobname="order-bb")
+    window.until("4 completed")
+    assert [line.split()[0] for line in window.lines[1:5]] == [
+        "order-a",
+        "order-b",
+        "order-bb",
+        "order-c",
+    ]
+    window.interrupt()
+    assert window.end() == 0
+
+
+def test_a_watch_of_more_than_fits_shows_what_runs(user: User) -> None:
+    first = user.running(executable="sleep 60", jobname="crowd-first")
+    user.client.submit_many([{"executable": "true", "jobname": "crowd", "after": [first]}] * 40)
+    window = user.window("list", "--watch", "--name", "crowd*", rows=12)
+    window.until("crowd-first", "● processing", "40 pending", "33 not shown")
+    user.client.cancel(first)
+    window.until("41 cancelled")
+    window.interrupt()
+    assert window.end() == 0
+
+
+def test_a_watch_ticks_while_nothing_changes(user: User) -> None:
+    user.running(executable="sleep 60", jobname="ticking")
+    window = user.window("list", "--watch", "--name", "ticking")
+    window.until("● processing")
+    window.until_it(lambda: re.search(r"processing +2 s ", window.text) is not None, timeout=10)
+    window.interrupt()
+    assert window.end() == 0
 
 
 @contextmanager
@@ -219,3 +255,87 @@ def test_nobody_hears_that_the_reader_of_a_watch_has_gone(user: User) -> None:
         user.done(executable="true", jobname="gone-2")
         wait_until(lambda: watch.poll() is not None)
         assert watch.returncode == 141
+
+
+def test_watching_in_a_pipe_prints_the_fields_that_are_asked_for(user: User) -> None:
+    user.done(executable="false", jobname="narrow-1")
+    words = ("--name", "narrow-*", "--fields", "name,exit_code")
+    with _watching(user, *words) as watch:
+        assert _next(watch) == "narrow-1\t1\n"
+    with _watching(user, "--json", "--name", "narrow-*", "--fields", "name") as watch:
+        assert _next(watch) == '{"name": "narrow-1"}\n'
+    with _watching(user, "--name", "narrow-*", "--quiet") as watch:
+        assert re.fullmatch(r"[0-9a-f-]{36}\n", _next(watch))
+
+
+def test_a_watch_takes_brackets_in_a_pattern_as_they_are(user: User) -> None:
+    with _watching(user, "--name", "bracket[?]", "--fields", "name") as watch:
+        user.client.submit_many([{"executable": "true", "jobname": "bracket", "array": [1, 2]}])
+        assert _next(watch) == "bracket[0]\n"
+
+
+def test_sorting_looks_at_all_that_fit_and_not_at_the_newest(user: User) -> None:
+    for number in (3, 1, 2):
+        user.done(executable=f"exit {number}", jobname=f"sorted-{number}")
+    words = ("list", "--name", "sorted-*", "--fields", "name", "--limit", "1")
+    assert user.quick(*words, "--sort", "exit_code").out == "sorted-1\n"
+    assert user.quick(*words, "--sort", "-exit_code").out == "sorted-3\n"
+    window = user.window(*words, "--sort", "-exit_code")
+    assert window.end() == 0
+    assert window.lines[-1] == "1 of 3; --limit N shows more of them, --all every one."
+
+
+def test_an_unknown_field_or_time_is_told_with_the_nearest(user: User) -> None:
+    assert "did you mean `exit_code`?" in user.quick("list", "--sort", "-exitcode").err
+    assert "did you mean `status`?" in user.quick("list", "--fields", "id,state").err
+    assert "2d, 90min" in user.quick("list", "--since", "yesterday").err
+
+
+def test_since_leaves_out_what_is_older(user: User, jobs: list[str]) -> None:
+    assert _names(user, "--since", "1h") == ["list-c", "list-b", "list-a"]
+    assert _names(user, "--since", "2999-01-01") == []
+
+
+def test_on_a_terminal_an_array_is_one_row_with_its_progress(user: User) -> None:
+    array = {"executable": "exit $KOTTA_PARAM_x", "jobname": "sweep", "tags": "swept"}
+    jobs = user.client.submit_many([{**array, "array": [{"x": n % 2} for n in range(30)]}])
+    user.client.wait(jobs)
+    alone = user.done(executable="true", jobname="alone", tags="swept")
+    window = user.window("list", "--tag", "swept", columns=120)
+    assert window.end() == 0
+    assert len(window.lines) == 3
+    assert window.lines[1].split()[:2] == [alone[:8], "alone"]
+    assert jobs[0].array is not None
+    assert window.lines[2].startswith(f"{jobs[0].array[:8]}  sweep  30: 15 completed · 15 failed")
+    assert "✗ failed" in window.lines[2]
+    assert len(user.quick("list", "--tag", "swept").lines) == 31
+    assert len(user.quick("list", "--array", "sweep", "--status", "failed").lines) == 15
+
+
+def test_an_array_whose_jobs_have_names_of_their_own_is_called_by_what_they_share(
+    user: User,
+) -> None:
+    user.client.submit_many(
+        [{"executable": "true", "jobname": "own-{x}", "array": [{"x": 1}, {"x": 2}], "tags": "own"}]
+    )
+    window = user.window("list", "--tag", "own")
+    assert window.end() == 0
+    assert window.lines[1].split()[1:3] == ["own-*", "2:"]
+
+
+def test_the_limit_counts_an_array_once(user: User) -> None:
+    user.client.submit_many(
+        [{"executable": "true", "jobname": f"row-{n}", "array": [1] * 60, "tags": "rows"}
+         for n in range(3)]
+    )  # fmt: skip
+    window = user.window("list", "--tag", "rows", "--limit", "2")
+    assert window.end() == 0
+    names = [line.split()[1:3] for line in window.lines[1:3]]
+    assert names == [["row-2", "60:"], ["row-1", "60:"]]
+    assert window.lines[3].startswith("The newest 2;")
+
+
+def test_an_array_that_is_not_there_is_an_error(user: User) -> None:
+    result = user.quick("list", "--array", "nothing")
+    assert result.code == 1
+    assert "no array, or more than one, is called `nothing`" in result.err
