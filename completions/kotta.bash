@@ -103,14 +103,14 @@ _kotta() {
             case "$command" in
                 '') _kotta_words '-p --profile --server -V --version -h --help' ;;
                 '/submit') _kotta_words '--script -i --input -o --output -e --env --requirements --set -n --name --queue -t --walltime --cpus --memory --retries --tag --array --sweep --after --check -w --wait --fetch -q --quiet --json -h --help' ;;
-                '/status') _kotta_words '--json -h --help' ;;
+                '/status') _kotta_words '-q --quiet --json -h --help' ;;
                 '/list') _kotta_words '-s --status --queue --name --tag --array --since --sort -f --fields -L --limit -a --all -w --watch -q --quiet --json -h --help' ;;
                 '/wait') _kotta_words '-t --timeout -q --quiet --json -h --help' ;;
                 '/logs') _kotta_words '-f --follow --stream -h --help' ;;
                 '/fetch') _kotta_words '-o --output --force -q --quiet --json -h --help' ;;
                 '/why') _kotta_words '--json -h --help' ;;
                 '/rerun') _kotta_words '-i --input -o --output -e --env --requirements --set -n --name --queue -t --walltime --cpus --memory --retries --tag --after -w --wait --fetch -q --quiet --json -h --help' ;;
-                '/cancel') _kotta_words '-y --yes --json -h --help' ;;
+                '/cancel') _kotta_words '-y --yes -q --quiet --json -h --help' ;;
                 '/queues') _kotta_words '--json -h --help' ;;
                 '/service') _kotta_words '-h --help' ;;
                 '/service/status') _kotta_words '--json -h --help' ;;

@@ -65,6 +65,7 @@ complete --command kotta --condition '__kotta_at submit' --short-option q --long
 complete --command kotta --condition '__kotta_at submit' --long-option json --description 'Print JSON, or FIELDS of it, and errors as JSON'
 complete --command kotta --condition '__kotta_at submit' --short-option h --long-option help --description 'Show this page and exit'
 complete --command kotta --condition '__kotta_at submit' --force-files
+complete --command kotta --condition '__kotta_at status' --short-option q --long-option quiet --description 'Print ids only'
 complete --command kotta --condition '__kotta_at status' --long-option json --description 'Print JSON, or FIELDS of it, and errors as JSON'
 complete --command kotta --condition '__kotta_at status' --short-option h --long-option help --description 'Show this page and exit'
 complete --command kotta --condition '__kotta_at status' --keep-order --arguments '(__kotta_ask jobs)'
@@ -120,6 +121,7 @@ complete --command kotta --condition '__kotta_at rerun' --long-option json --des
 complete --command kotta --condition '__kotta_at rerun' --short-option h --long-option help --description 'Show this page and exit'
 complete --command kotta --condition '__kotta_at rerun' --keep-order --arguments '(__kotta_ask jobs)'
 complete --command kotta --condition '__kotta_at cancel' --short-option y --long-option yes --description 'Do not ask first'
+complete --command kotta --condition '__kotta_at cancel' --short-option q --long-option quiet --description 'Print ids only'
 complete --command kotta --condition '__kotta_at cancel' --long-option json --description 'Print JSON, or FIELDS of it, and errors as JSON'
 complete --command kotta --condition '__kotta_at cancel' --short-option h --long-option help --description 'Show this page and exit'
 complete --command kotta --condition '__kotta_at cancel' --keep-order --arguments '(__kotta_ask active-jobs)'

@@ -87,7 +87,12 @@ class App:
         self.out.write(text + "\n")
 
     def note(self, text: str) -> None:
-        """One remark that is no result, to stderr."""
+        """One remark that is no result, to stderr; with `--json` that is for errors alone."""
+        if not self.as_json:
+            self.complain(text)
+
+    def complain(self, text: str) -> None:
+        """One error, to stderr."""
         if self._held_notes is not None:
             self._held_notes.append(text)
         elif self._drawing is None:

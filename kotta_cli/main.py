@@ -28,11 +28,7 @@ def main(arguments: list[str], app: App | None = None) -> int:
     """
     app = app or App.of_this_process()
     # Asked of the words, because a command line that cannot be parsed must be refused in JSON too.
-    if any(word.startswith("--json") for word in arguments):
-        from kotta_cli import json_fields
-
-        arguments, app.json_fields = json_fields.split(arguments)
-        app.as_json = "--json" in arguments
+    app.as_json = _asks_for_json(arguments)
     if app.out.is_smart or app.err.is_smart:
         signal.signal(signal.SIGTERM, _raise_terminated)
     try:
@@ -60,12 +56,22 @@ def _raise_terminated(*_: object) -> None:
 def _run(arguments: list[str], app: App) -> int:
     from kotta_cli.tree import root
 
+    if app.as_json:
+        from kotta_cli import json_fields
+
+        arguments, app.json_fields = json_fields.split(arguments)
     try:
         result = root().main(arguments, prog_name="kotta", standalone_mode=False, obj=app)
     except SystemExit:
         # All that makes Typer leave by itself, run like this, is a help page that nobody reads.
         raise OutputClosedError from None
     return int(result or ExitCode.OK)
+
+
+def _asks_for_json(arguments: list[str]) -> bool:
+    # what stands after `--` is another command's
+    words = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return any(word == "--json" or word.startswith("--json=") for word in words)
 
 
 def _report(raised: Exception, app: App, arguments: list[str]) -> int:
@@ -88,7 +94,7 @@ def _report(raised: Exception, app: App, arguments: list[str]) -> int:
     if os.environ.get("KOTTA_DEBUG", "0") not in ("", "0"):
         import traceback
 
-        app.note("".join(traceback.format_exception(raised)).rstrip())
+        app.complain("".join(traceback.format_exception(raised)).rstrip())
     return code
 
 

@@ -27,7 +27,8 @@ class OutputStream:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         encoding = (stream.encoding or "ascii").lower().replace("-", "")
-        self.is_unicode = encoding.startswith(("utf", "gb18030"))
+        # Python speaks UTF-8 in the C locale; who asked for that locale did not ask for our signs.
+        self.is_unicode = encoding.startswith(("utf", "gb18030")) and not _is_c_locale()
 
     def write(self, text: str) -> int:
         with _told_plainly():
@@ -45,6 +46,10 @@ class OutputStream:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+def _is_c_locale() -> bool:
+    return os.environ.get("LC_ALL") in ("C", "POSIX")
 
 
 @contextmanager

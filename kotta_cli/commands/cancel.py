@@ -8,7 +8,7 @@ import typer
 
 from kotta_cli.command_page import examples
 from kotta_cli.exit_codes import ExitCode
-from kotta_cli.parameters import JobArguments, JsonOption, YesOption
+from kotta_cli.parameters import IdsOption, JobArguments, JsonOption, YesOption
 from kotta_cli.render.plain_text import one_line
 from kotta_cli.tree import Command, command_app
 
@@ -35,7 +35,11 @@ app = command_app()
     ),
 )
 def cancel(
-    ctx: typer.Context, jobs: JobArguments, yes: YesOption = False, as_json: JsonOption = False
+    ctx: typer.Context,
+    jobs: JobArguments,
+    yes: YesOption = False,
+    quiet: IdsOption = False,
+    as_json: JsonOption = False,
 ) -> int:
     """End jobs.
 
@@ -48,7 +52,7 @@ def cancel(
     from kotta_cli.selecting import chosen_surely
 
     app: App = ctx.obj
-    app.as_json = as_json
+    app.as_json, app.quiet = as_json, quiet
     chosen = chosen_surely(app, jobs, "cancel", yes=yes)
     if chosen is None:
         return ExitCode.ERROR
@@ -81,6 +85,9 @@ def _render(app: App, asked: list[Job], *, one: bool) -> None:
         from kotta_cli.render.as_json import print_json
 
         print_json(app, asked[0] if one else asked)
+        return
+    if app.quiet:
+        app.out.write("".join(f"{job.id}\n" for job in asked))
         return
     if not app.out.is_tty:
         for job in asked:

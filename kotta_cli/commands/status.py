@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from kotta_cli.command_page import examples
-from kotta_cli.parameters import JobArguments, JsonOption
+from kotta_cli.parameters import IdsOption, JobArguments, JsonOption
 from kotta_cli.tree import Command, command_app
 
 if TYPE_CHECKING:
@@ -28,13 +28,18 @@ app = command_app()
         }
     ),
 )
-def status(ctx: typer.Context, jobs: JobArguments, as_json: JsonOption = False) -> int:
+def status(
+    ctx: typer.Context, jobs: JobArguments, quiet: IdsOption = False, as_json: JsonOption = False
+) -> int:
     """Show everything that is known of a job."""
     from kotta_cli.selecting import chosen
 
     app: App = ctx.obj
     app.as_json = as_json
     found = chosen(app, jobs)
+    if quiet and not as_json:
+        app.out.write("".join(f"{job.id}\n" for job in found.jobs))
+        return 0
     details = [app.client.status(job) for job in found.jobs]
     app.remember(details)
     if app.as_json:

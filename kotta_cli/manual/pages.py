@@ -5,7 +5,9 @@ from __future__ import annotations
 import textwrap
 
 from kotta_cli.command_shape import HELP_TERM, CommandShape, Rows, command_shape
+from kotta_cli.manual.json_page import words_of
 from kotta_cli.manual.parts import keys, part, with_part
+from kotta_cli.manual.schemas import Schema
 from kotta_cli.tree import load
 
 _WIDTH = 106
@@ -23,7 +25,7 @@ def shapes(name: str) -> list[CommandShape]:
     ]
 
 
-def page(commands: list[CommandShape], text: str) -> str:
+def page(commands: list[CommandShape], schemas: dict[str, Schema], text: str) -> str:
     """The page as it should be, made from what it is; an empty one is begun."""
     top, *below = commands
     text = text or f"# {top.path}\n\n{part(top.path, '')}\n{_prose(top)}{_first_examples(commands)}"
@@ -31,7 +33,9 @@ def page(commands: list[CommandShape], text: str) -> str:
         if command.path not in keys(text):
             text = _with_section(text, command)
     for command in commands:
-        text = with_part(text, command.path, _part(command))
+        text = with_part(
+            text, command.path, _part(command, schemas.get(command.path.removeprefix("kotta ")))
+        )
     return text
 
 
@@ -58,13 +62,16 @@ def _first_examples(commands: list[CommandShape]) -> str:
     return f"## Examples\n\n```sh\n{lines}```\n"
 
 
-def _part(command: CommandShape) -> str:
+def _part(command: CommandShape, schema: Schema | None) -> str:
     tables = [_table("command", command.commands), _table("argument", command.arguments)]
     for title, rows in command.panels.items():
         shown = {term: meaning for term, meaning in rows.items() if term != HELP_TERM}
         tables.append(_table("option" if title == "Options" else title, shown))
     usage = f"```\n{command.usage}\n```"
-    return "\n\n".join(filter(None, [usage, command.paragraphs[0], *tables]))
+    shape = words_of(schema, "../json.md") if schema else ""
+    article = "a " if shape.startswith("list of ") else ""
+    printed = f"`--json` prints {article}{shape}." if shape else ""
+    return "\n\n".join(filter(None, [usage, command.paragraphs[0], *tables, printed]))
 
 
 def _table(title: str, rows: Rows) -> str:

@@ -37,9 +37,9 @@ def _wanted(app: App, value: BaseModel | Sequence[BaseModel] | Shape) -> Any:
     return chosen(plain, app.json_fields)
 
 
-def note_json(app: App, value: Shape) -> None:
+def complain_in_json(app: App, value: Shape) -> None:
     """One document, indented, to stderr."""
-    app.note(_text(app.err, value, indent=2))
+    app.complain(_text(app.err, value, indent=2))
 
 
 def plain_values(value: Any) -> Any:

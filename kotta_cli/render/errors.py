@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kotta.errors import AmbiguousError, DescriptionError, FieldProblem, KottaError
-from kotta_cli.render.as_json import note_json
+from kotta_cli.render.as_json import complain_in_json
 from kotta_cli.render.plain_text import cell_width, one_line, several_lines
 from kotta_cli.render.states import paint
 
@@ -19,9 +19,9 @@ _MOST_CANDIDATES = 10
 def show_error(app: App, error: KottaError, exit_code: int) -> None:
     """Write an error to stderr, as lines or, with `--json`, as a document."""
     if app.as_json:
-        note_json(app, error_shape(error, exit_code))
+        complain_in_json(app, error_shape(error, exit_code))
     else:
-        app.note("\n".join(error_lines(error, app)))
+        app.complain("\n".join(error_lines(error, app)))
 
 
 def error_lines(error: KottaError, app: App) -> list[str]:
@@ -50,17 +50,20 @@ def hint_line(hint: str, color: bool) -> str:
 
 
 def error_shape(error: KottaError, exit_code: int) -> dict[str, Any]:
-    """The same as JSON, in the words of the API's problem documents."""
+    """The same as JSON, a `kotta_cli.results.Problem`."""
     shape: dict[str, Any] = {
+        "type": "about:blank",
+        "title": _title(error),
         "code": error.code,
         "detail": error.message,
         "hint": error.hint,
         "request_id": error.request_id,
         "exit_code": exit_code,
+        "source": getattr(error, "source", ""),
         "errors": [],
+        "candidates": [],
     }
     if isinstance(error, DescriptionError):
-        shape["source"] = error.source
         shape["errors"] = [
             {
                 "pointer": problem.pointer,
@@ -77,6 +80,13 @@ def error_shape(error: KottaError, exit_code: int) -> dict[str, Any]:
             for job_id, name, status in error.candidates
         ]
     return shape
+
+
+def _title(error: KottaError) -> str:
+    """What kind of error it is, in words that stay the same."""
+    if type(error) is KottaError:
+        return "The command line is wrong." if error.code == "usage" else "It did not work."
+    return (type(error).__doc__ or "").split("\n")[0]
 
 
 def _problem_lines(problem: FieldProblem, error: DescriptionError, color: bool) -> list[str]:

@@ -32,16 +32,16 @@ def test_a_page_has_a_part_for_its_command_and_each_below_it(name: str) -> None:
 
 def test_making_a_page_anew_keeps_what_people_wrote() -> None:
     commands = shapes("service")
-    first = page(commands, "")
+    first = page(commands, {}, "")
     written = first.replace("## Examples\n", "By hand.\n\n## Examples\n")
     stale = with_part(written, "kotta service stop", "old")
-    assert page(commands, stale) == written
+    assert page(commands, {}, stale) == written
 
 
 def test_a_command_that_is_new_below_gets_its_section_after_its_siblings() -> None:
     commands = shapes("service")
-    before = page(commands[:-1], "")
-    text = page(commands, before)
+    before = page(commands[:-1], {}, "")
+    text = page(commands, {}, before)
     sections = [line for line in text.splitlines() if line.startswith("## ")]
     assert sections == [*(f"## {command.path}" for command in commands[1:]), "## Examples"]
 

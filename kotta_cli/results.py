@@ -1,0 +1,211 @@
+"""What each command prints with `--json`, and the shapes that are the command line's own.
+
+The schemas in `kotta_cli/schemas/` and the reference in `docs/json.md` are made from it by
+`python -m kotta_cli.manual`. No command imports it, for the models behind it take long to import;
+a test holds what commands print to it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+# pydantic reads no other before Python 3.12
+from typing_extensions import TypedDict
+
+from kotta.models import CheckedJob, Job, JobDetail, JobState, Queue, ServiceInfo
+
+
+class FetchResult(TypedDict):
+    """Where a job's outputs are now.
+
+    Attributes:
+        directory: absolute path of the folder.
+        fetched: names of the files that came just now.
+        already_there: names of the files that were there, and the same.
+        unavailable: names of what was asked for and is not available.
+    """
+
+    directory: str
+    fetched: list[str]
+    already_there: list[str]
+    unavailable: list[str]
+
+
+class FetchedJob(Job):
+    """A job with what became of its outputs.
+
+    Attributes:
+        fetch: with `--fetch`, where its outputs are now.
+    """
+
+    fetch: FetchResult
+
+
+class CheckedInput(TypedDict):
+    """An input, and whether it is there.
+
+    Attributes:
+        url: its address, or the path of a local file.
+        size_bytes: its size, null where the server does not tell.
+        problem: why it cannot be had, "" if it can.
+    """
+
+    url: str
+    size_bytes: int | None
+    problem: str
+
+
+class Check(TypedDict):
+    """With `--check`, what would happen."""
+
+    jobs: list[CheckedJob]
+    inputs: list[CheckedInput]
+
+
+class Cause(TypedDict):
+    """Why a job is where it is.
+
+    Attributes:
+        reasons: sentences, the most telling first.
+        stderr: the last lines of its standard error.
+        commands: what to type next, the most useful first.
+    """
+
+    id: str
+    status: JobState
+    reason: str | None
+    reasons: list[str]
+    stderr: list[str]
+    commands: list[str]
+
+
+class ServiceState(TypedDict):
+    """Whether the local service runs.
+
+    Attributes:
+        service: the service itself, null if it does not run.
+    """
+
+    running: bool
+    service: ServiceInfo | None
+
+
+class ServiceStopped(TypedDict):
+    """What became of the local service.
+
+    Attributes:
+        stopped: false if it was not running.
+    """
+
+    stopped: bool
+
+
+class LoginState(TypedDict):
+    """What commands talk to, and whether it wants a login.
+
+    Attributes:
+        server: `local`, or an address.
+        origin: who chose it: `argument`, `KOTTA_SERVER`, `profile NAME` or `default`.
+    """
+
+    login_needed: bool
+    server: str
+    origin: str
+
+
+class Setting(TypedDict):
+    """A setting as it counts here.
+
+    Attributes:
+        value: text, a number or a list; null where it has none.
+        origin: who says so: a variable, a file, or `default`.
+    """
+
+    key: str
+    value: Any
+    origin: str
+
+
+class WrongField(TypedDict):
+    """One thing that is wrong with one field of a description.
+
+    Attributes:
+        pointer: the field, as a JSON Pointer (RFC 6901).
+        detail: what is wrong, in a sentence without the field's name.
+        hint: what to write instead, or "".
+        line: its line in the text, from 1; null where there is no text.
+        column: its column in the text, from 1; null where there is no text.
+    """
+
+    pointer: str
+    detail: str
+    hint: str
+    line: int | None
+    column: int | None
+
+
+class Candidate(TypedDict):
+    """A job that fits what was typed."""
+
+    id: str
+    name: str
+    status: JobState
+
+
+class Problem(TypedDict):
+    """An error, on stderr; the members of an RFC 9457 problem, and ours.
+
+    Attributes:
+        type: always `about:blank`; `code` tells the kinds apart.
+        title: what kind of error it is, in words that stay the same.
+        code: what kind of error it is; stable.
+        detail: what is wrong this time.
+        hint: what to do or type next, or "".
+        request_id: the service's name for the request, null where none was made.
+        exit_code: what the command exits with.
+        source: name of the description's file, "" where there is none.
+        errors: what is wrong with the description, field by field.
+        candidates: the jobs that fit, where a name fits several.
+    """
+
+    type: str
+    title: str
+    code: str
+    detail: str
+    hint: str
+    request_id: str | None
+    exit_code: int
+    source: str
+    errors: list[WrongField]
+    candidates: list[Candidate]
+
+
+RESULTS: dict[str, Any] = {
+    "submit": Job | list[Job] | FetchedJob | list[FetchedJob] | Check,
+    "status": JobDetail | list[JobDetail],
+    "list": list[Job],
+    "wait": Job | list[Job],
+    "fetch": FetchResult,
+    "why": Cause | list[Cause],
+    "rerun": Job | list[Job] | FetchedJob | list[FetchedJob],
+    "cancel": Job | list[Job],
+    "queues": list[Queue],
+    "service status": ServiceState,
+    "service stop": ServiceStopped,
+    "login": LoginState,
+    "config get": Setting,
+    "config list": list[Setting],
+}
+"""Command → what it prints. One job is one object; several, or a set, are a list."""
+
+WITHOUT: dict[str, str] = {
+    "logs": "it prints what the job wrote, byte for byte",
+    "service logs": "it prints the service's log, line for line",
+    "serve": "it prints nothing",
+    "completion": "it prints a script",
+    "config set": "it prints nothing",
+    "config unset": "it prints nothing",
+    "config path": "it prints a path",
+    "config edit": "it is a conversation with your editor",
+}
+"""Commands that have no `--json`, and why."""

@@ -1,0 +1,45 @@
+"""The recipes are executed with the real jq, word for word; ids alone may differ."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cli.conftest import User
+
+PAGE = Path(__file__).parents[2] / "docs/recipes.md"
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def _recipes() -> list[tuple[str, str]]:
+    text = "".join(
+        re.findall(r"^```console\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    )
+    parts = re.split(r"^\$ (.*)\n", text, flags=re.MULTILINE)[1:]
+    return list(zip(parts[::2], parts[1::2], strict=True))
+
+
+@pytest.mark.slow
+def test_the_recipes_print_what_the_page_says(fresh_user: User) -> None:
+    if shutil.which("jq") is None:
+        assert not os.environ.get("CI"), "CI must have jq"
+        pytest.skip("jq is not here")
+    fresh_user.kotta("queues")
+    recipes = _recipes()
+    assert sum(" | jq " in command for command, _ in recipes) >= 10
+    for command, expected in recipes:
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=fresh_user.home,
+            env=fresh_user.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+        )
+        assert _ID.sub("<id>", done.stdout) == _ID.sub("<id>", expected), command
