@@ -96,8 +96,11 @@ _kotta() {
             '/rerun --retries') :; return ;;
             '/rerun --tag') :; return ;;
             '/rerun --after') _kotta_ask jobs; return ;;
-            '/serve --socket') _kotta_files -f; return ;;
+            '/serve --settings') _kotta_files -f; return ;;
+            '/serve --host') :; return ;;
+            '/serve --port') :; return ;;
             '/serve --data') _kotta_directories; return ;;
+            '/serve --socket') _kotta_files -f; return ;;
         esac
         if [[ $cur == -* ]]; then
             case "$command" in
@@ -116,7 +119,7 @@ _kotta() {
                 '/service/status') _kotta_words '--json -h --help' ;;
                 '/service/stop') _kotta_words '--json -h --help' ;;
                 '/service/logs') _kotta_words '-f --follow -h --help' ;;
-                '/serve') _kotta_words '--socket --data -h --help' ;;
+                '/serve') _kotta_words '--settings --host --port --data --socket --local --check -h --help' ;;
                 '/login') _kotta_words '--json -h --help' ;;
                 '/config') _kotta_words '-h --help' ;;
                 '/config/get') _kotta_words '--json -h --help' ;;

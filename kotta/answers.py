@@ -12,7 +12,9 @@ from kotta.errors import (
     ConflictError,
     DescriptionError,
     FieldProblem,
+    ForbiddenError,
     KottaError,
+    LimitError,
     LoginRequiredError,
     NotFoundError,
     RequestError,
@@ -28,7 +30,8 @@ STOPPING = "stopping"
 """Code of the one refusal that says that nothing was done."""
 _BY_STATUS: dict[int, type[KottaError]] = {
     401: LoginRequiredError,
-    403: LoginRequiredError,
+    403: ForbiddenError,
+    429: LimitError,
     404: NotFoundError,
     409: ConflictError,
     502: UnavailableError,
@@ -89,9 +92,12 @@ class Answer:
             )
         fallback = ServiceFaultError if self.status >= 500 else RequestError
         kind = _BY_STATUS.get(self.status, fallback)
-        return kind(
+        error = kind(
             problem.detail, hint=problem.hint, code=problem.code, request_id=self.request_id
         )
+        if isinstance(error, LimitError) and self.headers.get("retry-after", "").isdigit():
+            error.retry_after_seconds = int(self.headers["retry-after"])
+        return error
 
     def strange(self, words: str) -> ServiceFaultError:
         """The error for an answer that no Kotta service gives.

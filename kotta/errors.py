@@ -13,6 +13,8 @@
     │   ├── UnpicklableError    a function, its argument or its result cannot be pickled
     │   └── UntrustedPickleError  a result is a pickle, and its service is not trusted with one
     ├── LoginRequiredError      log in, then repeat it
+    ├── ForbiddenError          ask somebody who may, or for a token that is good for it
+    │   └── LimitError          this user has as much as one may have; the message says of what
     ├── UnavailableError        nothing is wrong with the request: repeat it later
     │   ├── ServiceStartError   the local service could not start; the message says why
     │   ├── ConnectionFailedError  no answer from the service
@@ -177,6 +179,34 @@ class LoginRequiredError(KottaError):
     """The service does not know who asks."""
 
     code = "login_required"
+
+
+class ForbiddenError(KottaError):
+    """The service knows who asks, and they may not do this."""
+
+    code = "forbidden"
+
+
+class LimitError(ForbiddenError):
+    """It would be more than one user may have; the message says of what, and how much is left.
+
+    Attributes:
+        retry_after_seconds: when it may be worth asking again, None if time does not help.
+    """
+
+    code = "limit"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        code: str = "",
+        request_id: str | None = None,
+        retry_after_seconds: int | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, code=code, request_id=request_id)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class UnavailableError(KottaError):

@@ -23,7 +23,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "Service": {
         "queues": "List the queues and how full they are.",
         "service": "Show or stop the local service, or read its log.",
-        "serve": "Run the service in the foreground.",
+        "serve": "Run the service in the foreground, for others too.",
         "login": "Log in to a shared service.",
     },
     "Settings": {

@@ -13,13 +13,15 @@ from fastapi import APIRouter, FastAPI
 
 from kotta._version import __version__
 from kotta_service import problems
+from kotta_service.accounts.keys import TokenKeys
+from kotta_service.accounts.logins import Logins
 from kotta_service.dispatcher import Dispatcher
 from kotta_service.executors.local import LocalExecutor
 from kotta_service.feed import Feed
 from kotta_service.front import Activity, Front
 from kotta_service.launching import Launches
 from kotta_service.parts import Parts
-from kotta_service.routes import changes, files, jobs, runner, service
+from kotta_service.routes import changes, files, health, jobs, runner, service, users
 from kotta_service.settings import Settings
 from kotta_service.storage.files import FileStorage
 from kotta_service.store import jobs as store
@@ -35,6 +37,7 @@ def build(
     *,
     data: Path,
     address: str,
+    is_shared: bool = False,
     log_file: Path | None,
     stop: Callable[[], None],
 ) -> FastAPI:
@@ -42,14 +45,15 @@ def build(
 
     Args:
         data: the directory that holds everything it must not lose.
-        address: where clients and runners reach it.
+        address: where this machine's clients and runners reach it.
+        is_shared: whether it serves others than the user who runs it.
         stop: called when it wants to leave.
     """
     activity = Activity()
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with _opened(settings, data, address, log_file, activity, stop) as parts:
+        with _opened(settings, data, address, is_shared, log_file, activity, stop) as parts:
             app.state.parts = parts
             watcher = asyncio.create_task(_stop_when_idle(parts))
             try:
@@ -68,9 +72,10 @@ def build(
         redirect_slashes=False,
     )
     api = APIRouter(prefix="/api/v2", responses=problems.ERROR_ANSWERS)
-    for part in (jobs, changes, files, service, runner):
+    for part in (jobs, changes, files, service, users, runner):
         api.include_router(part.router)
     app.include_router(api)
+    app.include_router(health.router)
     problems.install(app)
     app.add_middleware(Front, activity=activity)
     return app
@@ -81,6 +86,7 @@ def _opened(
     settings: Settings,
     data: Path,
     address: str,
+    is_shared: bool,
     log_file: Path | None,
     activity: Activity,
     stop: Callable[[], None],
@@ -112,11 +118,13 @@ def _opened(
             feed=feed,
             storage=storage,
             tokens=tokens,
+            logins=Logins(TokenKeys(data / "token-keys.json", settings.serve.url)),
             executor=executor,
             dispatcher=dispatcher,
             activity=activity,
             data=data,
             address=address,
+            is_shared=is_shared,
             log_file=log_file,
             started_at=time.time(),
             stop=stop,

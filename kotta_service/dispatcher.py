@@ -40,7 +40,11 @@ Rule = Callable[[Transaction, JobRow, float], None]
 
 
 class Dispatcher:
-    """Keeps one executor supplied and one database informed."""
+    """Keeps one executor supplied and one database informed.
+
+    Attributes:
+        came_round_at: when it last looked, on the monotonic clock: one that is stuck can be told.
+    """
 
     def __init__(
         self, database: Database, executor: Executor, launches: Launches, settings: Settings
@@ -50,6 +54,7 @@ class Dispatcher:
         self._launches = launches
         self._settings = settings
         self._handovers: Counter[Key] = Counter()
+        self.came_round_at = time.monotonic()
         self._wishes: queue.SimpleQueue[Key | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._watch, name="dispatcher", daemon=True)
 
@@ -134,6 +139,7 @@ class Dispatcher:
 
     def _guarded(self, key: Key | None) -> None:
         """One look, at one attempt or at all; after a failure the next round tries again."""
+        self.came_round_at = time.monotonic()
         try:
             with self._database.read() as connection:
                 rows = {Key(row.id, row.attempt): row for row in store.active(connection)}

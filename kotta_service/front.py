@@ -11,9 +11,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from kotta_service.doors import Door, door_of
 from kotta_service.problems import problem
 
 logger = logging.getLogger(__name__)
+requests = logging.getLogger("kotta_service.requests")
 MAX_BODY_BYTES = 64 << 20
 _UNBOUNDED = "/api/v2/uploads/"
 """Paths below this bound their bodies themselves."""
@@ -57,15 +59,16 @@ class Front:
             return
         name = f"{self._prefix}-{next(self._numbers)}"
         scope["kotta.request_id"] = name
-        started = False
+        started, status = False, 0
 
         async def named(message: Message) -> None:
-            nonlocal started
+            nonlocal started, status
             if message["type"] == "http.response.start":
-                started = True
+                started, status = True, message["status"]
                 MutableHeaders(scope=message)["Kotta-Request-Id"] = name
             await send(message)
 
+        began = time.monotonic()
         self._activity.begin()
         try:
             await self._app(scope, _bounded(scope, receive), named)
@@ -78,6 +81,24 @@ class Front:
                 await answer(scope, receive, named)
         finally:
             self._activity.end()
+            if door_of(scope) is Door.NETWORK:
+                _note(scope, name, status, time.monotonic() - began)
+
+
+def _note(scope: Scope, name: str, status: int, seconds: float) -> None:
+    """A line of the log for a request from the network; never its query, which may hold codes."""
+    # the route as it was declared: what a path holds may be a secret, as in a link to enrol by
+    route = getattr(scope.get("route"), "path", "")
+    facts = {
+        "request_id": name,
+        "method": scope["method"],
+        "route": route,
+        "status": status,
+        "seconds": round(seconds, 4),
+        "user": scope.get("kotta.caller", ""),
+        "client": (scope.get("client") or ("",))[0],
+    }
+    requests.info("%s %s %s", scope["method"], route, status, extra={"facts": facts})
 
 
 def _too_large() -> HTTPException:

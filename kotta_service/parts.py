@@ -9,6 +9,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from kotta_service.accounts.logins import Logins
 from kotta_service.dispatcher import Dispatcher
 from kotta_service.executors.local import LocalExecutor
 from kotta_service.feed import Feed
@@ -24,7 +25,8 @@ class Parts:
     """Everything a route may need.
 
     Attributes:
-        address: how clients reach this service.
+        address: how clients on this machine reach this service.
+        is_shared: whether it serves others than the user who runs it.
         log_file: where it logs, None if to standard error.
         started_at: seconds since 1970.
         stop: asks the service to leave once the requests at hand are answered.
@@ -35,25 +37,21 @@ class Parts:
     feed: Feed
     storage: FileStorage
     tokens: JobTokens
+    logins: Logins
     executor: LocalExecutor
     dispatcher: Dispatcher
     activity: Activity
     data: Path
     address: str
+    is_shared: bool
     log_file: Path | None
     started_at: float
     stop: Callable[[], None]
 
 
-def _parts(request: Request) -> Parts:
+async def _parts(request: Request) -> Parts:
     parts: Parts = request.app.state.parts
     return parts
 
 
-def _owner() -> str:
-    """Whose jobs these are. Whoever reaches the Unix socket is the user who runs the service."""
-    return "local"
-
-
 WithParts = Annotated[Parts, Depends(_parts)]
-Owner = Annotated[str, Depends(_owner)]

@@ -17,7 +17,9 @@ from kotta.errors import (
     ConflictError,
     DescriptionError,
     FieldProblem,
+    ForbiddenError,
     KottaError,
+    LimitError,
     LoginRequiredError,
     NotFoundError,
     RequestError,
@@ -40,6 +42,8 @@ _STATUS_BY_CLASS = (
     (DescriptionError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (RequestError, HTTPStatus.BAD_REQUEST),
     (LoginRequiredError, HTTPStatus.UNAUTHORIZED),
+    (LimitError, HTTPStatus.TOO_MANY_REQUESTS),
+    (ForbiddenError, HTTPStatus.FORBIDDEN),
     (StorageFullError, HTTPStatus.INSUFFICIENT_STORAGE),
     (UnavailableError, HTTPStatus.SERVICE_UNAVAILABLE),
 )
@@ -96,6 +100,12 @@ def answer_to(error: KottaError, request_id: str | None = None) -> ProblemRespon
         (status for kind, status in _STATUS_BY_CLASS if isinstance(error, kind)),
         HTTPStatus.INTERNAL_SERVER_ERROR,
     )
+    headers = {}
+    if isinstance(error, LoginRequiredError):
+        # Source: RFC 9110, 11.6.1: a 401 names what it asks for
+        headers["WWW-Authenticate"] = 'Bearer realm="kotta"'
+    if isinstance(error, LimitError) and error.retry_after_seconds is not None:
+        headers["Retry-After"] = str(error.retry_after_seconds)
     return problem(
         _STATUS_BY_CODE.get(error.code, fallback),
         error.code,
@@ -103,6 +113,7 @@ def answer_to(error: KottaError, request_id: str | None = None) -> ProblemRespon
         hint=error.hint,
         request_id=request_id,
         fields=error.problems if isinstance(error, DescriptionError) else (),
+        headers=headers,
     )
 
 

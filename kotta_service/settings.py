@@ -1,15 +1,17 @@
 """What an administrator may choose, from a TOML file and the environment.
 
 Every setting has a default that suits one person's machine. A setting `name` is also read from the
-environment variable `KOTTA_SERVICE_NAME`, which wins over the file.
+environment variable `KOTTA_SERVICE_NAME`, which wins over the file; one in a table from
+`KOTTA_SERVICE_TABLE_NAME`. What is no text is written as in JSON: `KOTTA_SERVICE_SERVE_PORT=80`.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -45,6 +47,48 @@ class QueueSettings(BaseModel):
         return max(1, min(1024, self.memory_mib // self.cpus) * min(cpus, self.cpus))
 
 
+class ServeSettings(BaseModel):
+    """How a shared service listens: `[serve]`.
+
+    Attributes:
+        host: address to listen on.
+        port: TCP port; 0: any that is free.
+        public_url: what users type and pages link to, such as `https://kotta.lab`; by default what
+            it listens on.
+        tls_certificate: PEM file with the certificate and those between it and its root.
+        tls_key: PEM file with its key.
+        trusted_proxies: addresses or networks of proxies that speak TLS with users in its stead,
+            and whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+        plain_http_is_fine: listen off loopback without TLS; everybody on the way reads tokens.
+        run_jobs_as_root: jobs may run as root, where the service does.
+        log_format: `json`, an object a line, or `text`.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8520
+    public_url: str = ""
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    trusted_proxies: list[str] = Field(default_factory=list)
+    plain_http_is_fine: bool = False
+    run_jobs_as_root: bool = False
+    log_format: Literal["json", "text"] = "json"
+
+    @property
+    def has_tls(self) -> bool:
+        return self.tls_certificate is not None
+
+    @property
+    def url(self) -> str:
+        """Where users reach it, without a slash at the end."""
+        if self.public_url:
+            return self.public_url.rstrip("/")
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.has_tls else 'http'}://{host}:{self.port}"
+
+
 class Settings(BaseModel):
     """Everything that can be set.
 
@@ -54,6 +98,7 @@ class Settings(BaseModel):
         grace_seconds: between SIGTERM and SIGKILL of a job that is cancelled or out of walltime.
         max_upload_mib: largest single uploaded file.
         queues: by name; a job that names none waits in `Test`.
+        serve: how `kotta serve` listens; of no matter to the local service.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -62,6 +107,7 @@ class Settings(BaseModel):
     grace_seconds: Annotated[float, Field(ge=0, le=3600)] = 30
     max_upload_mib: Annotated[int, Field(ge=1)] = 1 << 20
     queues: dict[str, QueueSettings] = Field(default_factory=lambda: _machine_queues())
+    serve: ServeSettings = Field(default_factory=ServeSettings)
 
 
 def default_settings_file() -> Path:
@@ -69,11 +115,13 @@ def default_settings_file() -> Path:
 
 
 def load_settings(file: Path | None = None) -> Settings:
-    """The settings in `file`, or in the user's own settings file if there is one.
+    """The settings in `file`, in what KOTTA_SERVICE_SETTINGS names, or in the user's own file.
 
     Raises:
         ConfigError: the file cannot be read, is no TOML, or has a wrong or unknown setting.
     """
+    if file is None and (named := os.environ.get("KOTTA_SERVICE_SETTINGS")):
+        file = Path(named)
     path = file or default_settings_file()
     values: dict[str, Any] = {}
     try:
@@ -85,9 +133,7 @@ def load_settings(file: Path | None = None) -> Settings:
         raise ConfigError(f"cannot read the settings file {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not TOML: {error}") from error
-    for name in Settings.model_fields:
-        if name != "queues" and (text := os.environ.get(f"KOTTA_SERVICE_{name.upper()}")):
-            values[name] = text
+    _from_environment(values, Settings, "KOTTA_SERVICE")
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
@@ -95,6 +141,27 @@ def load_settings(file: Path | None = None) -> Settings:
         raise ConfigError(
             f"a setting of the service is wrong: {words}", hint=f"see {path}"
         ) from None
+
+
+def _from_environment(values: dict[str, Any], table: type[BaseModel], prefix: str) -> None:
+    """Puts what the environment says over `values`, of a table and those below it."""
+    for name, field in table.model_fields.items():
+        variable = f"{prefix}_{name.upper()}"
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            below = values.get(name, {})
+            if isinstance(below, dict):
+                below = dict(below)
+                _from_environment(below, kind, variable)
+                if below or name in values:
+                    values[name] = below
+        elif text := os.environ.get(variable):
+            # lists and tables are written as JSON; pydantic understands numbers and booleans itself
+            is_json = text[:1] in "[{"
+            try:
+                values[name] = json.loads(text) if is_json else text
+            except ValueError as error:
+                raise ConfigError(f"{variable} is not JSON: {error}") from error
 
 
 def _machine_queues() -> dict[str, QueueSettings]:

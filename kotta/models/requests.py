@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -35,3 +35,29 @@ class UploadCheck(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     sha256: list[Sha256] = Field(max_length=10_000)
+
+
+class NewUser(BaseModel):
+    """Somebody who is to be able to log in."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    email: Annotated[str, StringConstraints(min_length=3, max_length=320)]
+    role: Literal["user", "admin"] = "user"
+
+
+class UserChange(BaseModel):
+    """What is to change about a user; what is left out stays.
+
+    Attributes:
+        limits: by name; a name that is left out has what everybody has.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    role: Literal["user", "admin"] = "user"
+    disabled: bool = False
+    limits: dict[
+        Literal["queued", "running", "cores", "storage_mib"], Annotated[int, Field(ge=0)]
+    ] = Field(default_factory=dict)

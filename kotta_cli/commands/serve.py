@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,7 @@ from kotta_cli.tree import Command, command_app
 
 if TYPE_CHECKING:
     from kotta_cli.context import App
+    from kotta_service.settings import Settings
 
 app = command_app()
 
@@ -24,51 +25,99 @@ app = command_app()
     cls=Command,
     epilog=examples(
         {
-            "kotta serve": "In place of the local service",
-            "kotta serve --socket /tmp/k/s --data /tmp/k/data": "Apart from it",
+            "kotta serve --check": "Say what is wrong with the settings",
+            "kotta serve --settings /etc/kotta.toml": "For everybody who has a login",
+            "kotta serve --local": "For yourself, in place of the local service",
         }
     ),
 )
 def serve(
     ctx: typer.Context,
-    socket: Annotated[
+    settings: Annotated[
         Path | None,
-        typer.Option(
-            "--socket", metavar="PATH", help="Listen on this Unix socket.", show_default=False
-        ),
+        typer.Option("--settings", metavar="FILE", help="Settings, in TOML."),
+    ] = None,
+    host: Annotated[
+        str | None, typer.Option("--host", metavar="ADDRESS", help="Listen on this address.")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option("--port", metavar="PORT", min=0, max=65_535, help="TCP port; 0 is any."),
     ] = None,
     data: Annotated[
         Path | None,
         typer.Option("--data", metavar="DIR", help="Keep everything in this directory."),
     ] = None,
-    host: Annotated[str | None, typer.Option("--host", metavar="ADDRESS", hidden=True)] = None,
-    port: Annotated[int | None, typer.Option("--port", metavar="PORT", hidden=True)] = None,
+    socket: Annotated[
+        Path | None,
+        typer.Option("--socket", metavar="PATH", help="Socket for whoever runs the service."),
+    ] = None,
+    local: Annotated[
+        bool, typer.Option("--local", help="Listen on the socket alone, not on the network.")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Serve nothing; say what is wrong with the settings.")
+    ] = False,
 ) -> int:
-    """Run the service in the foreground.
+    """Run the service in the foreground, for others too.
 
-    It listens on a Unix socket that only you can reach, writes its log to stderr, and stays until
-    Ctrl-C or `kotta service stop`. Running jobs run on without it.
+    It listens on TCP, where every request needs a token, and on a Unix socket that only you can
+    reach, by which you administer it. Its log goes to stderr. Ctrl-C ends it; running jobs run on.
     """
-    if host is not None or port is not None:
-        raise UsageProblem(
-            "serving over TCP is not part of this release",
-            hint="leave out --host and --port: the service listens on a Unix socket",
-        )
-
     from kotta import paths
     from kotta_cli.context import collect_garbage_again
-    from kotta_service.__main__ import serve as run_service
+    from kotta_service.serving import serve_local, serve_shared
 
     app: App = ctx.obj
+    if local and (host is not None or port is not None):
+        raise UsageProblem("`--local` is for no network, so it has no --host and no --port")
     collect_garbage_again()
+    given = _settings(settings, host, port)
+    if not local and (check or _problems(given)):
+        return _tell(app, _problems(given))
     directory = Path(os.path.abspath(data)) if data is not None else paths.data_directory()
     listen_at = Path(os.path.abspath(socket)) if socket is not None else None
     listen_at = listen_at or paths.socket_path(directory)
-    app.note(f"Serving at unix:{listen_at} with data in {directory}; Ctrl-C ends it.")
     try:
-        return run_service(
-            socket=listen_at, data=directory, idle_stop_seconds=0, log_to_stderr=True
-        )
+        if local:
+            app.note(f"Serving at unix:{listen_at} with data in {directory}; Ctrl-C ends it.")
+            serve_local(socket=listen_at, data=directory, idle_stop_seconds=0, log_to_stderr=True)
+        else:
+            serve_shared(
+                given,
+                socket=listen_at,
+                data=directory,
+                on_ready=lambda url: app.note(
+                    f"Serving at {url} with data in {directory}; Ctrl-C ends it."
+                ),
+            )
     except KeyboardInterrupt:
         # It has left as it should by now, and was meant to.
         return ExitCode.OK
+    return ExitCode.OK
+
+
+def _settings(file: Path | None, host: str | None, port: int | None) -> Settings:
+    from kotta_service.settings import load_settings
+
+    settings = load_settings(file)
+    options: dict[str, Any] = {"host": host, "port": port}
+    given = {name: value for name, value in options.items() if value is not None}
+    return settings.model_copy(update={"serve": settings.serve.model_copy(update=given)})
+
+
+def _problems(settings: Settings) -> list[str]:
+    from kotta_service.deployment import problems
+
+    return problems(settings)
+
+
+def _tell(app: App, found: list[str]) -> int:
+    from kotta_cli.render.plain_text import one_line
+
+    for sentence in found:
+        app.note(f"error: {one_line(sentence)}")
+    if found:
+        return ExitCode.ERROR
+    app.print("These settings can be served.")
+    return ExitCode.OK

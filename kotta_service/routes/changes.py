@@ -9,8 +9,9 @@ from fastapi import APIRouter, Query
 
 from kotta.models import Change, ChangePage
 from kotta_service import views
+from kotta_service.callers import Owner
 from kotta_service.feed import MAX_WAIT_SECONDS
-from kotta_service.parts import Owner, Parts, WithParts
+from kotta_service.parts import Parts, WithParts
 from kotta_service.store import jobs as store
 from kotta_service.store.database import last_change
 

@@ -16,9 +16,11 @@ from kotta.errors import NotFoundError
 from kotta.models import UploadMissing, Usage
 from kotta.models.requests import UploadCheck
 from kotta_service import jobs
+from kotta_service.callers import Owner
+from kotta_service.doors import Door, door_of
 from kotta_service.executors import Key
 from kotta_service.feed import MAX_WAIT_SECONDS
-from kotta_service.parts import Owner, Parts, WithParts
+from kotta_service.parts import Parts, WithParts
 from kotta_service.store import jobs as store
 from kotta_service.store import uploads
 from kotta_service.streams import Piece, Start, Stream, StreamOfAttempt
@@ -58,6 +60,7 @@ async def upload(
 def output(
     job_id: str,
     name: str,
+    request: Request,
     parts: WithParts,
     owner: Owner,
     kotta_accept: Annotated[Literal["path"] | None, Header()] = None,
@@ -71,7 +74,7 @@ def output(
         )
     path = parts.storage.output_directory(job_id, found.attempt) / found.name
     headers = {"ETag": f'"{found.sha256}"', "X-Content-Type-Options": "nosniff"}
-    if kotta_accept == "path" and parts.address.startswith("unix:"):
+    if kotta_accept == "path" and door_of(request.scope) is Door.OWN:
         # whoever reaches the socket is this user on this machine, and reads a file faster than HTTP
         return Response(status_code=204, headers={**headers, "Kotta-Path": quote(str(path))})
     return FileResponse(path, media_type="application/octet-stream", headers=headers)

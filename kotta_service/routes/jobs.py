@@ -25,9 +25,10 @@ from kotta.models import (
 )
 from kotta.models.requests import CancelRequest, SubmitRequest
 from kotta_service import jobs, selectors, views
+from kotta_service.callers import Owner
 from kotta_service.executors import Key
 from kotta_service.feed import MAX_WAIT_SECONDS
-from kotta_service.parts import Owner, Parts, WithParts
+from kotta_service.parts import Parts, WithParts
 from kotta_service.store import jobs as store
 from kotta_service.store.database import last_change
 

@@ -12,7 +12,8 @@ from fastapi import APIRouter
 from kotta._version import __version__
 from kotta.models import QueuePage, ServiceInfo
 from kotta_service import views
-from kotta_service.parts import Owner, WithParts
+from kotta_service.callers import Owner
+from kotta_service.parts import WithParts
 from kotta_service.store import jobs as store
 from kotta_service.store.jobs import Load
 

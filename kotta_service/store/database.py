@@ -67,6 +67,11 @@ class Database:
     def start(self) -> None:
         self._thread.start()
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether there is still somebody who writes."""
+        return self._thread.is_alive()
+
     def close(self) -> None:
         """Commit what has been asked for, then close every connection."""
         if self._thread.is_alive():

@@ -17,7 +17,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 """The newest revision in `migrations/versions`, and so what a fresh database is stamped with."""
 
 metadata = MetaData()
@@ -128,6 +128,103 @@ submissions = Table(
     Column("body_sha256", String(64), nullable=False),
     Column("first_number", BigInteger, nullable=False),
     Column("job_count", Integer, nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    # what jobs, files and logins belong to; a name is never given to somebody else
+    Column("name", String(64), primary_key=True),
+    Column("email", String(320), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("is_disabled", Boolean, nullable=False),
+    Column("created_at", Float, nullable=False),
+    # argon2, None for who has never chosen one or logs in elsewhere
+    Column("password", String(255)),
+    # what differs from the limits that the settings give to everybody
+    Column("limits", JSON(none_as_null=True)),
+    Index("users_by_email", "email", unique=True),
+)
+
+identities = Table(
+    "identities",
+    metadata,
+    # who a user is at a provider of identities: its issuer, and the name it knows them by
+    Column("provider", String(255), primary_key=True),
+    Column("subject", String(255), primary_key=True),
+    Column("user", String(64), ForeignKey("users.name"), nullable=False),
+)
+
+invitations = Table(
+    "invitations",
+    metadata,
+    # a link by which a user chooses a password, once; only its digest is kept
+    Column("secret_sha256", String(64), primary_key=True),
+    Column("user", String(64), ForeignKey("users.name"), nullable=False),
+    Column("expires_at", Float, nullable=False),
+)
+
+logins = Table(
+    "logins",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("user", String(64), ForeignKey("users.name"), nullable=False),
+    # "login": a family of refresh tokens; "token": one secret that a script keeps
+    Column("kind", String(16), nullable=False),
+    Column("label", String(255), nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("last_used_at", Float),
+    Column("expires_at", Float),
+    Column("revoked_at", Float),
+    Column("secret_sha256", String(64)),
+    Index("logins_by_user", "user", "created_at"),
+    Index("logins_by_secret", "secret_sha256", unique=True),
+)
+
+refresh_tokens = Table(
+    "refresh_tokens",
+    metadata,
+    Column("secret_sha256", String(64), primary_key=True),
+    Column("login", String(36), ForeignKey("logins.id"), nullable=False),
+    Column("expires_at", Float, nullable=False),
+    # digest of the one that took its place, and when
+    Column("replaced_by", String(64)),
+    Column("replaced_at", Float),
+    Index("refresh_tokens_by_login", "login"),
+)
+
+device_grants = Table(
+    "device_grants",
+    metadata,
+    Column("device_sha256", String(64), primary_key=True),
+    Column("user_code", String(16), nullable=False),
+    Column("label", String(255), nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("expires_at", Float, nullable=False),
+    Column("interval_seconds", Integer, nullable=False),
+    Column("polled_at", Float),
+    # "pending", "approved", "denied"; a grant that was taken is deleted
+    Column("status", String(16), nullable=False),
+    Column("user", String(64), ForeignKey("users.name")),
+    Index("device_grants_by_code", "user_code", unique=True),
+)
+
+failures = Table(
+    "failures",
+    metadata,
+    # wrong passwords and codes, by what they were for and from where; kept while they count
+    Column("key", String(255), primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("last_at", Float, nullable=False),
+)
+
+shares = Table(
+    "shares",
+    metadata,
+    # who beside its owner may see a job: a user's name, or "*" for everybody
+    Column("job_number", BigInteger, ForeignKey("jobs.number"), primary_key=True),
+    Column("reader", String(64), primary_key=True),
 )
 
 uploads = Table(

@@ -105,7 +105,7 @@ def test_a_watch_goes_on_over_a_killed_service_and_tells_afterwards(fresh_user: 
 def test_serve_runs_the_service_in_the_foreground(fresh_user: User) -> None:
     socket = fresh_user.home / "own.sock"
     serve = subprocess.Popen(
-        [KOTTA, "serve", "--socket", socket, "--data", fresh_user.home / "own"],
+        [KOTTA, "serve", "--local", "--socket", socket, "--data", fresh_user.home / "own"],
         stderr=subprocess.PIPE,
         env={**fresh_user.environment, "PYTHONWARNINGS": ""},
         text=True,
@@ -130,6 +130,6 @@ def test_serve_runs_the_service_in_the_foreground(fresh_user: User) -> None:
 
 def test_two_services_cannot_share_their_data(user: User) -> None:
     assert user.client.service()
-    result = user.kotta("serve", "--socket", str(user.home / "second.sock"))
+    result = user.kotta("serve", "--local", "--socket", str(user.home / "second.sock"))
     assert result.code == 1
     assert "another service is at work" in result.err

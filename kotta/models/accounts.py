@@ -1,0 +1,61 @@
+"""Users of a shared service, as its administrators and they themselves see them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Reply(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
+
+
+class User(_Reply):
+    """Somebody who may log in.
+
+    Attributes:
+        role: `user` or `admin`.
+        disabled: may not log in, and is logged out; their jobs stay.
+        limits: what differs from the limits that everybody has, by the limit's name.
+    """
+
+    name: str
+    email: str
+    role: str
+    disabled: bool
+    created_at: datetime
+    limits: dict[str, int] = Field(default_factory=dict)
+
+
+class UserPage(_Reply):
+    users: list[User]
+
+
+class Invitation(_Reply):
+    """A link by which a user chooses a password, once.
+
+    Attributes:
+        url: whoever has it can become this user: hand it over as one hands over a key.
+    """
+
+    user: User
+    url: str
+    expires_at: datetime
+
+
+class WhoAmI(_Reply):
+    """Who the service takes the caller for.
+
+    Attributes:
+        name: of the user; `local` over the service's own socket.
+        role: `user` or `admin`.
+        scopes: what the token is good for: `read`, `write`, `admin`.
+        server: address by which the service calls itself.
+    """
+
+    name: str
+    email: str
+    role: str
+    scopes: list[str]
+    server: str

@@ -1,0 +1,86 @@
+"""The key that access tokens are signed with, and the tokens themselves (JWT, RFC 7519)."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import uuid
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from kotta.errors import ConfigError
+
+ACCESS_SECONDS = 3600
+_ALGORITHM = "HS256"
+_LEEWAY_SECONDS = 5
+
+
+class TokenKeys:
+    """Signs and checks access tokens. The newest key signs; all that are in the file count.
+
+    joserfc, which is slow to import, is imported when there is a first token.
+    """
+
+    def __init__(self, file: Path, issuer: str) -> None:
+        self._file = file
+        self._issuer = issuer
+
+    @cached_property
+    def _keys(self) -> Any:
+        return _read_or_make(self._file)
+
+    def sign(self, user: str, login: str) -> str:
+        """An access token, good for `ACCESS_SECONDS`."""
+        from joserfc import jwt
+
+        now = int(time.time())
+        claims = {
+            "iss": self._issuer,
+            "sub": user,
+            "sid": login,
+            "iat": now,
+            "exp": now + ACCESS_SECONDS,
+            "jti": str(uuid.uuid4()),
+        }
+        key = self._keys.keys[-1]
+        return jwt.encode({"alg": _ALGORITHM, "kid": key.kid, "typ": "at+jwt"}, claims, key)
+
+    def login_in(self, token: str) -> str | None:
+        """The login that an access token belongs to; None if it is not ours, or has expired."""
+        from joserfc import jwt
+        from joserfc.errors import JoseError
+
+        try:
+            found = jwt.decode(token, self._keys, algorithms=[_ALGORITHM])
+            jwt.JWTClaimsRegistry(
+                leeway=_LEEWAY_SECONDS,
+                iss={"essential": True, "value": self._issuer},
+                exp={"essential": True},
+                sid={"essential": True},
+            ).validate(found.claims)
+        except (JoseError, ValueError, UnicodeError):
+            return None
+        login = found.claims["sid"]
+        return login if isinstance(login, str) and found.header.get("typ") == "at+jwt" else None
+
+
+def _read_or_make(file: Path) -> Any:
+    from joserfc.jwk import KeySet, OctKey
+
+    try:
+        return KeySet.import_key_set(json.loads(file.read_text(encoding="ascii")))
+    except FileNotFoundError:
+        made = KeySet([OctKey.generate_key(256, {"kid": uuid.uuid4().hex, "alg": _ALGORITHM})])
+    except ValueError as error:
+        raise ConfigError(f"{file} holds no keys: {error}") from error
+    aside = file.with_suffix(".new")
+    aside.unlink(missing_ok=True)
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as opened:
+        json.dump(made.as_dict(private=True), opened)
+        opened.flush()
+        os.fsync(descriptor)
+    aside.rename(file)
+    return made

@@ -1,0 +1,110 @@
+"""Who asks, and what they may do: every route but those of login and health begins here."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from kotta.errors import ForbiddenError, LoginRequiredError
+from kotta_service.doors import Door, door_of
+from kotta_service.parts import Parts, WithParts
+
+SCOPES = ("read", "write", "admin")
+"""What a token may be good for: to see; to change and submit as well; to administer."""
+LOCAL = "local"
+"""Who comes by the service's own socket, and owns the jobs of a local service."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Somebody whose word for who they are has been checked.
+
+    Attributes:
+        name: of the user; what they submit belongs to it.
+        email: address of the user, "" if none is known.
+        is_admin: may see and end everybody's jobs, if the token allows it too.
+        scopes: what the token is good for; see `SCOPES`.
+        login: id of the login or token by which they came, None for the service's own socket.
+    """
+
+    name: str
+    email: str
+    is_admin: bool
+    scopes: frozenset[str]
+    login: str | None = None
+
+
+OPERATOR = Caller(LOCAL, "", is_admin=True, scopes=frozenset(SCOPES))
+
+
+async def caller(request: Request, parts: WithParts) -> Caller:
+    """Who sends this request.
+
+    Raises:
+        LoginRequiredError: there is no token, or none that counts (any more).
+        ForbiddenError: the token is not good for this.
+    """
+    found = await _known(request, parts)
+    wanted = "read" if request.method in ("GET", "HEAD") else "write"
+    if wanted not in found.scopes:
+        raise ForbiddenError(
+            f"this token is not good for that: it lacks the scope `{wanted}`",
+            hint="kotta token create --scope write",
+            code="scope_missing",
+        )
+    # access logs tell who asked
+    request.scope["kotta.caller"] = found.name
+    return found
+
+
+async def _known(request: Request, parts: Parts) -> Caller:
+    if door_of(request.scope) is Door.OWN:
+        return OPERATOR
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if not token or scheme.lower() != "bearer":
+        raise LoginRequiredError(
+            "this service wants to know who asks",
+            hint=f"kotta login {parts.settings.serve.url}",
+        )
+    return await asyncio.to_thread(known_by_token, parts, token.strip())
+
+
+def known_by_token(parts: Parts, token: str) -> Caller:
+    """Whose token this is.
+
+    Raises:
+        LoginRequiredError: it is none that counts (any more).
+    """
+    with parts.database.read() as connection:
+        user, login = parts.logins.authenticate(connection, token)
+    return Caller(
+        user.name,
+        user.email,
+        is_admin=user.role == "admin",
+        scopes=frozenset(login.scopes),
+        login=login.id,
+    )
+
+
+async def admin(found: Annotated[Caller, Depends(caller)]) -> Caller:
+    """Who sends this request, if they are an administrator.
+
+    Raises:
+        ForbiddenError: they are not, or the token is not good for it.
+    """
+    if not found.is_admin or "admin" not in found.scopes:
+        raise ForbiddenError("that is for administrators", code="not_admin")
+    return found
+
+
+async def _owner(found: Annotated[Caller, Depends(caller)]) -> str:
+    return found.name
+
+
+WithCaller = Annotated[Caller, Depends(caller)]
+WithAdmin = Annotated[Caller, Depends(admin)]
+Owner = Annotated[str, Depends(_owner)]
+"""Whose jobs are asked about: the caller's own."""
