@@ -81,7 +81,11 @@ _kotta() {
             '/list -f' | '/list --fields') :; return ;;
             '/list -L' | '/list --limit') :; return ;;
             '/wait -t' | '/wait --timeout') :; return ;;
+            '/logs -n' | '/logs --tail') :; return ;;
+            '/logs --since') :; return ;;
             '/logs --stream') _kotta_words 'stdout stderr'; return ;;
+            '/logs --offset') :; return ;;
+            '/logs --attempt') :; return ;;
             '/fetch -o' | '/fetch --output') _kotta_directories; return ;;
             '/rerun -i' | '/rerun --input') _kotta_files -f; return ;;
             '/rerun -o' | '/rerun --output') _kotta_ask profiles; return ;;
@@ -109,7 +113,7 @@ _kotta() {
                 '/status') _kotta_words '-q --quiet --json -h --help' ;;
                 '/list') _kotta_words '-s --status --queue --name --tag --array --since --sort -f --fields -L --limit -a --all -w --watch -q --quiet --json -h --help' ;;
                 '/wait') _kotta_words '-t --timeout -q --quiet --json -h --help' ;;
-                '/logs') _kotta_words '-f --follow --stream -h --help' ;;
+                '/logs') _kotta_words '-f --follow -n --tail --since --stream --offset --attempt -h --help' ;;
                 '/fetch') _kotta_words '-o --output --force -q --quiet --json -h --help' ;;
                 '/why') _kotta_words '--json -h --help' ;;
                 '/rerun') _kotta_words '-i --input -o --output -e --env --requirements --set -n --name --queue -t --walltime --cpus --memory --retries --tag --after -w --wait --fetch -q --quiet --json -h --help' ;;

@@ -14,7 +14,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "status": "Show everything that is known of a job.",
         "list": "List jobs, newest first.",
         "wait": "Wait until jobs have ended, and exit as they did.",
-        "logs": "Show what a job writes to stdout and stderr.",
+        "logs": "Show what jobs write to stdout and stderr.",
         "fetch": "Download what a job has made.",
         "why": "Say why a job waits, or why it failed, and what to type next.",
         "rerun": "Submit jobs again, as they were or with changes.",

@@ -174,7 +174,7 @@ def _last_lines(client: Kotta, job: JobDetail) -> list[str]:
     """The last lines of stderr, of stdout where there are none."""
     for stream in ("stderr", "stdout"):
         text = b""
-        for chunk in client.logs(job, stream):
+        for chunk in client.logs(job, stream, tail=MAX_LINES):
             text = (text + chunk)[-LOG_BYTES:]
         lines = text.decode("utf-8", "replace").splitlines()
         if lines:

@@ -102,8 +102,9 @@ class LogText:
     def end(self) -> str:
         """What was held back, and the end of colours that the job left on."""
         text = self._clean(self._held + self._decoder.decode(b"", final=True))
-        self._held = ""
-        return text + ("\x1b[0m" if self._is_colored else "")
+        reset = "\x1b[0m" if self._is_colored else ""
+        self._held, self._is_colored = "", False
+        return text + reset
 
     def _clean(self, text: str) -> str:
         cleaned, position = [], 0
