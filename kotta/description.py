@@ -1,14 +1,13 @@
-"""Reads job descriptions from text, and says of everything wrong with them where it stands.
+"""Job descriptions that were read from somewhere, and where in it each thing stands.
 
-What a field may hold is the wire model's business (`kotta.models.description`); files are this's.
+What a field may hold is the wire model's business (`kotta.models.description`), how a text becomes
+a description that of `kotta.description_text`.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,13 +19,28 @@ from kotta.errors import DescriptionError, FieldProblem
 from kotta.models import JobDescription
 from kotta.models.array import filled
 from kotta.models.problems import UNKNOWN, field_problems
-from kotta.places import Places, repeated_keys
+from kotta.places import Place, Places
 
-MAX_BYTES = 16 << 20
 REPEATED = "stands there twice; one of them would be ignored"
-MAX_REPEATED = 100
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
 _SUBMITTED = re.compile(r"^/jobs/(\d+)")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a field was said by, where that is not the description's text.
+
+    Attributes:
+        source: what to call it in an error: an option, or a file.
+        text: of a file, its text.
+        places: of a file, line and column of each value, by JSON Pointer into the description.
+        first: of a list, the first entry that it added to what the text has.
+    """
+
+    source: str
+    text: str = ""
+    places: Mapping[str, Place] = field(default_factory=dict)
+    first: int = 0
 
 
 @dataclass
@@ -41,7 +55,7 @@ class LoadedDescription:
         directory: where relative `inputs` are looked up.
         places: line and column of each value, by JSON Pointer; None where the text is JSON, which
             is searched when something is wrong.
-        said_elsewhere: fields that were set by something else than the text.
+        origins: of fields that were set by something else than the text, by what.
     """
 
     source: str
@@ -49,138 +63,52 @@ class LoadedDescription:
     documents: list[dict[str, Any]]
     is_list: bool
     directory: Path
-    places: dict[str, tuple[int, int]] | None = None
-    said_elsewhere: set[str] = field(default_factory=set)
+    places: Mapping[str, Place] | None = None
+    origins: dict[str, Origin] = field(default_factory=dict)
 
     def pointer(self, index: int) -> str:
         """Where the description of that index lies in the text."""
         return f"/{index}" if self.is_list else ""
 
+    def refusal(self, problems: Iterable[FieldProblem], **more: Any) -> DescriptionError:
+        """The error that tells of problems, each with its place."""
+        placed = self._placed(problems)
+        sources = {problem.source or self.source for problem in placed}
+        name = sources.pop() if len(sources) == 1 else self.source
+        if name.startswith("--"):
+            name = "the command line"
+        count = len(placed)
+        return DescriptionError(
+            f"{name} has {count} problem{'s' if count != 1 else ''}",
+            problems=tuple(placed),
+            source=self.source,
+            text=self.text,
+            **more,
+        )
 
-def read(path: Path) -> LoadedDescription:
-    """Reads a file that describes a job; relative `inputs` are looked up beside it.
+    def _placed(self, problems: Iterable[FieldProblem]) -> list[FieldProblem]:
+        """The problems with line and column, in the order of the text, others' last."""
+        elsewhere, here = [], []
+        for problem in problems:
+            origin, inside = self._origin(problem.pointer)
+            if origin is None:
+                here.append(problem)
+            else:
+                elsewhere.append(_at(origin, inside, problem))
+        if self.places is not None:
+            own = [_with_place(self.places, problem.pointer, problem) for problem in here]
+            here = sorted(own, key=lambda problem: (problem.line or 0, problem.column or 0))
+        elif self.text:
+            here = _searched(self.text, here)
+        return here + elsewhere
 
-    JSON, YAML (`.yaml`, `.yml`), or a script, whose head may hold `#KOTTA name: value` lines.
-
-    Raises:
-        DescriptionError: it cannot be read, is too large, or is not what its name says.
-    """
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise DescriptionError(f"cannot read {path}: {error.strerror}") from error
-    ending = path.suffix.lower()
-    if ending in (".yaml", ".yml"):
-        return load_yaml(content, str(path), directory=path.parent)
-    if ending == ".json" or content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[", b""):
-        return load(content, str(path), directory=path.parent)
-    return load_script(content, path.name, str(path), directory=path.parent)
-
-
-def sniff(content: bytes, source: str) -> LoadedDescription:
-    """Understands a text without a name: JSON, a script that says so by `#!` or `#KOTTA`, or YAML.
-
-    Raises:
-        DescriptionError: it is none of them.
-    """
-    start = content.lstrip(b"\xef\xbb\xbf \t\r\n")
-    if start[:1] in (b"{", b"[", b""):
-        return load(content, source)
-    if start.startswith((b"#!", b"#KOTTA", b"# KOTTA")):
-        return load_script(content, "script.sh", source)
-    return load_yaml(content, source)
-
-
-def load_yaml(
-    content: bytes | str, source: str = "the description", *, directory: Path | None = None
-) -> LoadedDescription:
-    """The same as `load`, of YAML."""
-    from kotta.yaml_text import YamlError, parse
-
-    text = _text(content, source)
-    try:
-        found = parse(text)
-    except YamlError as error:
-        _refuse(f"{source} is not YAML", [error.problem], source, text)
-    is_list = isinstance(found.value, list)
-    documents = found.value if isinstance(found.value, list) else [found.value]
-    loaded = LoadedDescription(source, text, documents, is_list, directory or Path(), found.places)
-    if problems := _shape_problems(loaded) + found.problems:
-        _refuse(_heading(source, problems), _placed(loaded, problems), source, text)
-    return loaded
-
-
-def load_script(
-    content: bytes | str,
-    name: str,
-    source: str = "the script",
-    *,
-    directory: Path | None = None,
-) -> LoadedDescription:
-    """A job whose script is this text, with what its `#KOTTA` lines say.
-
-    Args:
-        name: of the script's file.
-
-    Raises:
-        DescriptionError: it is no text, or a `#KOTTA` line cannot be understood.
-    """
-    from kotta.script_head import interpreter, read_head
-
-    text = _text(content, source, what="a script")
-    head = read_head(text)
-    document: dict[str, Any] = {"script": text, "script_name": name}
-    if command := interpreter(text, name):
-        document["executable"] = f"{command} {shlex.quote(name)}"
-    document.update(head.fields)
-    loaded = LoadedDescription(source, text, [document], False, directory or Path(), head.places)
-    if head.problems:
-        _refuse(_heading(source, head.problems), head.problems, source, text)
-    return loaded
-
-
-def load(
-    content: bytes | str, source: str = "the description", *, directory: Path | None = None
-) -> LoadedDescription:
-    """Understands a description's text.
-
-    Args:
-        directory: where relative `inputs` are looked up; None: in the current directory.
-
-    Raises:
-        DescriptionError: it is too large, not UTF-8, or not JSON; says at which line and column.
-    """
-    text = _text(content, source)
-    repeats = False
-
-    def noticing_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        nonlocal repeats
-        found = dict(pairs)
-        repeats = repeats or len(found) < len(pairs)
-        return found
-
-    try:
-        value = json.loads(text, parse_constant=_no_constant, object_pairs_hook=noticing_repeats)
-    except json.JSONDecodeError as error:
-        hint = "write a line break inside a text as \\n" if "control character" in error.msg else ""
-        problem = FieldProblem("", _plain(error.msg), hint, error.lineno, error.colno)
-        _refuse(f"{source} is not JSON", [problem], source, text)
-    except RecursionError:
-        _refuse(f"{source} is nested too deeply", [], source, text)
-    except ValueError as error:
-        _refuse(f"{source} is not JSON: {error}", [], source, text)
-    is_list = isinstance(value, list)
-    documents = value if is_list else [value]
-    loaded = LoadedDescription(source, text, documents, is_list, directory or Path())
-    problems = _shape_problems(loaded)
-    if repeats:
-        problems += [
-            FieldProblem(pointer, REPEATED) for pointer in repeated_keys(text, MAX_REPEATED)
-        ]
-    if problems:
-        _refuse(_heading(source, problems), _placed(loaded, problems), source, text)
-    return loaded
+    def _origin(self, pointer: str) -> tuple[Origin | None, str]:
+        """What said the field of a pointer, and where in one description it is."""
+        parts = pointer.split("/")[2 if self.is_list else 1 :]
+        origin = self.origins.get(parts[0]) if parts else None
+        if origin is not None and len(parts) > 1 and parts[1].isdigit():
+            origin = origin if int(parts[1]) >= origin.first else None
+        return origin, "".join(f"/{part}" for part in parts)
 
 
 def to_descriptions(loaded: LoadedDescription) -> list[JobDescription]:
@@ -202,8 +130,7 @@ def to_descriptions(loaded: LoadedDescription) -> list[JobDescription]:
         problems += missing
         found.append(description.model_copy(update={"inputs": inputs}))
     if problems:
-        placed = _placed(loaded, problems)
-        _refuse(_heading(loaded.source, problems), placed, loaded.source, loaded.text)
+        raise loaded.refusal(problems)
     return found
 
 
@@ -217,15 +144,12 @@ def locate(error: DescriptionError, loaded: LoadedDescription) -> DescriptionErr
     problems = [own(problem) for problem in error.problems]
     # what no description says is the user's settings' word, or the service's own
     said = {name for document in loaded.documents for name in document}
-    loaded.said_elsewhere |= {re.split(r"[.\[]", each.field)[0] for each in problems} - said
-    return DescriptionError(
-        _heading(loaded.source, problems) if problems else error.message,
-        problems=tuple(_placed(loaded, problems)),
-        source=loaded.source,
-        text=loaded.text,
-        hint=error.hint,
-        request_id=error.request_id,
-    )
+    for name in {re.split(r"[.\[]", each.field)[0] for each in problems} - said:
+        loaded.origins.setdefault(name, Origin(""))
+    found = loaded.refusal(problems, hint=error.hint, request_id=error.request_id)
+    if not error.problems:
+        found.message = error.message
+    return found
 
 
 def is_local(item: str) -> bool:
@@ -244,7 +168,18 @@ def missing_file(path: str, name: str = "") -> str:
         return f"`{name or path}` is not there{looked}"
     if not os.path.isfile(path):
         return f"`{name or path}` is no regular file{f': {path}' if name else ''}"
+    if not os.access(path, os.R_OK):
+        return f"`{name or path}` may not be read{f': {path}' if name else ''}"
     return ""
+
+
+def refuse(message: str, problems: Iterable[FieldProblem], source: str, text: str) -> NoReturn:
+    """Refuses a text whose problems have their places already.
+
+    Raises:
+        DescriptionError: always.
+    """
+    raise DescriptionError(message, problems=tuple(problems), source=source, text=text)
 
 
 def _local_inputs(
@@ -264,61 +199,25 @@ def _local_inputs(
     return inputs, problems
 
 
-def _shape_problems(loaded: LoadedDescription) -> list[FieldProblem]:
-    if not loaded.documents:
-        return [FieldProblem("", "is an empty list: there is nothing to submit")]
-    return [
-        FieldProblem(loaded.pointer(index), "must be an object of fields and values")
-        for index, document in enumerate(loaded.documents)
-        if not isinstance(document, dict)
-    ]
+def _at(origin: Origin, pointer: str, problem: FieldProblem) -> FieldProblem:
+    placed = _with_place(origin.places, pointer, problem)
+    lines = origin.text.splitlines()
+    line = lines[placed.line - 1] if placed.line and placed.line <= len(lines) else None
+    return replace(placed, source=origin.source, excerpt=line)
 
 
-def _text(content: bytes | str, source: str, what: str = "a description") -> str:
-    if len(content) > MAX_BYTES:
-        raise DescriptionError(
-            f"{source} is larger than {MAX_BYTES >> 20} MiB, which is too much for {what}",
-            hint="name large files in `inputs`; they are uploaded by themselves",
-            source=source,
-        )
-    if isinstance(content, str):
-        return content.removeprefix("\ufeff")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DescriptionError(
-            f"{source} is not UTF-8 text: byte {error.start} is 0x{content[error.start]:02x}",
-            source=source,
-        ) from error
+def _with_place(places: Mapping[str, Place], pointer: str, problem: FieldProblem) -> FieldProblem:
+    if problem.line is not None:
+        return problem
+    while pointer not in places and pointer:
+        pointer = pointer.rpartition("/")[0]
+    line, column = places.get(pointer, (None, None))
+    return replace(problem, line=line, column=column)
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
-
-
-def _plain(message: str) -> str:
-    return message[:1].lower() + message[1:]
-
-
-def _heading(source: str, problems: list[FieldProblem]) -> str:
-    count = len(problems)
-    return f"{source} has {count} problem{'s' if count != 1 else ''}"
-
-
-def _refuse(message: str, problems: Iterable[FieldProblem], source: str, text: str) -> NoReturn:
-    raise DescriptionError(message, problems=tuple(problems), source=source, text=text)
-
-
-def _placed(loaded: LoadedDescription, problems: Iterable[FieldProblem]) -> list[FieldProblem]:
-    """The problems with line and column, in the order of the text."""
-    problems = list(problems)
-    if not loaded.text:
-        return problems
-    if loaded.places is not None:
-        return [_placed_by(loaded.places, problem, loaded) for problem in problems]
-    elsewhere = [problem for problem in problems if _is_elsewhere(problem, loaded)]
-    problems = [problem for problem in problems if problem not in elsewhere]
-    places = Places(loaded.text, {problem.pointer for problem in problems})
+def _searched(text: str, problems: list[FieldProblem]) -> list[FieldProblem]:
+    """Problems of a JSON text with their places, in its order."""
+    places = Places(text, {problem.pointer for problem in problems})
     # for what should not be there, its name is the place
     offsets = [
         places.of_key(problem.pointer)
@@ -329,25 +228,8 @@ def _placed(loaded: LoadedDescription, problems: Iterable[FieldProblem]) -> list
     placed = []
     line, line_start, before = 1, 0, 0
     for offset, problem in sorted(zip(offsets, problems, strict=True), key=lambda pair: pair[0]):
-        line += loaded.text.count("\n", before, offset)
-        line_start = loaded.text.rfind("\n", before, offset) + 1 or line_start
+        line += text.count("\n", before, offset)
+        line_start = text.rfind("\n", before, offset) + 1 or line_start
         placed.append(replace(problem, line=line, column=offset - line_start + 1))
         before = offset
-    return placed + elsewhere
-
-
-def _is_elsewhere(problem: FieldProblem, loaded: LoadedDescription) -> bool:
-    parts = problem.pointer.split("/")[2 if loaded.is_list else 1 :]
-    return bool(parts) and parts[0] in loaded.said_elsewhere
-
-
-def _placed_by(
-    places: Mapping[str, tuple[int, int]], problem: FieldProblem, loaded: LoadedDescription
-) -> FieldProblem:
-    if problem.line is not None or _is_elsewhere(problem, loaded):
-        return problem
-    pointer = problem.pointer
-    while pointer not in places and pointer:
-        pointer = pointer.rpartition("/")[0]
-    line, column = places.get(pointer, (None, None))
-    return replace(problem, line=line, column=column)
+    return placed

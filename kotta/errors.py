@@ -50,6 +50,8 @@ class FieldProblem:
         hint: what to write instead, or "" when `detail` says it already.
         line: 1-based line in the source text, None where there is no text.
         column: 1-based column in the source text, None where there is no text.
+        source: what it was said by, where that is not the error's own text: an option, a file.
+        excerpt: with `source`, the line of that file.
     """
 
     pointer: str
@@ -57,6 +59,8 @@ class FieldProblem:
     hint: str = ""
     line: int | None = None
     column: int | None = None
+    source: str = ""
+    excerpt: str | None = None
 
     @property
     def field(self) -> str:

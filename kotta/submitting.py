@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from kotta.api import Api
 from kotta.config import Found
 from kotta.description import is_local, missing_file
-from kotta.errors import DescriptionError, FieldProblem, KottaError
+from kotta.errors import DescriptionError, FieldProblem, KottaError, NotFoundError
 from kotta.models import CheckedJob, Job, JobDescription
 from kotta.models.array import filled
 from kotta.models.problems import field_problems, pointer
@@ -144,10 +144,36 @@ def _bodies(
     urls: dict[str, str] = {}
     if not is_rehearsal:
         urls = dict(zip(local, upload(api, [Path(path) for path in local]), strict=True))
-    return [_body(api, description, urls) for description in descriptions]
+    after = _ids_after(api, descriptions)
+    return [_body(each, urls, after.get(tuple(each.after), [])) for each in descriptions]
 
 
-def _body(api: Api, description: JobDescription, urls: Mapping[str, str]) -> dict[str, Any]:
+def _ids_after(
+    api: Api, descriptions: Sequence[JobDescription]
+) -> dict[tuple[str, ...], list[str]]:
+    """Ids of the jobs that selectors in `after` mean, each asked for once.
+
+    Raises:
+        NotFoundError: one means none: the job would start at once, which was not wished.
+    """
+    jobs_of: dict[str, list[str]] = {}
+    for selector in dict.fromkeys(word for each in descriptions for word in each.after):
+        jobs_of[selector] = [job.id for job in many(api, [selector]).jobs]
+        if not jobs_of[selector]:
+            raise NotFoundError(
+                f"`after`: no job fits `{selector}`, so there is nothing to come after",
+                hint="kotta list shows your jobs",
+            )
+    wanted = dict.fromkeys(tuple(each.after) for each in descriptions)
+    return {
+        words: list(dict.fromkeys(job for word in words for job in jobs_of[word]))
+        for words in wanted
+    }
+
+
+def _body(
+    description: JobDescription, urls: Mapping[str, str], after: Sequence[str]
+) -> dict[str, Any]:
     array = [dict(values) for values in description.array]
     inputs = []
     for position, item in enumerate(description.inputs):
@@ -164,9 +190,8 @@ def _body(api: Api, description: JobDescription, urls: Mapping[str, str]) -> dic
     body = {**description.model_dump(exclude_defaults=True), "inputs": inputs}
     if array:
         body["array"] = array
-    if description.after:
-        jobs = many(api, description.after).jobs
-        body["after"] = [job.id for job in jobs]
+    if after:
+        body["after"] = list(after)
     return body
 
 

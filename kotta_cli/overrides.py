@@ -1,110 +1,129 @@
-"""What options of `kotta submit` and `rerun` say of a description, over what a file says."""
+"""What the options of `kotta submit` and `rerun` say of a description, over what a file says."""
 
 from __future__ import annotations
 
 import difflib
-import itertools
 import json
 import os
 import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from kotta.description import Origin, is_local
 from kotta.errors import DescriptionError
+from kotta_cli.array_entries import multiplied, read_entries
 from kotta_cli.parameters import UsageProblem
 
-MAX_SWEEP = 10_000
+if TYPE_CHECKING:
+    from kotta_cli.description_options import DescriptionOptions
+
+MAX_SHOWN = 40
+_SINGLE = {
+    "jobname": "name",
+    "queue": "queue",
+    "walltime": "walltime",
+    "cpus": "cpus",
+    "memory": "memory",
+    "retries": "retries",
+}
+"""Field of a description → attribute of the options, which is also the option's name."""
+_NO_TEXTS = ("inputs", "outputs", "tags", "after", "walltime", "env", "cpus", "memory",
+             "retries", "array", "function")  # fmt: skip
+"""Fields whose value by `--set` is JSON where it can be; all others hold text."""
 
 
-@dataclass
 class Overrides:
-    """Options, as they were given.
+    """Changes descriptions as the options say.
 
-    Attributes:
-        fields: single values, by the name of their field; None where not given.
-        inputs: added to those of the description; local paths are relative to where one is.
-        sets: `FIELD=VALUE`, which come last.
-        sweeps: `NAME=V1,V2`, multiplied with each other.
-        array: file with one entry a line.
-        command: words of a command line.
+    Args:
+        read_stdin: for `--array -`.
     """
 
-    fields: Mapping[str, Any] = field(default_factory=dict)
-    inputs: Sequence[str] = ()
-    outputs: Sequence[str] = ()
-    tags: Sequence[str] = ()
-    after: Sequence[str] = ()
-    env: Sequence[str] = ()
-    sets: Sequence[str] = ()
-    sweeps: Sequence[str] = ()
-    array: Path | None = None
-    requirements: Path | None = None
-    command: Sequence[str] = ()
+    def __init__(self, options: DescriptionOptions, read_stdin: Callable[[], bytes]) -> None:
+        self._options = options
+        self._sets = [_set(word) for word in options.sets or ()]
+        self._env = _pairs(options.env or ())
+        self._entries = None
+        if options.array == "-":
+            self._entries = read_entries(read_stdin(), "standard input")
+        elif options.array is not None:
+            self._entries = read_entries(bytes_of(options.array), options.array)
 
-    def apply(self, document: dict[str, Any]) -> set[str]:
-        """Changes a description; the result names the fields that were set.
+    def apply(self, document: dict[str, Any]) -> dict[str, Origin]:
+        """Changes one; the result names the fields that were set, and the options that did it.
 
         Raises:
             UsageProblem: an option cannot be understood.
             DescriptionError: a file cannot be read.
         """
-        given = {name: value for name, value in self.fields.items() if value is not None}
-        if self.command:
-            given["executable"] = shlex.join(self.command)
-        if self.requirements is not None:
-            given["requirements"] = text_of(self.requirements)
-        for name, more in (
-            ("inputs", [_from_here(item) for item in self.inputs]),
-            ("outputs", list(self.outputs)),
-            ("tags", list(self.tags)),
-            ("after", list(self.after)),
+        options = self._options
+        origins = {}
+        for field, attribute in _SINGLE.items():
+            value = getattr(options, attribute)
+            if value is not None:
+                document[field] = value
+                origins[field] = Origin(_option(f"--{attribute}", value))
+        if options.command:
+            document["executable"] = shlex.join(options.command)
+            origins["executable"] = Origin("-- COMMAND")
+            # they belonged to the command that this one replaces
+            document.pop("args", None)
+        if options.requirements is not None:
+            document["requirements"] = text_of(options.requirements)
+            origins["requirements"] = Origin(_option("--requirements", options.requirements))
+        for field, name, more in (
+            ("inputs", "--input", [_from_here(item) for item in options.inputs or ()]),
+            ("outputs", "--output", list(options.outputs or ())),
+            ("tags", "--tag", list(options.tags or ())),
+            ("after", "--after", list(options.after or ())),
         ):
             if more:
-                given[name] = [*_listed(document.get(name)), *more]
-        if self.env:
-            known = document.get("env")
-            given["env"] = {**(known if isinstance(known, dict) else {}), **_pairs(self.env)}
-        if self.sweeps or self.array is not None:
-            given["array"] = self._entries()
-        for word in self.sets:
-            name, value = _set(word)
-            given[name] = value
-        document.update(given)
-        return set(given)
+                known = _listed(document.get(field))
+                document[field] = [*known, *more]
+                origins[field] = Origin(name, first=len(known))
+        if self._env:
+            known_env = document.get("env")
+            document["env"] = {**(known_env if isinstance(known_env, dict) else {}), **self._env}
+            origins["env"] = Origin("--env")
+        if self._entries is not None or options.sweeps:
+            origins["array"] = self._apply_array(document)
+        for word, field, value in self._sets:
+            document[field] = value
+            origins[field] = Origin(_option("--set", word))
+        return origins
 
-    def _entries(self) -> list[Any]:
-        entries = _lines_of(self.array) if self.array is not None else [{}]
-        axes = [_sweep(word) for word in self.sweeps]
-        count = len(entries)
-        for _, values in axes:
-            count *= len(values)
-        if count > MAX_SWEEP:
-            raise UsageProblem(
-                f"that makes {count} jobs, and an array has {MAX_SWEEP} at most",
-                hint="submit it in parts",
-            )
-        return [
-            {
-                **(entry if isinstance(entry, dict) else {"value": entry}),
-                **dict(zip((name for name, _ in axes), values, strict=True)),
-            }
-            for entry in entries
-            for values in itertools.product(*(values for _, values in axes))
-        ]
+    def _apply_array(self, document: dict[str, Any]) -> Origin:
+        entries = self._entries
+        if entries is None:
+            known = document.get("array")
+            entries = known if isinstance(known, list) and known else [{}]
+        document["array"] = multiplied(entries, self._options.sweeps or ())
+        if self._options.sweeps:
+            return Origin("--sweep")
+        return Origin(_option("--array", self._options.array or ""))
 
 
-def text_of(path: Path) -> str:
+def bytes_of(path: str) -> bytes:
+    """A file's content.
+
+    Raises:
+        DescriptionError: it cannot be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise DescriptionError(f"cannot read {path}: {error.strerror}") from error
+
+
+def text_of(path: str) -> str:
     """A small text file's content.
 
     Raises:
         DescriptionError: it cannot be read, or is no text.
     """
     try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise DescriptionError(f"cannot read {path}: {error.strerror}") from error
+        return bytes_of(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DescriptionError(
             f"{path} is not UTF-8 text: byte {error.start} is 0x{error.object[error.start]:02x}",
@@ -112,9 +131,12 @@ def text_of(path: Path) -> str:
         ) from error
 
 
-def _from_here(item: str) -> str:
-    from kotta.description import is_local
+def _option(name: str, value: str) -> str:
+    shown = value if len(value) <= MAX_SHOWN else f"{value[:MAX_SHOWN]}..."
+    return f"{name} {shown}"
 
+
+def _from_here(item: str) -> str:
     # a description's own paths are relative to its file; these to where one types
     return os.path.abspath(os.path.expanduser(item)) if is_local(item) else item
 
@@ -140,7 +162,7 @@ def _pairs(words: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _set(word: str) -> tuple[str, Any]:
+def _set(word: str) -> tuple[str, str, Any]:
     from kotta.models import DESCRIPTION_FIELDS
 
     name, equals, text = word.partition("=")
@@ -150,47 +172,14 @@ def _set(word: str) -> tuple[str, Any]:
         near = difflib.get_close_matches(name, DESCRIPTION_FIELDS, n=1)
         hint = f"did you mean `{near[0]}`?" if near else "docs/description.md lists them"
         raise UsageProblem(f"`--set {word}`: a job has no field `{name}`", hint=hint)
-    try:
-        return name, json.loads(text)
-    except ValueError:
-        return name, text
-
-
-def _sweep(word: str) -> tuple[str, list[str]]:
-    name, equals, text = word.partition("=")
-    values = [value.strip() for value in text.split(",")]
-    if len(values) == 1 and (numbers := _numbers(text)) is not None:
-        values = numbers
-    if not equals or not name or "" in values:
-        raise UsageProblem(f"`--sweep {word}` names no values", hint="--sweep lr=0.1,0.2 or n=1..9")
-    return name, values
-
-
-def _numbers(text: str) -> list[str] | None:
-    first, dots, last = text.partition("..")
-    try:
-        low, high = int(first), int(last)
-    except ValueError:
-        return None
-    if not dots or not low <= high < low + MAX_SWEEP:
-        return None
-    return [str(number) for number in range(low, high + 1)]
-
-
-def _lines_of(path: Path) -> list[Any]:
-    """The entries of an array: JSON, or plain text, a line each."""
-    entries: list[Any] = []
-    for number, line in enumerate(text_of(path).splitlines(), 1):
-        text = line.strip()
-        if not text:
-            continue
-        if not text.startswith(("{", '"')):
-            entries.append(text)
-            continue
+    value: Any = text
+    if name in _NO_TEXTS:
         try:
-            entries.append(json.loads(text))
-        except ValueError as error:
-            raise DescriptionError(f"{path}:{number}: is not JSON: {error}") from None
-    if not entries:
-        raise DescriptionError(f"{path} holds no entries", hint="one JSON object a line")
-    return entries
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            value = text
+    if name == "inputs":
+        value = [
+            _from_here(item) if isinstance(item, str) else item for item in _listed(value)
+        ] or value
+    return word, name, value

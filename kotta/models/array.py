@@ -11,6 +11,10 @@ from kotta.errors import DescriptionError, FieldProblem
 from kotta.models.description import JobDescription
 from kotta.models.problems import field_problems
 
+PARAMETER = "KOTTA_PARAM_"
+"""With a name, the variable in which a job of an array finds its value."""
+PLACE = ("KOTTA_ARRAY_INDEX", "KOTTA_ARRAY_SIZE")
+"""The variables in which it finds which one it is."""
 _TEXTS = ("executable", "args", "jobname")
 _LISTS = ("inputs", "outputs")
 _PLACE = re.compile(r"(?<!\$)\{([A-Za-z_][A-Za-z0-9_]{0,63})\}")
@@ -21,7 +25,8 @@ def expand(description: JobDescription, prefix: tuple[str | int, ...] = ()) -> l
 
     In each, `{name}` has become the entry's value wherever a command, a name or a list of files
     has it (not `${name}`, which is the shell's); a script reads it as `KOTTA_PARAM_name`, and its
-    place as `KOTTA_ARRAY_INDEX` of `KOTTA_ARRAY_SIZE`.
+    place as `KOTTA_ARRAY_INDEX` of `KOTTA_ARRAY_SIZE`. An entry may say these two itself: that is
+    how one job of an array is submitted again as the one that it was.
 
     Args:
         prefix: where the description lies, for the pointers of problems.
@@ -51,9 +56,9 @@ def expand(description: JobDescription, prefix: tuple[str | int, ...] = ()) -> l
             continue
         env = {
             **description.env,
-            **{f"KOTTA_PARAM_{key}": value for key, value in values.items()},
-            "KOTTA_ARRAY_INDEX": str(index),
-            "KOTTA_ARRAY_SIZE": str(size),
+            **{PARAMETER + key: text for key, text in values.items() if key not in PLACE},
+            **dict(zip(PLACE, (str(index), str(size)), strict=True)),
+            **{key: values[key] for key in PLACE if key in values},
         }
         found.append(one.model_copy(update={"env": env}))
     if problems:

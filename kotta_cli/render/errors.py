@@ -71,6 +71,7 @@ def error_shape(error: KottaError, exit_code: int) -> dict[str, Any]:
                 "hint": problem.hint,
                 "line": problem.line,
                 "column": problem.column,
+                "source": problem.source or error.source,
             }
             for problem in error.problems
         ]
@@ -90,17 +91,26 @@ def _title(error: KottaError) -> str:
 
 
 def _problem_lines(problem: FieldProblem, error: DescriptionError, color: bool) -> list[str]:
+    source = problem.source or error.source
     place = ":".join(
-        str(part) for part in (error.source, problem.line, problem.column) if part not in ("", None)
+        str(part) for part in (source, problem.line, problem.column) if part not in ("", None)
     )
     said = one_line(" ".join(part for part in (problem.field, problem.detail) if part))
     hint = f" ({one_line(problem.hint)})" if problem.hint else ""
     head = f"  {paint(one_line(place), 'bold', color)}: " if place else "  "
     lines = [head + said + hint]
-    text_lines = error.text.splitlines()
-    if problem.line is not None and 0 < problem.line <= len(text_lines):
-        lines += _excerpt(text_lines[problem.line - 1], problem.line, problem.column, color)
+    excerpt = _line_of(problem, error)
+    if excerpt is not None and problem.line is not None:
+        lines += _excerpt(excerpt, problem.line, problem.column, color)
     return lines
+
+
+def _line_of(problem: FieldProblem, error: DescriptionError) -> str | None:
+    if problem.source:
+        return problem.excerpt
+    lines = error.text.splitlines()
+    number = problem.line or 0
+    return lines[number - 1] if 0 < number <= len(lines) else None
 
 
 def _excerpt(line: str, number: int, column: int | None, color: bool) -> list[str]:

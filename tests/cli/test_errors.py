@@ -131,6 +131,7 @@ def test_with_json_an_error_is_json(monkeypatch: pytest.MonkeyPatch) -> None:
         "hint": "did you mean `walltime`?",
         "line": 3,
         "column": 3,
+        "source": "job.json",
     }
 
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kotta.description import MAX_BYTES, load, locate, read, to_descriptions
+from kotta.description import locate, to_descriptions
+from kotta.description_text import MAX_BYTES, load, read
 from kotta.errors import DescriptionError, FieldProblem
 from kotta.places import Places, repeated_keys
 
