@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 MAX_ENDINGS = 10
+_ROOM_FOR_LONG_BAR = 100
 
 
 class LiveLine:
@@ -42,10 +43,22 @@ class LiveLine:
 
         line = Text()
         line.append_text(cast(Text, self._spinner.render(console.get_time())))
-        line.append(" ").append_text(self._words())
+        line.append(" ")
+        if len(self._jobs) > 1:
+            line.append_text(self._bar(options.max_width)).append("  ")
+        line.append_text(self._words())
         line.append(f"  {so_far(time.monotonic() - self._began)}", style="dim")
         line.truncate(options.max_width - 1, overflow="ellipsis")
         yield line
+
+    def _bar(self, width: int) -> Text:
+        from rich.text import Text
+
+        ended = sum(job.status.is_terminal for job in self._jobs.values())
+        cells = 20 if width >= _ROOM_FOR_LONG_BAR else 10
+        full = cells * ended // len(self._jobs)
+        count = f" {ended} of {len(self._jobs)} ended"
+        return Text.assemble(("█" * full, "green"), ("·" * (cells - full), "dim"), count)
 
     def _words(self) -> Text:
         from rich.text import Text
@@ -63,8 +76,7 @@ class LiveLine:
 def following(app: App, jobs: Sequence[Job]) -> Iterator[Any]:
     """Draw the line while the body waits; the result takes each job that has changed.
 
-    Where no line can be drawn, a terminal is told each change on a line of its own, and a pipe
-    nothing.
+    Where no line can be drawn, as in a pipe, each change is told on a line with the time.
     """
     if app.shows_progress:
         from rich.live import Live
@@ -74,15 +86,17 @@ def following(app: App, jobs: Sequence[Job]) -> Iterator[Any]:
         live = Live(line, console=console, transient=True, refresh_per_second=10)
         with live, app.drawing_on(console):
             yield line.update
-    elif app.err.is_tty and not app.quiet and not app.as_json:
-        yield lambda job: app.note(f"{job.id[:8]}  {one_line(job.name)}  {job.status.value}")
+    elif app.quiet or app.as_json:
+        yield None
     else:
-        yield lambda _: None
+        from kotta_cli.render.state_lines import StateLines
+
+        yield StateLines(app, jobs).update
 
 
 def note_endings(app: App, jobs: Sequence[Job]) -> None:
-    """Say on a terminal's stderr how each job ended; of many, those that did not complete."""
-    if not app.err.is_tty or app.quiet or app.as_json:
+    """Say where the line was how each job ended; of many, those that did not complete."""
+    if not app.shows_progress:
         return
     told = list(jobs)
     if len(jobs) > MAX_ENDINGS:

@@ -5,11 +5,30 @@ import re
 from cli.conftest import User
 from kotta import JobState
 
+TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+
 
 def test_the_exit_code_is_the_jobs(user: User) -> None:
     job = user.submit(executable="sleep 0.3; exit 9")
-    result = user.kotta("wait", job)
+    result = user.kotta("wait", job, "--quiet")
     assert (result.code, result.out, result.err) == (9, "", "")
+
+
+def test_off_a_terminal_each_state_is_told_on_a_line_with_the_time(user: User) -> None:
+    user.describe(executable="sleep 2", jobname="logged")
+    result = user.kotta("submit", "job.json", "--wait")
+    (job,) = result.lines
+    first, *_, last = result.err.splitlines()
+    assert re.fullmatch(rf"{TIME} {job} logged: (pending|staging_inputs|processing)", first)
+    assert re.fullmatch(rf"{TIME} {job} logged: completed after 2\.\d+ s", last)
+
+
+def test_off_a_terminal_many_jobs_are_counted(user: User) -> None:
+    jobs = [user.submit(executable="true") for _ in range(12)]
+    result = user.kotta("wait", *jobs)
+    lines = result.err.splitlines()
+    assert re.fullmatch(rf"{TIME} 12 of 12 ended: 12 completed", lines[-1])
+    assert len(lines) <= 2
 
 
 def test_of_several_jobs_the_largest_code_counts(user: User) -> None:
@@ -27,7 +46,7 @@ def test_it_gives_up_after_the_timeout(user: User) -> None:
     job = user.running(executable="sleep 60")
     result = user.kotta("wait", job, "--timeout", "0.3")
     assert result.code == 124
-    assert result.err.startswith("error: 1 of 1 jobs had not ended after 0.3 s")
+    assert "\nerror: 1 of 1 jobs had not ended after 0.3 s" in result.err
     assert user.client.status(job).status is JobState.PROCESSING
 
 
@@ -41,7 +60,7 @@ def test_json_is_one_job_or_a_list(user: User) -> None:
 def test_a_line_counts_several_jobs_on_a_terminal(user: User) -> None:
     jobs = [user.submit(executable="sleep 1.5", jobname=f"count {n}") for n in range(2)]
     window = user.window("wait", *jobs)
-    window.until("2 processing")
+    window.until("···· 0 of 2 ended  2 processing")
     assert window.end() == 0
     assert [re.sub(r"[\d.]+ s", "N s", line) for line in window.lines] == [
         "✓ count 0 completed after N s",
