@@ -28,6 +28,7 @@ class StateLines:
         self._jobs = {job.id: job for job in jobs}
         self._told: dict[str, JobState] = {}
         self._counted_at: float | None = None
+        self._is_over = False
 
     def update(self, job: Job) -> None:
         """Tell of a job as it is now, if there is something new to say."""
@@ -42,9 +43,10 @@ class StateLines:
 
     def _count(self) -> None:
         ended = sum(job.status.is_terminal for job in self._jobs.values())
-        is_over = ended == len(self._jobs)
+        was_over, self._is_over = self._is_over, ended == len(self._jobs)
         now = time.monotonic()
-        if self._counted_at is None or now - self._counted_at >= COUNT_SECONDS or is_over:
+        is_due = self._counted_at is None or now - self._counted_at >= COUNT_SECONDS
+        if not was_over and (is_due or self._is_over):
             from kotta_cli.render.job_table import counts_in_words
 
             self._counted_at = now
