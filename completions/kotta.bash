@@ -99,6 +99,8 @@ _kotta() {
             '/rerun --memory') :; return ;;
             '/rerun --retries') :; return ;;
             '/rerun --tag') :; return ;;
+            '/rerun --array') _kotta_files -f; return ;;
+            '/rerun --sweep') :; return ;;
             '/rerun --after') _kotta_ask jobs; return ;;
             '/serve --settings') _kotta_files -f; return ;;
             '/serve --host') :; return ;;
@@ -116,7 +118,7 @@ _kotta() {
                 '/logs') _kotta_words '-f --follow -n --tail --since --stream --offset --attempt -h --help' ;;
                 '/fetch') _kotta_words '-o --output --force -q --quiet --json -h --help' ;;
                 '/why') _kotta_words '--json -h --help' ;;
-                '/rerun') _kotta_words '-i --input -o --output -e --env --requirements --set -n --name --queue -t --walltime --cpus --memory --retries --tag --after -w --wait --fetch -q --quiet --json -h --help' ;;
+                '/rerun') _kotta_words '-i --input -o --output -e --env --requirements --set -n --name --queue -t --walltime --cpus --memory --retries --tag --array --sweep --after -w --wait --fetch -q --quiet --json -h --help' ;;
                 '/cancel') _kotta_words '-y --yes -q --quiet --json -h --help' ;;
                 '/queues') _kotta_words '--json -h --help' ;;
                 '/service') _kotta_words '-h --help' ;;

@@ -117,6 +117,8 @@ complete --command kotta --condition '__kotta_at rerun' --long-option cpus --exc
 complete --command kotta --condition '__kotta_at rerun' --long-option memory --exclusive --description 'Memory to count for it, as 4GiB'
 complete --command kotta --condition '__kotta_at rerun' --long-option retries --exclusive --description 'Start it again if it is lost'
 complete --command kotta --condition '__kotta_at rerun' --long-option tag --exclusive --description 'Word to find it by'
+complete --command kotta --condition '__kotta_at rerun' --long-option array --require-parameter --force-files --description 'A job for each line: JSON objects, or plain values'
+complete --command kotta --condition '__kotta_at rerun' --long-option sweep --exclusive --description 'A job for each value; NAME=1..9 counts. Several multiply'
 complete --command kotta --condition '__kotta_at rerun' --long-option after --exclusive --keep-order --arguments '(__kotta_ask jobs)' --description 'Start once this has completed'
 complete --command kotta --condition '__kotta_at rerun' --short-option w --long-option wait --description 'Wait for its end, and exit with its exit code'
 complete --command kotta --condition '__kotta_at rerun' --long-option fetch --description 'Wait, then download what it made'

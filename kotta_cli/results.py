@@ -135,6 +135,7 @@ class WrongField(TypedDict):
         hint: what to write instead, or "".
         line: its line in the text, from 1; null where there is no text.
         column: its column in the text, from 1; null where there is no text.
+        source: the text, or the option that said it.
     """
 
     pointer: str
@@ -142,6 +143,7 @@ class WrongField(TypedDict):
     hint: str
     line: int | None
     column: int | None
+    source: str
 
 
 class Candidate(TypedDict):
