@@ -54,7 +54,18 @@ EXAMPLES = {
     "kotta fetch @last -o results": "Bring home what it made",
 }
 
-CLOSING = "`kotta COMMAND --help` says more about a command."
+TOPICS = {
+    "selectors": "How to name a job, or many.",
+    "description": "What a job's description may say.",
+    "output": "What is printed, and where.",
+    "json": "What --json prints, and some fields of it.",
+    "exit-codes": "What the exit code says.",
+    "environment": "Variables that are understood.",
+    "configuration": "Settings, profiles and their files.",
+}
+"""What `kotta help TOPIC` tells of, besides the commands."""
+
+CLOSING = "`kotta COMMAND --help` says more about a command, `kotta help TOPIC` about a topic."
 
 
 def command_names() -> list[str]:

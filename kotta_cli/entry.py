@@ -19,6 +19,8 @@ def run() -> int:
         return _say(f"kotta {_version()}\n")
     if first in ("--help", "-h") or (first == "help" and len(arguments) < 2):
         return _say(_top_page())
+    if first == "help" and len(arguments) == 2 and (page := _topic_page(arguments[1])):
+        return _say(page)
     if first == "help":
         arguments = [*arguments[1:], "--help"]
 
@@ -47,6 +49,18 @@ def _top_page() -> str:
     from kotta_cli.help_page import page_width, terminal_columns, top_page, wants_color
 
     return top_page(page_width(terminal_columns(1)), color=wants_color(os.isatty(1)))
+
+
+def _topic_page(name: str) -> str:
+    """The page of a topic, "" if there is no such topic."""
+    from kotta_cli.command_table import TOPICS
+
+    if name not in TOPICS:
+        return ""
+    from kotta_cli.help_page import page_width, terminal_columns, wants_color
+    from kotta_cli.topic_page import topic_page
+
+    return topic_page(name, page_width(terminal_columns(1)), color=wants_color(os.isatty(1)))
 
 
 def _say(text: str) -> int:

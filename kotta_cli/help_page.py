@@ -51,12 +51,27 @@ class HelpPage:
 
     def paragraph(self, text: str) -> None:
         """Add text, wrapped, an empty line before it."""
-        self._gap()
+        self.gap()
         self._lines += wrap(text, self._width)
 
     def heading(self, title: str) -> None:
-        self._gap()
+        self.gap()
         self._lines.append(self._paint("1", title))
+
+    def item(self, mark: str, text: str) -> None:
+        """Add text that hangs behind a mark."""
+        first, *rest = wrap(text, self._width - len(mark) - 3) or [""]
+        self._lines += [f"  {mark} {first}", *(" " * (len(mark) + 3) + more for more in rest)]
+
+    def verbatim(self, lines: list[str]) -> None:
+        """Add lines as they are."""
+        self.gap()
+        self._lines += [f"    {line}" for line in lines]
+
+    def gap(self) -> None:
+        """Add an empty line, unless nothing is there yet."""
+        if self._lines:
+            self._lines.append("")
 
     def usage(self, line: str) -> None:
         """Add the one line that shows how the command is called."""
@@ -69,12 +84,17 @@ class HelpPage:
         if not rows:
             return
         self.heading(title)
+        self.terms(rows, term_width=term_width)
+
+    def terms(self, rows: Rows, *, term_width: int = 0) -> None:
+        """Add the same without a title."""
         longest = max(len(term) for term in rows)
         column = min(max(longest, term_width), max(self._width // 2 - 4, 16))
         for term, meaning in rows.items():
             lines = wrap(meaning, self._width - column - 4) or [""]
             if len(term) > column:
-                self._lines.append("  " + self._paint("36", term))
+                parts = wrap(term, self._width - 2)
+                self._lines += ["  " + self._paint("36", part) for part in parts]
             else:
                 padding = " " * (column - len(term) + 2)
                 self._lines.append("  " + self._paint("36", term) + padding + lines.pop(0))
@@ -83,10 +103,6 @@ class HelpPage:
     def text(self) -> str:
         """The whole page, ending in a newline."""
         return "\n".join(line.rstrip() for line in self._lines) + "\n"
-
-    def _gap(self) -> None:
-        if self._lines:
-            self._lines.append("")
 
     def _paint(self, code: str, text: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self._color else text
@@ -117,6 +133,7 @@ def top_page(width: int, *, color: bool) -> str:
     column = max(len(term) for rows in named for term in rows)
     for title, rows in table.COMMANDS.items():
         page.table(title, rows, term_width=column)
+    page.table("Help topics", table.TOPICS, term_width=column)
     page.table("Options", table.GLOBAL_OPTIONS, term_width=column)
     page.table("Environment", table.ENVIRONMENT, term_width=column)
     page.table("Examples", table.EXAMPLES)

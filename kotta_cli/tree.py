@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from kotta_cli.command_page import command_page, paper
-from kotta_cli.command_table import SUMMARY, command_names
+from kotta_cli.command_table import SUMMARY, TOPICS, command_names
 from kotta_cli.help_page import top_page
 from kotta_cli.parameters import UsageProblem, nearest
 
@@ -50,12 +50,16 @@ def words_after_dashes(ctx: typer.Context) -> list[str]:
 class Group(TyperGroup):
     """A command with commands below it."""
 
+    topics: tuple[str, ...] = ()
+    """What may be meant as well: help topics."""
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         formatter.write(command_page(self, ctx))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if self.get_command(ctx, args[0]) is None:
-            path, near = ctx.command_path, nearest(args[0], self.list_commands(ctx))
+            near = nearest(args[0], [*self.list_commands(ctx), *self.topics])
+            path = "kotta help" if near in self.topics else ctx.command_path
             hint = f"did you mean `{path} {near}`?" if near else f"see `{path} --help`"
             raise UsageProblem(f"there is no command `{args[0]}`", hint=hint)
         return super().resolve_command(ctx, args)
@@ -63,6 +67,8 @@ class Group(TyperGroup):
 
 class LazyGroup(Group):
     """The top of the tree: knows its commands by the static table."""
+
+    topics = tuple(TOPICS)
 
     def list_commands(self, ctx: Any) -> list[str]:
         return command_names()

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kotta_cli.command_table import command_names
+from kotta_cli.command_table import TOPICS, command_names
 from kotta_cli.manual.json_page import json_page
 from kotta_cli.manual.man_pages import man_page, top_man_page
 from kotta_cli.manual.overview import overview
 from kotta_cli.manual.pages import page, shapes
 from kotta_cli.manual.schemas import file_name, schemas, text_of
+from kotta_cli.manual.topics import topic_man_page, topic_text
 
 PAGES = Path("docs/commands")
 MAN = Path("man/man1")
+MAN_TOPICS = Path("man/man7")
+TOPIC_TEXTS = Path("kotta_cli/topics")
 JSON_PAGE = Path("docs/json.md")
 SCHEMAS = Path("kotta_cli/schemas")
 
@@ -34,16 +37,23 @@ def manual(root: Path) -> dict[Path, str]:
         files[MAN / f"kotta-{name}.1"] = man_page(commands, files[path])
     for path, below in ((PAGES / "README.md", ""), (Path("README.md"), f"{PAGES}/")):
         files[path] = overview(_text(root / path), below)
+    for name in TOPICS:
+        text = topic_text(name, root)
+        files[TOPIC_TEXTS / f"{name}.md"] = text
+        files[MAN_TOPICS / f"kotta-{name}.7"] = topic_man_page(name, text)
     files[MAN / "kotta.1"] = top_man_page(files[PAGES / "README.md"])
     return files
 
 
 def leftovers(root: Path) -> list[Path]:
-    """Man pages of what there is no more, below `root`."""
+    """Made files of what there is no more, below `root`."""
     made = manual(root)
-    return [
-        path for path in sorted((root / "man").rglob("*.?")) if path.relative_to(root) not in made
+    found = [
+        *(root / "man").rglob("*.?"),
+        *(root / SCHEMAS).glob("*.json"),
+        *(root / TOPIC_TEXTS).glob("*.md"),
     ]
+    return [path for path in sorted(found) if path.relative_to(root) not in made]
 
 
 def _text(path: Path) -> str:

@@ -42,6 +42,9 @@ def top_man_page(overview_text: str) -> str:
         page.section(f"{title} commands")
         for name, line in rows.items():
             page.term(f"`kotta-{name}`(1)", line)
+    page.section("Topics")
+    for name, line in table.TOPICS.items():
+        page.term(f"`kotta-{name}`(7)", line)
     page.section("Options")
     _terms(page, table.GLOBAL_OPTIONS)
     page.blocks(markdown.blocks(without_parts(overview_text))[2:])

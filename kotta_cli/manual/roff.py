@@ -75,11 +75,12 @@ class ManPage:
                 case markdown.Code():
                     self.code(block.lines)
                 case markdown.Items():
-                    for text in block.texts:
-                        self._lines += [".IP \\(bu 2", _line(formatted(text))]
+                    for mark, text in zip(block.marks, block.texts, strict=True):
+                        head = f".IP {mark} 4" if mark.endswith(".") else ".IP \\(bu 2"
+                        self._lines += [head, _line(formatted(text))]
                 case markdown.Table():
-                    for row in block.rows:
-                        self.term(row[0], _rest(block.header, row))
+                    for term, meaning in block.terms():
+                        self.term(term, meaning)
 
     def text(self) -> str:
         """The whole page."""
@@ -106,9 +107,3 @@ def formatted(text: str) -> str:
 def _line(text: str) -> str:
     # A line that begins with one of these would be a request.
     return f"\\&{text}" if text.startswith((".", "'")) else text or "\\&"
-
-
-def _rest(header: list[str], row: list[str]) -> str:
-    """The cells after the first; those after the second with their column's name."""
-    more = [f"{name}: {cell}" for name, cell in zip(header[2:], row[2:], strict=True) if cell]
-    return "; ".join([cell for cell in (row[1].rstrip("."), *more) if cell]) if more else row[1]

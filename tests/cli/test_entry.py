@@ -33,7 +33,15 @@ def _modules_of(*words: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "words", [("--version",), ("--help",), ("help",), (), ("__complete", "jobs", "")]
+    "words",
+    [
+        ("--version",),
+        ("--help",),
+        ("help",),
+        (),
+        ("help", "exit-codes"),
+        ("__complete", "jobs", ""),
+    ],
 )
 def test_what_is_answered_first_imports_nothing_heavy(words: tuple[str, ...]) -> None:
     assert not _modules_of(*words).intersection(HEAVY)

@@ -84,7 +84,7 @@ def test_markdown_is_read_as_it_is_meant() -> None:
     assert markdown.blocks(text) == [
         markdown.Heading(1, "T"),
         markdown.Paragraph("See [the `a`](b.md) and **not** *this* 2 * 3."),
-        markdown.Items(["one more", "two"]),
+        markdown.Items(["*", "*"], ["one more", "two"]),
         markdown.Table(["a", "b"], [["`x|y`", "z"]]),
     ]
     assert list(markdown.spans("See [the `a`](b.md) and **not** *this* 2 * 3.")) == [
