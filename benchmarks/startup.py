@@ -26,12 +26,14 @@ JOBS = 20
 BUDGETS = {
     "kotta --version": 2.5,
     "kotta __complete jobs ''": 2.5,
+    "Tab after kotta fetch @last": 2.5,
     "kotta --help": 9.0,
     "kotta list": 17.0,
 }
 COMMANDS = {
     "kotta --version": [KOTTA, "--version"],
     "kotta __complete jobs ''": [KOTTA, "__complete", "jobs", ""],
+    "Tab after kotta fetch @last": [KOTTA, "__complete", "job-then-outputs", "", "fetch", "@last"],
     "kotta --help": [KOTTA, "--help"],
     "kotta list": [KOTTA, "list"],
 }

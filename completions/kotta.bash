@@ -1,14 +1,21 @@
 # bash completion for kotta; made by `python -m kotta_cli.completion_scripts`; do not edit
 
-# Adds what `kotta __complete KIND` knows. Names may hold blanks, so each is quoted.
+# Adds what `kotta __complete KIND` knows, quoted as the word was begun. The line goes along,
+# because bash cuts `a:b` and `a=b` in pieces.
 _kotta_ask() {
-    local line value prefix=${cur//\\/}
-    prefix=${prefix#[\"\']}
+    local line
     while IFS= read -r line; do
-        value=${line%%$'\t'*}
-        [[ $cur == [\"\']* ]] || printf -v value %q "$value"
-        COMPREPLY+=("$value")
-    done < <(kotta __complete "$1" "$prefix" 2>/dev/null)
+        COMPREPLY+=("${line%%$'\t'*}")
+        [[ $line == *:$'\t'* ]] && compopt -o nospace 2>/dev/null
+    done < <(kotta __complete "$1" --line "${COMP_LINE:0:COMP_POINT}" "$cur" 2>/dev/null)
+}
+
+# Words of a list with commas, after those that are there.
+_kotta_list() {
+    local before=
+    [[ $cur == *,* ]] && before=${cur%,*},
+    COMPREPLY=($(compgen -P "$before" -W "$1" -- "${cur##*,}"))
+    compopt -o nospace 2>/dev/null
 }
 
 _kotta_words() {
@@ -28,13 +35,14 @@ _kotta() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
     local command= word index=1 only_arguments=
     COMPREPLY=()
-    # `--option=value` comes as three words.
-    if [[ $cur == = ]]; then
+    # `--option=value` comes as three words, and so does `job:file`.
+    if [[ $cur == [=:] ]]; then
         cur=
-    elif [[ $prev == = ]]; then
+        [[ $prev == -* ]] || prev=
+    elif [[ $prev == = && ${COMP_WORDS[COMP_CWORD-2]} == -* ]]; then
         prev=${COMP_WORDS[COMP_CWORD-2]}
-    elif [[ $prev == : || $cur == : ]]; then
-        return
+    elif [[ $prev == [=:] ]]; then
+        prev=
     fi
     while ((index < COMP_CWORD)); do
         word=${COMP_WORDS[index]}
@@ -53,32 +61,32 @@ _kotta() {
     done
     if [[ -z $only_arguments ]]; then
         case "$command $prev" in
-            ' -p' | ' --profile') :; return ;;
+            ' -p' | ' --profile') _kotta_ask profiles; return ;;
             ' --server') :; return ;;
             '/submit --script') _kotta_files -f; return ;;
             '/submit -i' | '/submit --input') _kotta_files -f; return ;;
-            '/submit -o' | '/submit --output') _kotta_ask profiles; return ;;
+            '/submit -o' | '/submit --output') :; return ;;
             '/submit -e' | '/submit --env') :; return ;;
             '/submit --requirements') _kotta_files -f; return ;;
             '/submit --set') :; return ;;
-            '/submit -n' | '/submit --name') _kotta_ask profiles; return ;;
+            '/submit -n' | '/submit --name') :; return ;;
             '/submit --queue') _kotta_ask queues; return ;;
             '/submit -t' | '/submit --walltime') :; return ;;
             '/submit --cpus') :; return ;;
             '/submit --memory') :; return ;;
             '/submit --retries') :; return ;;
-            '/submit --tag') :; return ;;
+            '/submit --tag') _kotta_ask tags; return ;;
             '/submit --array') _kotta_files -f; return ;;
             '/submit --sweep') :; return ;;
-            '/submit --after') _kotta_ask jobs; return ;;
+            '/submit --after') _kotta_ask job; return ;;
             '/list -s' | '/list --status') _kotta_words 'pending staging_inputs processing staging_outputs completed failed cancelled'; return ;;
             '/list --queue') _kotta_ask queues; return ;;
             '/list --name') :; return ;;
-            '/list --tag') :; return ;;
+            '/list --tag') _kotta_ask tags; return ;;
             '/list --array') :; return ;;
             '/list --since') :; return ;;
-            '/list --sort') :; return ;;
-            '/list -f' | '/list --fields') :; return ;;
+            '/list --sort') _kotta_words 'id name status queue jobtype submitted_at started_at ended_at elapsed reason exit_code signal error attempt tags cpus memory_mib walltime_seconds array array_index waits_for change -id -name -status -queue -jobtype -submitted_at -started_at -ended_at -elapsed -reason -exit_code -signal -error -attempt -tags -cpus -memory_mib -walltime_seconds -array -array_index -waits_for -change'; return ;;
+            '/list -f' | '/list --fields') _kotta_list 'id name status queue jobtype submitted_at started_at ended_at elapsed reason exit_code signal error attempt tags cpus memory_mib walltime_seconds array array_index waits_for change'; return ;;
             '/list -L' | '/list --limit') :; return ;;
             '/wait -t' | '/wait --timeout') :; return ;;
             '/logs -n' | '/logs --tail') :; return ;;
@@ -88,20 +96,20 @@ _kotta() {
             '/logs --attempt') :; return ;;
             '/fetch -o' | '/fetch --output') _kotta_directories; return ;;
             '/rerun -i' | '/rerun --input') _kotta_files -f; return ;;
-            '/rerun -o' | '/rerun --output') _kotta_ask profiles; return ;;
+            '/rerun -o' | '/rerun --output') :; return ;;
             '/rerun -e' | '/rerun --env') :; return ;;
             '/rerun --requirements') _kotta_files -f; return ;;
             '/rerun --set') :; return ;;
-            '/rerun -n' | '/rerun --name') _kotta_ask profiles; return ;;
+            '/rerun -n' | '/rerun --name') :; return ;;
             '/rerun --queue') _kotta_ask queues; return ;;
             '/rerun -t' | '/rerun --walltime') :; return ;;
             '/rerun --cpus') :; return ;;
             '/rerun --memory') :; return ;;
             '/rerun --retries') :; return ;;
-            '/rerun --tag') :; return ;;
+            '/rerun --tag') _kotta_ask tags; return ;;
             '/rerun --array') _kotta_files -f; return ;;
             '/rerun --sweep') :; return ;;
-            '/rerun --after') _kotta_ask jobs; return ;;
+            '/rerun --after') _kotta_ask job; return ;;
             '/serve --settings') _kotta_files -f; return ;;
             '/serve --host') :; return ;;
             '/serve --port') :; return ;;
@@ -145,17 +153,18 @@ _kotta() {
         '/status') _kotta_ask jobs ;;
         '/wait') _kotta_ask active-jobs ;;
         '/logs') _kotta_ask jobs ;;
-        '/fetch') _kotta_ask jobs ;;
+        '/fetch') _kotta_ask job-then-outputs ;;
         '/why') _kotta_ask jobs ;;
         '/rerun') _kotta_ask jobs ;;
         '/cancel') _kotta_ask active-jobs ;;
         '/service') _kotta_words 'status stop logs' ;;
         '/config') _kotta_words 'get set unset list path edit' ;;
-        '/config/get') : ;;
-        '/config/set') : ;;
-        '/config/unset') : ;;
+        '/config/get') _kotta_ask keys ;;
+        '/config/set') _kotta_ask key-then-value ;;
+        '/config/unset') _kotta_ask keys ;;
         '/completion') _kotta_words 'bash zsh fish' ;;
     esac
 }
 
-complete -F _kotta kotta
+# Before 4.4 bash knows no nosort: the newest job is not the first then.
+complete -o nosort -F _kotta kotta 2>/dev/null || complete -F _kotta kotta

@@ -1,8 +1,23 @@
 # fish completion for kotta; made by `python -m kotta_cli.completion_scripts`; do not edit
 
+# What was typed of the value at the cursor.
+function __kotta_current
+    set -l word (commandline --current-token)
+    set word (string unescape -- "$word"; or echo -- "$word")
+    string replace --regex -- '^--[a-z-]+=' '' "$word"
+end
+
 # What `kotta __complete KIND` knows, with descriptions.
 function __kotta_ask
-    kotta __complete $argv[1] (commandline --current-token) 2>/dev/null
+    kotta __complete $argv[1] (__kotta_current) (commandline -opc)[2..] 2>/dev/null
+end
+
+# Words of a list with commas, after those that are there.
+function __kotta_list
+    set -l before (string match --regex -- '.*,' (__kotta_current))
+    for word in $argv
+        echo -- "$before$word"
+    end
 end
 
 # Whether the command typed so far is the one named, and none below it.
@@ -23,7 +38,7 @@ function __kotta_at
 end
 
 complete --command kotta --no-files
-complete --command kotta --condition '__kotta_at' --short-option p --long-option profile --exclusive --description 'Use the settings of this profile'
+complete --command kotta --condition '__kotta_at' --short-option p --long-option profile --exclusive --keep-order --arguments '(__kotta_ask profiles)' --description 'Use the settings of this profile'
 complete --command kotta --condition '__kotta_at' --long-option server --exclusive --description 'Talk to this service instead of the local one'
 complete --command kotta --condition '__kotta_at' --short-option V --long-option version --description 'Print the version and exit'
 complete --command kotta --condition '__kotta_at' --short-option h --long-option help --description 'Show this page and exit'
@@ -44,20 +59,20 @@ complete --command kotta --condition '__kotta_at' --arguments config --descripti
 complete --command kotta --condition '__kotta_at' --arguments completion --description 'Print the completion script for a shell.'
 complete --command kotta --condition '__kotta_at submit' --long-option script --require-parameter --force-files --description 'File that becomes the description\'s script'
 complete --command kotta --condition '__kotta_at submit' --short-option i --long-option input --require-parameter --force-files --description 'File or URL to bring along'
-complete --command kotta --condition '__kotta_at submit' --short-option o --long-option output --exclusive --keep-order --arguments '(__kotta_ask profiles)' --description 'File to keep'
+complete --command kotta --condition '__kotta_at submit' --short-option o --long-option output --exclusive --description 'File to keep'
 complete --command kotta --condition '__kotta_at submit' --short-option e --long-option env --exclusive --description 'Variable for the command; NAME alone passes on one\'s own'
 complete --command kotta --condition '__kotta_at submit' --long-option requirements --require-parameter --force-files --description 'Python packages to have, from a requirements file'
 complete --command kotta --condition '__kotta_at submit' --long-option set --exclusive --description 'Any field of the description; goes over everything else'
-complete --command kotta --condition '__kotta_at submit' --short-option n --long-option name --exclusive --keep-order --arguments '(__kotta_ask profiles)' --description 'What to call it'
+complete --command kotta --condition '__kotta_at submit' --short-option n --long-option name --exclusive --description 'What to call it'
 complete --command kotta --condition '__kotta_at submit' --long-option queue --exclusive --keep-order --arguments '(__kotta_ask queues)' --description 'Queue to wait in'
 complete --command kotta --condition '__kotta_at submit' --short-option t --long-option walltime --exclusive --description 'Longest time it may run'
 complete --command kotta --condition '__kotta_at submit' --long-option cpus --exclusive --description 'Cores to count for it'
 complete --command kotta --condition '__kotta_at submit' --long-option memory --exclusive --description 'Memory to count for it, as 4GiB'
 complete --command kotta --condition '__kotta_at submit' --long-option retries --exclusive --description 'Start it again if it is lost'
-complete --command kotta --condition '__kotta_at submit' --long-option tag --exclusive --description 'Word to find it by'
+complete --command kotta --condition '__kotta_at submit' --long-option tag --exclusive --keep-order --arguments '(__kotta_ask tags)' --description 'Word to find it by'
 complete --command kotta --condition '__kotta_at submit' --long-option array --require-parameter --force-files --description 'A job for each line: JSON objects, or plain values'
 complete --command kotta --condition '__kotta_at submit' --long-option sweep --exclusive --description 'A job for each value; NAME=1..9 counts. Several multiply'
-complete --command kotta --condition '__kotta_at submit' --long-option after --exclusive --keep-order --arguments '(__kotta_ask jobs)' --description 'Start once this has completed'
+complete --command kotta --condition '__kotta_at submit' --long-option after --exclusive --keep-order --arguments '(__kotta_ask job)' --description 'Start once this has completed'
 complete --command kotta --condition '__kotta_at submit' --long-option check --description 'Submit nothing; say what would happen'
 complete --command kotta --condition '__kotta_at submit' --short-option w --long-option wait --description 'Wait for its end, and exit with its exit code'
 complete --command kotta --condition '__kotta_at submit' --long-option fetch --description 'Wait, then download what it made'
@@ -72,11 +87,11 @@ complete --command kotta --condition '__kotta_at status' --keep-order --argument
 complete --command kotta --condition '__kotta_at list' --short-option s --long-option status --exclusive --arguments 'pending staging_inputs processing staging_outputs completed failed cancelled' --description 'In this state; may be repeated'
 complete --command kotta --condition '__kotta_at list' --long-option queue --exclusive --keep-order --arguments '(__kotta_ask queues)' --description 'In this queue'
 complete --command kotta --condition '__kotta_at list' --long-option name --exclusive --description 'Called so; * and ? stand for others'
-complete --command kotta --condition '__kotta_at list' --long-option tag --exclusive --description 'With this tag'
+complete --command kotta --condition '__kotta_at list' --long-option tag --exclusive --keep-order --arguments '(__kotta_ask tags)' --description 'With this tag'
 complete --command kotta --condition '__kotta_at list' --long-option array --exclusive --description 'Of this array'
 complete --command kotta --condition '__kotta_at list' --long-option since --exclusive --description 'Submitted since: 2d, 90min, or a date'
-complete --command kotta --condition '__kotta_at list' --long-option sort --exclusive --description 'Sort all that fit by it; -FIELD for the reverse'
-complete --command kotta --condition '__kotta_at list' --short-option f --long-option fields --exclusive --description 'Show these: id,status,elapsed'
+complete --command kotta --condition '__kotta_at list' --long-option sort --exclusive --arguments 'id name status queue jobtype submitted_at started_at ended_at elapsed reason exit_code signal error attempt tags cpus memory_mib walltime_seconds array array_index waits_for change -id -name -status -queue -jobtype -submitted_at -started_at -ended_at -elapsed -reason -exit_code -signal -error -attempt -tags -cpus -memory_mib -walltime_seconds -array -array_index -waits_for -change' --description 'Sort all that fit by it; -FIELD for the reverse'
+complete --command kotta --condition '__kotta_at list' --short-option f --long-option fields --exclusive --keep-order --arguments '(__kotta_list id name status queue jobtype submitted_at started_at ended_at elapsed reason exit_code signal error attempt tags cpus memory_mib walltime_seconds array array_index waits_for change)' --description 'Show these: id,status,elapsed'
 complete --command kotta --condition '__kotta_at list' --short-option L --long-option limit --exclusive --description 'At most so many; 100 if left out'
 complete --command kotta --condition '__kotta_at list' --short-option a --long-option all --description 'Without limit'
 complete --command kotta --condition '__kotta_at list' --short-option w --long-option watch --description 'Follow them as they change'
@@ -101,25 +116,25 @@ complete --command kotta --condition '__kotta_at fetch' --long-option force --de
 complete --command kotta --condition '__kotta_at fetch' --short-option q --long-option quiet --description 'Show no progress'
 complete --command kotta --condition '__kotta_at fetch' --long-option json --description 'Print JSON, or FIELDS of it, and errors as JSON'
 complete --command kotta --condition '__kotta_at fetch' --short-option h --long-option help --description 'Show this page and exit'
-complete --command kotta --condition '__kotta_at fetch' --keep-order --arguments '(__kotta_ask jobs)'
+complete --command kotta --condition '__kotta_at fetch' --keep-order --arguments '(__kotta_ask job-then-outputs)'
 complete --command kotta --condition '__kotta_at why' --long-option json --description 'Print JSON, or FIELDS of it, and errors as JSON'
 complete --command kotta --condition '__kotta_at why' --short-option h --long-option help --description 'Show this page and exit'
 complete --command kotta --condition '__kotta_at why' --keep-order --arguments '(__kotta_ask jobs)'
 complete --command kotta --condition '__kotta_at rerun' --short-option i --long-option input --require-parameter --force-files --description 'File or URL to bring along'
-complete --command kotta --condition '__kotta_at rerun' --short-option o --long-option output --exclusive --keep-order --arguments '(__kotta_ask profiles)' --description 'File to keep'
+complete --command kotta --condition '__kotta_at rerun' --short-option o --long-option output --exclusive --description 'File to keep'
 complete --command kotta --condition '__kotta_at rerun' --short-option e --long-option env --exclusive --description 'Variable for the command; NAME alone passes on one\'s own'
 complete --command kotta --condition '__kotta_at rerun' --long-option requirements --require-parameter --force-files --description 'Python packages to have, from a requirements file'
 complete --command kotta --condition '__kotta_at rerun' --long-option set --exclusive --description 'Any field of the description; goes over everything else'
-complete --command kotta --condition '__kotta_at rerun' --short-option n --long-option name --exclusive --keep-order --arguments '(__kotta_ask profiles)' --description 'What to call it'
+complete --command kotta --condition '__kotta_at rerun' --short-option n --long-option name --exclusive --description 'What to call it'
 complete --command kotta --condition '__kotta_at rerun' --long-option queue --exclusive --keep-order --arguments '(__kotta_ask queues)' --description 'Queue to wait in'
 complete --command kotta --condition '__kotta_at rerun' --short-option t --long-option walltime --exclusive --description 'Longest time it may run'
 complete --command kotta --condition '__kotta_at rerun' --long-option cpus --exclusive --description 'Cores to count for it'
 complete --command kotta --condition '__kotta_at rerun' --long-option memory --exclusive --description 'Memory to count for it, as 4GiB'
 complete --command kotta --condition '__kotta_at rerun' --long-option retries --exclusive --description 'Start it again if it is lost'
-complete --command kotta --condition '__kotta_at rerun' --long-option tag --exclusive --description 'Word to find it by'
+complete --command kotta --condition '__kotta_at rerun' --long-option tag --exclusive --keep-order --arguments '(__kotta_ask tags)' --description 'Word to find it by'
 complete --command kotta --condition '__kotta_at rerun' --long-option array --require-parameter --force-files --description 'A job for each line: JSON objects, or plain values'
 complete --command kotta --condition '__kotta_at rerun' --long-option sweep --exclusive --description 'A job for each value; NAME=1..9 counts. Several multiply'
-complete --command kotta --condition '__kotta_at rerun' --long-option after --exclusive --keep-order --arguments '(__kotta_ask jobs)' --description 'Start once this has completed'
+complete --command kotta --condition '__kotta_at rerun' --long-option after --exclusive --keep-order --arguments '(__kotta_ask job)' --description 'Start once this has completed'
 complete --command kotta --condition '__kotta_at rerun' --short-option w --long-option wait --description 'Wait for its end, and exit with its exit code'
 complete --command kotta --condition '__kotta_at rerun' --long-option fetch --description 'Wait, then download what it made'
 complete --command kotta --condition '__kotta_at rerun' --short-option q --long-option quiet --description 'Show no progress'
@@ -162,13 +177,13 @@ complete --command kotta --condition '__kotta_at config' --arguments path --desc
 complete --command kotta --condition '__kotta_at config' --arguments edit --description 'Edit the file, and keep it only if it makes sense.'
 complete --command kotta --condition '__kotta_at config get' --long-option json --description 'Print JSON, or FIELDS of it, and errors as JSON'
 complete --command kotta --condition '__kotta_at config get' --short-option h --long-option help --description 'Show this page and exit'
-complete --command kotta --condition '__kotta_at config get' 
+complete --command kotta --condition '__kotta_at config get' --keep-order --arguments '(__kotta_ask keys)'
 complete --command kotta --condition '__kotta_at config set' --long-option project --description 'In the project\'s kotta.toml, not your own file'
 complete --command kotta --condition '__kotta_at config set' --short-option h --long-option help --description 'Show this page and exit'
-complete --command kotta --condition '__kotta_at config set' 
+complete --command kotta --condition '__kotta_at config set' --keep-order --arguments '(__kotta_ask key-then-value)'
 complete --command kotta --condition '__kotta_at config unset' --long-option project --description 'In the project\'s kotta.toml, not your own file'
 complete --command kotta --condition '__kotta_at config unset' --short-option h --long-option help --description 'Show this page and exit'
-complete --command kotta --condition '__kotta_at config unset' 
+complete --command kotta --condition '__kotta_at config unset' --keep-order --arguments '(__kotta_ask keys)'
 complete --command kotta --condition '__kotta_at config list' --long-option show-origin --description 'Show who says so'
 complete --command kotta --condition '__kotta_at config list' --long-option json --description 'Print JSON, or FIELDS of it, and errors as JSON'
 complete --command kotta --condition '__kotta_at config list' --short-option h --long-option help --description 'Show this page and exit'

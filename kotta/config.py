@@ -92,7 +92,7 @@ class Config:
             return None
         from kotta.config_files import read
 
-        return read(path, is_project=True)
+        return read(Path(path), is_project=True)
 
     @property
     def profiles(self) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Finds a project's `kotta.toml`, and says whether it is to be believed.
 
-Apart from what reads it, because every command looks for one and most find none.
+Apart from what reads it, because every command looks for one and most find none; and without
+pathlib, because the completion of shells looks too.
 """
 
 from __future__ import annotations
@@ -8,12 +9,11 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from pathlib import Path
 
 FILE_NAME = "kotta.toml"
 
 
-def find(start: str | None = None) -> Path | None:
+def find(start: str | None = None) -> str | None:
     """The nearest `kotta.toml` at or above a directory, no further than the home directory.
 
     Args:
@@ -27,14 +27,14 @@ def find(start: str | None = None) -> Path | None:
     while True:
         candidate = os.path.join(folder, FILE_NAME)
         if os.path.lexists(candidate):
-            return Path(candidate)
+            return candidate
         above = os.path.dirname(folder)
         if folder in (home, above):
             return None
         folder = above
 
 
-def reason_to_ignore(path: Path) -> str:
+def reason_to_ignore(path: str) -> str:
     """Why a project's file is not believed, "" if it is: it must be the user's own.
 
     Whoever can write it says where jobs go; in a shared folder that might be anybody.
@@ -42,7 +42,7 @@ def reason_to_ignore(path: Path) -> str:
     if sys.platform == "win32":
         return ""
     try:
-        found = path.stat()
+        found = os.stat(path)
     except OSError as error:
         return f"it cannot be read: {error.strerror}"
     if not stat.S_ISREG(found.st_mode):

@@ -1,4 +1,4 @@
-"""What the shell completes from: the newest jobs this user has seen, in a small file.
+"""What the shell completes from: what this user's commands have seen lately, in a small file.
 
 Ordinary commands write it (`kotta_cli.remembering`), `kotta __complete` reads it; so completion
 asks no service. It is plain tab-separated text, and this module imports next to nothing, because
@@ -14,29 +14,56 @@ JobLine = tuple[str, str, str, str]
 """Submission time (seconds since 1970), job id, state, name."""
 
 
-def cache_path(service: str | None = None) -> str:
-    """The file for one service, by its profile's name or address; None: as the environment says."""
-    service = service or os.environ.get("KOTTA_PROFILE") or os.environ.get("KOTTA_SERVER")
-    # One file a service, so that one's jobs are never offered for another.
-    name = "".join(char if char.isalnum() else "-" for char in service or "local")[:80]
-    return os.path.join(_cache_directory(), f"completion-{name}.tsv")
+class Remembered:
+    """What is known of one service.
+
+    Attributes:
+        jobs: the newest first.
+        tags: the ones seen last first.
+        outputs: names of the files that a job declared, by its id.
+    """
+
+    def __init__(self) -> None:
+        self.jobs: list[JobLine] = []
+        self.queues: list[str] = []
+        self.tags: list[str] = []
+        self.outputs: dict[str, list[str]] = {}
 
 
-def read(path: str) -> tuple[list[JobLine], list[str]]:
-    """The remembered jobs, newest first, and queue names; both empty where there is no file."""
-    jobs: list[JobLine] = []
-    queues: list[str] = []
+def service_key(profile: str | None, address: str) -> str:
+    """What a service is called here, so that one's jobs are never offered for another."""
+    if profile:
+        return f"@{profile}"
+    return "local" if address in ("", "local") else address.rstrip("/")
+
+
+def cache_path(service: str = "local") -> str:
+    """The file for one service, by its `service_key`."""
+    name = "".join(
+        char if char.isascii() and (char.isalnum() or char in "@.-") else f"_{ord(char):x}"
+        for char in service
+    )
+    return os.path.join(_cache_directory(), f"completion-{name[:200]}.tsv")
+
+
+def read(path: str) -> Remembered:
+    """What was remembered; nothing where there is no file."""
+    found = Remembered()
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             for line in file:
                 kind, *fields = line.rstrip("\n").split("\t")
                 if kind == "job" and len(fields) == 4:
-                    jobs.append((fields[0], fields[1], fields[2], fields[3]))
+                    found.jobs.append((fields[0], fields[1], fields[2], fields[3]))
                 elif kind == "queue" and fields:
-                    queues.append(fields[0])
+                    found.queues.append(fields[0])
+                elif kind == "tag" and fields:
+                    found.tags.append(fields[0])
+                elif kind == "output" and len(fields) == 2:
+                    found.outputs.setdefault(fields[0], []).append(fields[1])
     except OSError:
         pass
-    return jobs, queues
+    return found
 
 
 def config_path() -> str:

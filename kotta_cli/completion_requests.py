@@ -1,69 +1,159 @@
-"""Answers `kotta __complete KIND PREFIX`: names of jobs and queues, for the completion scripts.
+"""Answers `kotta __complete KIND PREFIX [WORDS...]`: what may stand where the cursor is.
 
-One candidate a line, a tab before its description. No network, no heavy import and no error: a
-shell that completes must not be kept waiting or written to.
+WORDS are those between `kotta` and the cursor; bash, which cuts words its own way, gives its line
+instead: `KIND --line LINE CURRENT`. One candidate a line, a tab before its description. No network,
+no heavy import and no error: a shell that completes must not be kept waiting or written to.
 """
 
 from __future__ import annotations
 
 import os
 
-from kotta_cli.completion_cache import cache_path, config_path, read
+from kotta_cli.completion_cache import Remembered, cache_path, read
+from kotta_cli.completion_context import profiles, service_of
+from kotta_cli.completion_line import Line
+
+Candidates = list[tuple[str, str]]
+"""Values and what they are."""
+
+SETS = {
+    "@failed": "all that failed",
+    "@open": "all that have not ended",
+    "@completed": "all that completed",
+    "@cancelled": "all that were cancelled",
+    "@pending": "all that wait",
+    "@active": "all that run",
+}
+SETTINGS = ("profile", "queue", "walltime", "list.fields", "list.limit")
+IN_PROFILE = ("server", "queue", "walltime")
+"""As `kotta.settings` has them, which takes longer to import. A test compares them."""
 
 _ENDED = ("completed", "failed", "cancelled")
+_SHORT_ID = 8
 
 
 def answer(arguments: list[str]) -> int:
-    """Print the candidates for `KIND [PREFIX]`; nothing for a kind that is not known."""
-    kind = arguments[0] if arguments else ""
-    prefix = arguments[1] if len(arguments) > 1 else ""
-    candidates = {
-        "jobs": _jobs,
-        "active-jobs": _active_jobs,
-        "queues": _queues,
-        "profiles": _profiles,
-    }.get(kind)
-    if candidates is None:
+    """Print the candidates; nothing for a kind that is not known."""
+    kind, *rest = arguments or [""]
+    make = _KINDS.get(kind)
+    if make is None:
         return 0
-    lines = (f"{value}\t{text}" if text else value for value, text in candidates(prefix))
-    text = "\n".join(lines)
-    if text:
-        os.write(1, (text + "\n").encode("utf-8", "replace"))
+    line = Line.typed(rest[1], rest[2]) if rest[:1] == ["--line"] else Line.of_words(rest)
+    found = [(value, text) for value, text in make(line) if value.startswith(line.prefix)]
+    lines = [f"{line.written(value)}\t{text}".rstrip("\t") for value, text in found]
+    if lines:
+        os.write(1, ("\n".join(lines) + "\n").encode("utf-8", "replace"))
     return 0
 
 
-def _jobs(prefix: str, *, ended: bool = True) -> list[tuple[str, str]]:
-    found: dict[str, str] = {}
-    if "@last".startswith(prefix):
-        found["@last"] = "the newest job"
-    for _, job_id, state, name in read(cache_path())[0]:
-        if not ended and state in _ENDED:
-            continue
+def _known(line: Line) -> Remembered:
+    return read(cache_path(service_of(line.words)))
+
+
+def _one_job(line: Line) -> Candidates:
+    return _jobs(_known(line), line.prefix)
+
+
+def _many_jobs(line: Line) -> Candidates:
+    known = _known(line)
+    return _jobs(known, line.prefix) + _sets(known, line.prefix)
+
+
+def _active_jobs(line: Line) -> Candidates:
+    known = _known(line)
+    known.jobs = [job for job in known.jobs if job[2] not in _ENDED]
+    sets = _sets(known, line.prefix)
+    return _jobs(known, line.prefix) + [pair for pair in sets if pair[0][1:] not in _ENDED]
+
+
+def _jobs(known: Remembered, prefix: str) -> Candidates:
+    found = {"@last": "the newest job"}
+    for _, job_id, state, name in known.jobs:
         if job_id.startswith(prefix):
             # Whoever typed more than the short form wants the whole.
-            found[job_id if len(prefix) > 8 else job_id[:8]] = f"{name}, {state}"
+            is_short = len(prefix) <= _SHORT_ID
+            found[job_id[:_SHORT_ID] if is_short else job_id] = f"{name}, {state}"
         if prefix and name.startswith(prefix):
             found.setdefault(name, state)
     return list(found.items())
 
 
-def _active_jobs(prefix: str) -> list[tuple[str, str]]:
-    return _jobs(prefix, ended=False)
+def _sets(known: Remembered, prefix: str) -> Candidates:
+    """Words for many jobs; those that are seldom meant come once they have begun."""
+    if prefix.startswith("@"):
+        return list(SETS.items())
+    found = [("@failed", SETS["@failed"])] if not prefix else []
+    if prefix:
+        found += [(f"tag={tag}", "all that are tagged so") for tag in known.tags]
+    return found
 
 
-def _queues(prefix: str) -> list[tuple[str, str]]:
-    return [(name, "") for name in read(cache_path())[1] if name.startswith(prefix)]
+def _job_then_outputs(line: Line) -> Candidates:
+    known = _known(line)
+    for word in line.words[1:]:
+        if (names := _outputs_of(known, word)) is not None:
+            return [(name, "") for name in names if name not in line.words]
+    return _jobs(known, line.prefix)
 
 
-def _profiles(prefix: str) -> list[tuple[str, str]]:
-    names = []
-    try:
-        with open(config_path(), encoding="utf-8", errors="replace") as file:
-            for line in file:
-                # Only the heads of tables matter, and a TOML parser would take too long to import.
-                head = line.strip()
-                if head.startswith("[profiles.") and head.endswith("]"):
-                    names.append(head[len("[profiles.") : -1].strip("\"' "))
-    except OSError:
-        return []
-    return [(name, "") for name in names if name.startswith(prefix)]
+def _job_and_output(line: Line) -> Candidates:
+    """`JOB:FILE` in one word; a job's name may hold colons."""
+    known = _known(line)
+    for end in [at for at, char in enumerate(line.prefix) if char == ":"]:
+        job = line.prefix[:end]
+        if (names := _outputs_of(known, job)) is not None:
+            return [(f"{job}:{name}", "") for name in names]
+    return [(f"{value}:", text) for value, text in _jobs(known, line.prefix)]
+
+
+def _outputs_of(known: Remembered, selector: str) -> list[str] | None:
+    """The outputs of the job that is meant; None if it is none that is known."""
+    if not selector or selector.startswith("-"):
+        return None
+    place = 1 if selector == "@last" else int(selector[1:]) if selector[1:].isdigit() else 0
+    if selector.startswith("@"):
+        found = [job[1] for job in known.jobs[place - 1 : place]] if place else []
+    else:
+        found = [job[1] for job in known.jobs if job[3] == selector]
+        found = found or [job[1] for job in known.jobs if job[1].startswith(selector)]
+    return known.outputs.get(found[0], []) if found else None
+
+
+def _queues(line: Line) -> Candidates:
+    return [(name, "") for name in _known(line).queues]
+
+
+def _tags(line: Line) -> Candidates:
+    return [(tag, "") for tag in _known(line).tags]
+
+
+def _profiles(_: Line) -> Candidates:
+    return [(name, "") for name in profiles()]
+
+
+def _keys(_: Line) -> Candidates:
+    below = [f"profiles.{name}.{key}" for name in profiles() for key in IN_PROFILE]
+    return [(key, "") for key in (*SETTINGS, *below)]
+
+
+def _key_then_value(line: Line) -> Candidates:
+    key = line.words[-1] if line.words else ""
+    if key == "profile":
+        return _profiles(line)
+    if key == "queue" or (key.startswith("profiles.") and key.endswith(".queue")):
+        return _queues(line)
+    return [] if key in SETTINGS or key.startswith("profiles.") else _keys(line)
+
+
+_KINDS = {
+    "job": _one_job,
+    "jobs": _many_jobs,
+    "active-jobs": _active_jobs,
+    "job-then-outputs": _job_then_outputs,
+    "job-and-output": _job_and_output,
+    "queues": _queues,
+    "tags": _tags,
+    "profiles": _profiles,
+    "keys": _keys,
+    "key-then-value": _key_then_value,
+}

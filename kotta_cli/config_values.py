@@ -127,7 +127,7 @@ def target(*, project: bool) -> Path:
         return Path(os.getcwd(), project_file.FILE_NAME)
     if words := project_file.reason_to_ignore(found):
         raise ConfigError(f"{found} is ignored: {words}")
-    return found
+    return Path(found)
 
 
 def ignored_project_file() -> str:
@@ -135,7 +135,7 @@ def ignored_project_file() -> str:
     found = project_file.find()
     if found is None or not (words := project_file.reason_to_ignore(found)):
         return ""
-    return f"{one_line(str(found))} is ignored: {words}"
+    return f"{one_line(found)} is ignored: {words}"
 
 
 def _profile(app: App, key: str) -> str | None:

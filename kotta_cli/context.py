@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO, TextIOWrapper
@@ -134,12 +134,19 @@ class App:
         self.err.write(question)
         return self.stdin.readline().strip().lower() in ("y", "yes")
 
-    def remember(self, jobs: Iterable[Job] = (), queues: Iterable[Queue] | None = None) -> None:
-        """Let the shell complete what was just seen."""
+    def remember(
+        self,
+        jobs: Iterable[Job] = (),
+        queues: Iterable[Queue] | None = None,
+        outputs: Mapping[str, Iterable[str]] | None = None,
+    ) -> None:
+        """Let the shell complete what was just seen; see `kotta_cli.remembering.remember`."""
+        from kotta_cli.completion_cache import service_key
         from kotta_cli.remembering import remember
 
         server = self.client.server
-        remember(server.profile or server.address, jobs=jobs, queues=queues)
+        service = service_key(server.profile, server.address)
+        remember(service, jobs=jobs, queues=queues, outputs=outputs)
 
     def close(self) -> None:
         """Give up the connection, if there is one."""

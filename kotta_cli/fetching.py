@@ -34,6 +34,7 @@ def fetch_outputs(
         force: replace files that differ.
     """
     detail = app.client.status(job)
+    app.remember([detail])
     directory = into if into is not None else Path(detail.id)
     with transfer_bars(app, _sizes(detail, directory, names)) as progress:
         report = app.client.fetch(detail, directory, names, force=force, progress=progress)

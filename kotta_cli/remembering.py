@@ -3,46 +3,83 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from kotta_cli.completion_cache import JobLine, cache_path, read
+from kotta_cli.completion_cache import JobLine, Remembered, cache_path, read
 from kotta_cli.render.plain_text import one_line
 
 if TYPE_CHECKING:
     from kotta.models import Job, Queue
 
 MAX_JOBS = 200
+MAX_TAGS = 100
+MAX_OUTPUTS = 100
+"""Of one job."""
+MAX_JOBS_WITH_OUTPUTS = 50
 
 
 def remember(
-    service: str | None, *, jobs: Iterable[Job] = (), queues: Iterable[Queue] | None = None
+    service: str,
+    *,
+    jobs: Iterable[Job] = (),
+    queues: Iterable[Queue] | None = None,
+    outputs: Mapping[str, Iterable[str]] | None = None,
 ) -> None:
-    """Add what a command has just seen, and keep the newest jobs; never fails."""
+    """Add what a command has just seen, and keep the newest; never fails.
+
+    Args:
+        service: its `completion_cache.service_key`.
+        outputs: names of files that jobs declare, by the id of the job, where `jobs` do not say.
+    """
     path = cache_path(service)
-    old_jobs, old_queues = read(path)
-    by_id = {line[1]: line for line in old_jobs}
-    for job in jobs:
-        by_id[job.id] = (
-            f"{job.submitted_at.timestamp():.6f}",
-            one_line(job.id),
-            job.status.value,
-            one_line(job.name),
-        )
-    newest = sorted(by_id.values(), key=_submitted, reverse=True)[:MAX_JOBS]
-    names = old_queues if queues is None else [one_line(queue.name) for queue in queues]
-    text = _text_of(newest, names)
-    if text == _text_of(old_jobs, old_queues):
+    known = read(path)
+    before = _text_of(known)
+    seen = list(jobs)
+    known.jobs = _newest(known.jobs, seen)
+    if queues is not None:
+        known.queues = [queue.name for queue in queues if _is_plain(queue.name)]
+    known.tags = list(dict.fromkeys([*(tag for job in seen for tag in job.tags), *known.tags]))
+    for job in seen:
+        if (declared := getattr(job, "outputs", None)) is not None:
+            known.outputs[job.id] = [output.name for output in declared]
+    for job_id, names in (outputs or {}).items():
+        known.outputs.setdefault(job_id, list(names))
+    text = _text_of(known)
+    if text == before:
         return
     # A full or read-only disk only costs the completion of names.
     with suppress(OSError):
         _replace(path, text)
 
 
-def _text_of(jobs: Sequence[JobLine], queues: Sequence[str]) -> str:
-    lines = ["\t".join(("job", *line)) for line in jobs] + [f"queue\t{name}" for name in queues]
+def _newest(old: Iterable[JobLine], seen: Iterable[Job]) -> list[JobLine]:
+    by_id = {line[1]: line for line in old}
+    for job in seen:
+        by_id[job.id] = (
+            f"{job.submitted_at.timestamp():.6f}",
+            one_line(job.id),
+            job.status.value,
+            one_line(job.name),
+        )
+    return sorted(by_id.values(), key=_submitted, reverse=True)[:MAX_JOBS]
+
+
+def _text_of(known: Remembered) -> str:
+    lines = ["\t".join(("job", *line)) for line in known.jobs]
+    lines += [f"queue\t{name}" for name in known.queues]
+    lines += [f"tag\t{tag}" for tag in known.tags[:MAX_TAGS] if _is_plain(tag)]
+    newest = [line[1] for line in known.jobs if line[1] in known.outputs]
+    for job_id in newest[:MAX_JOBS_WITH_OUTPUTS]:
+        names = [name for name in known.outputs[job_id] if _is_plain(name)]
+        lines += [f"output\t{job_id}\t{name}" for name in names[:MAX_OUTPUTS]]
     return "".join(f"{line}\n" for line in lines)
+
+
+def _is_plain(name: str) -> bool:
+    """Whether a name is the same after what is dangerous in it is removed: only then it helps."""
+    return bool(name) and one_line(name) == name
 
 
 def _submitted(line: JobLine) -> float:

@@ -27,9 +27,21 @@ def submit_all(app: App, loaded: LoadedDescription) -> list[Job]:
 
     descriptions = _uploaded(app, to_descriptions(loaded))
     try:
-        return app.client.submit_many(descriptions)
+        jobs = app.client.submit_many(descriptions)
     except DescriptionError as error:
         raise locate(error, loaded) from error
+    app.remember(jobs, outputs=_declared(jobs, descriptions))
+    return jobs
+
+
+def _declared(jobs: Sequence[Job], descriptions: Sequence[JobDescription]) -> dict[str, list[str]]:
+    """The files that each job will have made, for the shell to complete."""
+    each = [one for one in descriptions for _ in one.array or [{}]]
+    return {
+        # a name that differs between the jobs of an array is known when one of them is looked at
+        job.id: [name for name in one.declared_outputs if "{" not in name]
+        for job, one in zip(jobs, each, strict=False)
+    }
 
 
 def _uploaded(app: App, descriptions: Sequence[JobDescription]) -> list[JobDescription]:

@@ -7,15 +7,22 @@ from kotta_cli.completion_scripts.grammar import HEADER, Command, Value, grammar
 _TOP = """\
 # bash completion for kotta; {header}
 
-# Adds what `kotta __complete KIND` knows. Names may hold blanks, so each is quoted.
+# Adds what `kotta __complete KIND` knows, quoted as the word was begun. The line goes along,
+# because bash cuts `a:b` and `a=b` in pieces.
 _kotta_ask() {{
-    local line value prefix=${{cur//\\\\/}}
-    prefix=${{prefix#[\\"\\']}}
+    local line
     while IFS= read -r line; do
-        value=${{line%%$'\\t'*}}
-        [[ $cur == [\\"\\']* ]] || printf -v value %q "$value"
-        COMPREPLY+=("$value")
-    done < <(kotta __complete "$1" "$prefix" 2>/dev/null)
+        COMPREPLY+=("${{line%%$'\\t'*}}")
+        [[ $line == *:$'\\t'* ]] && compopt -o nospace 2>/dev/null
+    done < <(kotta __complete "$1" --line "${{COMP_LINE:0:COMP_POINT}}" "$cur" 2>/dev/null)
+}}
+
+# Words of a list with commas, after those that are there.
+_kotta_list() {{
+    local before=
+    [[ $cur == *,* ]] && before=${{cur%,*}},
+    COMPREPLY=($(compgen -P "$before" -W "$1" -- "${{cur##*,}}"))
+    compopt -o nospace 2>/dev/null
 }}
 
 _kotta_words() {{
@@ -35,13 +42,14 @@ _kotta() {{
     local cur=${{COMP_WORDS[COMP_CWORD]}} prev=${{COMP_WORDS[COMP_CWORD-1]}}
     local command= word index=1 only_arguments=
     COMPREPLY=()
-    # `--option=value` comes as three words.
-    if [[ $cur == = ]]; then
+    # `--option=value` comes as three words, and so does `job:file`.
+    if [[ $cur == [=:] ]]; then
         cur=
-    elif [[ $prev == = ]]; then
+        [[ $prev == -* ]] || prev=
+    elif [[ $prev == = && ${{COMP_WORDS[COMP_CWORD-2]}} == -* ]]; then
         prev=${{COMP_WORDS[COMP_CWORD-2]}}
-    elif [[ $prev == : || $cur == : ]]; then
-        return
+    elif [[ $prev == [=:] ]]; then
+        prev=
     fi
     while ((index < COMP_CWORD)); do
         word=${{COMP_WORDS[index]}}
@@ -69,7 +77,8 @@ _kotta() {{
     esac
 }}
 
-complete -F _kotta kotta
+# Before 4.4 bash knows no nosort: the newest job is not the first then.
+complete -o nosort -F _kotta kotta 2>/dev/null || complete -F _kotta kotta
 """
 
 
@@ -140,6 +149,8 @@ def _arguments(path: str, command: Command) -> list[str]:
 
 
 def _action(value: Value) -> str:
+    if value.is_list:
+        return f"_kotta_list '{' '.join(value.words)}'"
     if value.words:
         return f"_kotta_words '{' '.join(value.words)}'"
     if value.request:

@@ -7,9 +7,24 @@ from kotta_cli.completion_scripts.grammar import HEADER, Command, Option, Value,
 _TOP = """\
 # fish completion for kotta; {header}
 
+# What was typed of the value at the cursor.
+function __kotta_current
+    set -l word (commandline --current-token)
+    set word (string unescape -- "$word"; or echo -- "$word")
+    string replace --regex -- '^--[a-z-]+=' '' "$word"
+end
+
 # What `kotta __complete KIND` knows, with descriptions.
 function __kotta_ask
-    kotta __complete $argv[1] (commandline --current-token) 2>/dev/null
+    kotta __complete $argv[1] (__kotta_current) (commandline -opc)[2..] 2>/dev/null
+end
+
+# Words of a list with commas, after those that are there.
+function __kotta_list
+    set -l before (string match --regex -- '.*,' (__kotta_current))
+    for word in $argv
+        echo -- "$before$word"
+    end
 end
 
 # Whether the command typed so far is the one named, and none below it.
@@ -79,6 +94,8 @@ def _option(option: Option) -> str:
 
 
 def _words(value: Value) -> str:
+    if value.is_list:
+        return f"--keep-order --arguments '(__kotta_list {' '.join(value.words)})'"
     if value.words:
         return f"--arguments '{' '.join(value.words)}'"
     if value.request:

@@ -10,6 +10,7 @@ import typer
 
 from kotta.models import JobState
 from kotta_cli.command_table import command_names
+from kotta_cli.job_fields import FIELDS
 from kotta_cli.tree import load, root
 
 HEADER = "made by `python -m kotta_cli.completion_scripts`; do not edit"
@@ -18,10 +19,25 @@ WORDS = {
     "STATE": [state.value for state in JobState if state is not JobState.UNSUBMITTED],
     "STREAM": ["stdout", "stderr"],
     "SHELL": ["bash", "zsh", "fish"],
+    "FIELDS": list(FIELDS),
+    "FIELD": [*FIELDS, *(f"-{name}" for name in FIELDS)],
 }
 """Metavar → every value there is."""
-REQUESTS = {"JOB": "jobs", "QUEUE": "queues", "NAME": "profiles"}
-"""Metavar → what `kotta __complete` is asked."""
+LISTS = ("FIELDS",)
+"""Metavars of which several are given, with commas between them."""
+REQUESTS = {
+    "JOB": "job",
+    "JOB...": "jobs",
+    "JOB FILE...": "job-then-outputs",
+    "JOB:FILE": "job-and-output",
+    "JOB:FILE...": "job-and-output",
+    "QUEUE": "queues",
+    "TAG": "tags",
+    "PROFILE": "profiles",
+    "KEY": "keys",
+    "KEY VALUE": "key-then-value",
+}
+"""Metavar of an option, or of all arguments → what `kotta __complete` is asked."""
 FILES = ("FILE", "PATH")
 DIRECTORIES = ("DIR",)
 
@@ -37,12 +53,14 @@ class Value:
         metavar: how help pages call it.
         request: what to ask `kotta __complete`, "" for nothing.
         words: every value there is, empty where they cannot be listed.
-        is_repeatable: whether more of the same may follow.
+        is_list: whether several are given, with commas between them.
+        is_repeatable: whether more words may follow.
     """
 
     metavar: str
     request: str = ""
     words: tuple[str, ...] = ()
+    is_list: bool = False
     is_repeatable: bool = False
 
     @property
@@ -84,13 +102,15 @@ def grammar() -> Command:
 
 
 def _command(name: str, command: Any) -> Command:
-    arguments = [param for param in command.params if param.param_type_name == "argument"]
+    arguments = [
+        str(param.metavar) for param in command.params if param.param_type_name == "argument"
+    ]
     subcommands: dict[str, Any] = getattr(command, "commands", {})
     return Command(
         name=name,
         help=(command.help or "").split("\n")[0],
         options=_options(command, name),
-        argument=_value(arguments[0].metavar, name) if arguments else None,
+        argument=_argument(arguments, name) if arguments else None,
         commands=tuple(_command(sub, below) for sub, below in subcommands.items()),
     )
 
@@ -109,12 +129,27 @@ def _options(command: Any, name: str) -> tuple[Option, ...]:
     return (*options, Option(("-h", "--help"), "Show this page and exit", None))
 
 
+def _argument(metavars: list[str], command: str) -> Value:
+    """What stands where arguments do; which of them comes next is told by the words before it."""
+    together = " ".join(metavars)
+    request = REQUESTS.get(together, "")
+    if request == "jobs" and command in _ACTIVE_ONLY:
+        request = "active-jobs"
+    if not request:
+        return _value(metavars[0], command)
+    return Value(
+        metavars[0].rstrip("."), request, is_repeatable=" " in together or "..." in together
+    )
+
+
 def _value(metavar: str | None, command: str) -> Value:
     if metavar is None:
         raise typer.BadParameter(f"a value of `kotta {command}` has no metavar")
     name = metavar.rstrip(".")
-    request = REQUESTS.get(name, "")
-    if name == "JOB" and command in _ACTIVE_ONLY:
-        request = "active-jobs"
-    words = tuple(WORDS.get(name, ()))
-    return Value(name, request, words, is_repeatable=metavar.endswith("..."))
+    return Value(
+        name,
+        REQUESTS.get(metavar, ""),
+        tuple(WORDS.get(name, ())),
+        is_list=name in LISTS,
+        is_repeatable=metavar.endswith("..."),
+    )

@@ -13,9 +13,14 @@ _kotta_ask() {{
     local -a found
     local value text
     while IFS=$'\\t' read -r value text; do
+        value=${{value//\\\\/\\\\\\\\}}
         found+=("${{value//:/\\\\:}}${{text:+:$text}}")
-    done < <(kotta __complete $1 "${{(Q)PREFIX}}" 2>/dev/null)
-    _describe -V -t $1 $1 found
+    done < <(kotta __complete $1 "${{(Q)PREFIX}}" "${{_kotta_typed[@]}}" 2>/dev/null)
+    if [[ $1 == job-and-output && $PREFIX != *:* ]]; then
+        _describe -V -t $1 $1 found -S ''
+    else
+        _describe -V -t $1 $1 found
+    fi
 }}
 
 {functions}
@@ -48,6 +53,8 @@ def _leaf(name: str, command: Command) -> str:
 
 
 def _group(name: str, command: Command) -> str:
+    # What was typed, for _kotta_ask: below the top, zsh shows the words of the command alone.
+    typed = '    local -a _kotta_typed=("${(@Q)words[2,CURRENT-1]}")\n' if name == "_kotta" else ""
     options = " \\\n".join(f"        {_option(option)}" for option in command.options)
     described = "\n".join(
         f"                '{sub.name}:{_quoted(sub.help)}'" for sub in command.commands
@@ -56,7 +63,7 @@ def _group(name: str, command: Command) -> str:
 {name}() {{
     local curcontext=$curcontext state line
     local -A opt_args
-    _arguments -C -s \\
+{typed}    _arguments -C -s \\
 {options} \\
         '1: :->command' \\
         '*:: :->arguments'
@@ -77,7 +84,10 @@ def _group(name: str, command: Command) -> str:
 def _option(option: Option) -> str:
     names = " ".join(option.names)
     exclusive = "*" if option.is_repeatable else f"({names})"
-    spelled = "{" + ",".join(option.names) + "}" if len(option.names) > 1 else option.names[0]
+    # with a value: in the next word, or after `=`, or right behind one letter
+    ends = ("", "") if option.value is None else ("+", "=")
+    written = [name + ends[name.startswith("--")] for name in option.names]
+    spelled = "{" + ",".join(written) + "}" if len(written) > 1 else written[0]
     value = f":{option.value.metavar}:{_action(option.value)}" if option.value else ""
     help_text = _quoted(option.help)
     if len(option.names) == 1:
@@ -86,6 +96,8 @@ def _option(option: Option) -> str:
 
 
 def _action(value: Value) -> str:
+    if value.is_list:
+        return f"_sequence compadd - {' '.join(value.words)}"
     if value.words:
         return f"({' '.join(value.words)})"
     if value.request:

@@ -3,18 +3,21 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 import pytest
 
 from cli.conftest import User
 from cli.terminal import TerminalWindow
-from kotta.models import Job, JobState
-from kotta_cli import remembering
-from kotta_cli.completion_cache import cache_path, read
+from kotta.models import Job, JobState, Queue
+from kotta.settings import IN_PROFILE, SETTINGS
+from kotta_cli import completion_requests, remembering
+from kotta_cli.completion_cache import cache_path, read, service_key
 from kotta_cli.completion_scripts import FILE_NAMES, SCRIPTS
 
 REPOSITORY = Path(__file__).parents[2]
@@ -46,6 +49,19 @@ def _job(job_id: str, name: str, status: str, minutes: int = 0) -> Job:
     )
 
 
+def _queue(name: str) -> Queue:
+    return Queue(
+        name=name,
+        cpus=1,
+        memory_mib=1,
+        cpus_used=0,
+        memory_used_mib=0,
+        running=0,
+        pending=0,
+        max_walltime_minutes=1,
+    )
+
+
 @pytest.fixture
 def cache(user: User, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The cache of a user who has seen two jobs, one called by two words."""
@@ -55,9 +71,10 @@ def cache(user: User, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = Path(cache_path())
     path.unlink(missing_ok=True)
     remembering.remember(
-        None,
+        "local",
         jobs=[_job(FIRST, "my fit", "completed"), _job(SECOND, "sim$x", "processing", 1)],
         queues=[],
+        outputs={FIRST: ["a b.csv", "plot.png"]},
     )
     return path
 
@@ -79,7 +96,9 @@ def test_jobs_are_offered_by_short_id_with_name_and_state(user: User, cache: Pat
         "@last\tthe newest job",
         "22222222\tsim$x, processing",
         "11111111\tmy fit, completed",
+        "@failed\tall that failed",
     ]
+    assert len(user.kotta("__complete", "job", "").lines) == 3
 
 
 def test_jobs_are_offered_by_name_once_it_has_begun(user: User, cache: Path) -> None:
@@ -108,22 +127,27 @@ def test_a_spoiled_cache_is_read_as_far_as_it_makes_sense(user: User, cache: Pat
         b"job\tx\njob\tnan't\tid\tfailed\tname\n\xff\xfe\n\njob\t1.0\tabc\tfailed\tn\n"
     )
     assert user.kotta("__complete", "jobs", "abc").lines == ["abc\tn, failed"]
-    remembering.remember(None, jobs=[_job(FIRST, "again", "failed")])
+    remembering.remember("local", jobs=[_job(FIRST, "again", "failed")])
     assert user.kotta("__complete", "jobs", "again").lines == ["again\tfailed"]
 
 
 def test_the_cache_keeps_the_newest_two_hundred(cache: Path) -> None:
     jobs = [_job(f"{number:08}-0000", f"n{number}", "pending", number) for number in range(300)]
-    remembering.remember(None, jobs=jobs[150:])
-    remembering.remember(None, jobs=jobs[:150])
-    kept, _ = read(str(cache))
-    assert [line[3] for line in kept] == [f"n{number}" for number in range(299, 99, -1)]
+    remembering.remember("local", jobs=jobs[150:])
+    remembering.remember("local", jobs=jobs[:150])
+    kept = read(str(cache))
+    assert [line[3] for line in kept.jobs] == [f"n{number}" for number in range(299, 99, -1)]
 
 
 def test_the_cache_is_this_users_alone_and_one_for_each_service(cache: Path) -> None:
     assert cache.stat().st_mode & 0o777 == 0o600
     assert cache.parent.stat().st_mode & 0o777 == 0o700
-    assert cache_path("work") != cache_path("https://kotta.example.org/") != cache_path()
+    keys = [
+        *(service_key("work", ""), service_key("a b", ""), service_key("a-b", "")),
+        *(service_key(None, "https://kotta.example.org"), service_key(None, "")),
+        *(service_key("local", ""), service_key("ä", ""), service_key("a", "")),
+    ]
+    assert len({cache_path(key) for key in keys}) == len(keys)
 
 
 def test_the_cache_lies_where_platformdirs_says(cache: Path) -> None:
@@ -134,7 +158,136 @@ def test_a_cache_that_cannot_be_written_disturbs_nobody(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null")
-    remembering.remember(None, jobs=[_job(FIRST, "x", "failed")])
+    remembering.remember("local", jobs=[_job(FIRST, "x", "failed")])
+
+
+def _remember(jobs: list[Job], **more: Any) -> None:
+    remembering.remember("local", jobs=jobs, **more)
+
+
+def test_sets_and_tags_are_offered_where_many_jobs_may_stand(user: User, cache: Path) -> None:
+    _remember([_job(FIRST, "my fit", "failed").model_copy(update={"tags": ["old", "a b"]})])
+    assert user.kotta("__complete", "jobs", "@fa").lines == ["@failed\tall that failed"]
+    assert [line.split("\t")[0] for line in user.kotta("__complete", "jobs", "tag=").lines] == [
+        "tag=old",
+        "tag=a b",
+    ]
+    assert user.kotta("__complete", "job", "@fa").lines == []
+    assert user.kotta("__complete", "active-jobs", "@fa").lines == []
+    assert user.kotta("__complete", "active-jobs", "@op").lines == [
+        "@open\tall that have not ended"
+    ]
+    assert user.kotta("__complete", "tags", "o").lines == ["old"]
+
+
+@pytest.mark.parametrize("job", ["@last", "@1", "my fit", "1111", FIRST])
+def test_the_outputs_offered_are_those_of_the_job_before(user: User, cache: Path, job: str) -> None:
+    _remember([_job(FIRST, "my fit", "completed", 9)])
+    words = ["fetch", "-o", "results", job]
+    assert user.kotta("__complete", "job-then-outputs", "", *words).lines == ["a b.csv", "plot.png"]
+    assert user.kotta("__complete", "job-then-outputs", "p", *words).lines == ["plot.png"]
+    again = user.kotta("__complete", "job-then-outputs", "", *words, "plot.png").lines
+    assert again == ["a b.csv"]
+    assert user.kotta("__complete", "job-and-output", f"{job}:p").lines == [f"{job}:plot.png"]
+
+
+def test_before_there_is_a_job_jobs_are_offered(user: User, cache: Path) -> None:
+    first = user.kotta("__complete", "job-then-outputs", "m", "fetch", "-o", "results").lines
+    assert first == ["my fit\tcompleted"]
+    assert user.kotta("__complete", "job-and-output", "m").lines == ["my fit:\tcompleted"]
+    assert user.kotta("__complete", "job-then-outputs", "", "fetch", SECOND).lines == []
+
+
+def test_commands_remember_the_outputs_that_they_see(user: User, cache: Path) -> None:
+    user.describe(executable="touch made", outputs="made, not made", output_file_stdout="said")
+    job = user.kotta("submit", "job.json", "--wait").out.strip()
+    ask = ("__complete", "job-then-outputs", "", "fetch", job)
+    assert user.kotta(*ask).lines == ["made", "not made", "said", "STDERR.txt"]
+    cache.unlink()
+    user.quick("status", job)
+    assert sorted(user.kotta(*ask).lines) == ["STDERR.txt", "made", "not made", "said"]
+    cache.unlink()
+    user.quick("fetch", job, "made")
+    assert "not made" in user.kotta(*ask).lines
+
+
+def test_names_that_would_be_dangerous_to_show_are_not_remembered(cache: Path) -> None:
+    _remember([], outputs={FIRST: ["x"]})
+    _remember(
+        [_job(FIRST, "a\nb\x1b[31m\tc", "failed").model_copy(update={"tags": ["\x1b]0;x\x07"]})],
+    )
+    known = read(str(cache))
+    assert [line[3] for line in known.jobs] == ["sim$x", "a b c"]
+    assert known.tags == []
+
+
+def test_what_is_offered_is_of_the_service_that_is_meant(
+    user: User, cache: Path, tmp_path: Path
+) -> None:
+    config = user.home / ".config/kotta/config.toml"
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text('[profiles.lab]\nserver = "https://lab.example"\n[profiles."a b"]\n')
+    for key, name in (
+        (service_key("lab", ""), "of lab"),
+        (service_key(None, "https://far.example"), "of far"),
+    ):
+        remembering.remember(key, jobs=[_job(FIRST, name, "failed")])
+
+    def offered(*words: str, **environment: str) -> list[str]:
+        lines = user.kotta("__complete", "job", "of", *words, **environment).lines
+        return [line.split("\t")[0] for line in lines]
+
+    far = {"KOTTA_SERVER": "https://far.example/"}
+    assert offered("status") == []
+    assert offered("-p", "lab", "status") == ["of lab"]
+    assert offered("--profile=lab", "status") == ["of lab"]
+    assert offered("-plab", "status", **far) == ["of lab"]
+    assert offered("--server", "https://far.example", "status") == ["of far"]
+    assert offered("status", KOTTA_PROFILE="lab", **far) == ["of far"]
+    assert offered("status", KOTTA_PROFILE="lab") == ["of lab"]
+    assert offered("rerun", "-p", "lab") == []
+    project = user.home / "kotta.toml"
+    project.write_text('# here\nprofile = "lab"  # theirs\n')
+    assert offered("status") == ["of lab"]
+    project.chmod(0o666)
+    assert offered("status") == []
+    project.unlink()
+    config.write_text("profile = 'lab'\n" + config.read_text())
+    assert offered("status") == ["of lab"]
+    assert user.kotta("__complete", "profiles", "").lines == ["lab", "a b"]
+    config.unlink()
+
+
+def test_settings_are_offered_and_what_they_may_be(user: User, cache: Path) -> None:
+    config = user.home / ".config/kotta/config.toml"
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text('[profiles.lab]\nserver = "https://lab.example"\n')
+    remembering.remember("local", queues=[_queue("Big")])
+    keys = user.kotta("__complete", "keys", "").lines
+    assert keys[:2] == ["profile", "queue"]
+    assert "profiles.lab.server" in keys
+    ask = ("__complete", "key-then-value", "")
+    assert user.kotta(*ask, "config", "set").lines == keys
+    assert user.kotta(*ask, "config", "set", "profile").lines == ["lab"]
+    assert user.kotta(*ask, "config", "set", "profiles.lab.queue").lines == ["Big"]
+    assert user.kotta(*ask, "config", "set", "walltime").lines == []
+    config.unlink()
+
+
+def test_the_settings_that_are_offered_are_those_there_are() -> None:
+    assert tuple(SETTINGS) == completion_requests.SETTINGS
+    assert tuple(IN_PROFILE) == completion_requests.IN_PROFILE
+
+
+def test_answering_imports_next_to_nothing(user: User, cache: Path) -> None:
+    script = "import sys; before = set(sys.modules)\n"
+    script += "from kotta_cli.completion_requests import answer; answer(['jobs', ''])\n"
+    script += "print(*sorted(set(sys.modules) - before), file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=user.environment
+    )
+    imported = {name for name in done.stderr.split() if not name.startswith(("kotta", "_"))}
+    assert imported <= {"stat"}
 
 
 Completer = Callable[..., list[str]]
@@ -144,6 +297,7 @@ def _bash(user: User, *words: str) -> list[str]:
     script = """
         source "$1"; shift
         COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=()
+        COMP_LINE=${COMP_WORDS[*]}; COMP_POINT=${#COMP_LINE}
         _kotta 2>/dev/null
         printf '%s\\n' "${COMPREPLY[@]}"
     """
@@ -155,7 +309,7 @@ def _bash(user: User, *words: str) -> list[str]:
         cwd=user.home,
         check=True,
     )
-    return done.stdout.split()
+    return done.stdout.split("\n")[:-1] if done.stdout != "\n" else []
 
 
 def _fish(user: User, *words: str) -> list[str]:
@@ -187,6 +341,14 @@ def _fish(user: User, *words: str) -> list[str]:
         (["cancel", "1"], []),
         (["wait", "2"], ["22222222"]),
         (["queues", "x"], []),
+        (["submit", "--name", "my"], []),
+        (["submit", "--output", "my"], []),
+        (["fetch", "my\\ fit", "pl"], ["plot.png"]),
+        (["fetch", "-o", "somewhere", "11111111", "pl"], ["plot.png"]),
+        (["list", "--fields", "na"], ["name"]),
+        (["list", "--fields", "id,na"], ["id,name"]),
+        (["config", "set", "list.l"], ["list.limit"]),
+        (["rerun", "@fai"], ["@failed"]),
     ],
 )
 def test_bash_and_fish_complete(
@@ -200,9 +362,110 @@ def test_bash_completes_after_an_equals_sign(user: User, cache: Path) -> None:
 
 
 def test_bash_quotes_names_with_blanks_and_dollars(user: User, cache: Path) -> None:
-    assert _bash(user, "kotta", "status", "my") == ["my\\", "fit"]
-    assert _bash(user, "kotta", "status", "my\\ f") == ["my\\", "fit"]
+    assert _bash(user, "kotta", "status", "my") == ["my\\ fit"]
+    assert _bash(user, "kotta", "status", "my\\ f") == ["my\\ fit"]
     assert _bash(user, "kotta", "status", "sim") == ["sim\\$x"]
+
+
+class Shell:
+    """A shell that somebody sits at, with the completion of kotta."""
+
+    def __init__(self, name: str, user: User) -> None:
+        self._name = name
+        program = _needs(name)
+        words = {
+            "bash": [program, "--norc", "--noprofile", "-i"],
+            "zsh": [program, "-f", "-i"],
+            "fish": [program, "--no-config", "-i"],
+        }[name]
+        functions = user.home / "functions"
+        functions.mkdir(exist_ok=True)
+        shutil.copy(REPOSITORY / "completions/_kotta", functions)
+        self.window = TerminalWindow(
+            words,
+            columns=120,
+            rows=30,
+            environment={**user.environment, "PS1": "ready> ", "INPUTRC": "/dev/null"},
+            cwd=user.home,
+        )
+        self.window.type(
+            {
+                "bash": f"source {REPOSITORY}/completions/kotta.bash",
+                "zsh": f"fpath=({functions} $fpath); autoload -Uz compinit; compinit -u -D",
+                "fish": f"source {REPOSITORY}/completions/kotta.fish; "
+                "function fish_prompt; echo -n 'ready> '; end",
+            }[name]
+            + "; clear\r"
+        )
+        self._until_ready()
+
+    def words_after(self, typed: str) -> list[str]:
+        """What the command would be given, were it run after this was typed, Tab and all."""
+        self.window.type(typed)
+        # the line becomes that of a command that says what it is given
+        self.window.type("\x01printf '<%s>\\n' \x05 END\r")
+        self.window.until("<END>")
+        shown = self.window.text.split("<END>")[0]
+        words = shown[shown.index("<kotta>") :].splitlines()
+        self.clear()
+        return [word[1:-1] for word in words if word]
+
+    def clear(self) -> None:
+        self.window.type("clear\r")
+        self._until_ready()
+
+    def leave(self) -> None:
+        self.window.type("\x15exit\r")
+        self.window.end()
+
+    def _until_ready(self) -> None:
+        self.window.until_it(lambda: self.window.lines == ["ready>"])
+
+
+@pytest.fixture(params=["bash", "zsh", "fish"])
+def shell(request: pytest.FixtureRequest, user: User, cache: Path) -> Iterator[Shell]:
+    shell = Shell(request.param, user)
+    yield shell
+    shell.leave()
+
+
+NAMES = {
+    "q1": "q1 it's",
+    "q2": 'q2 say "hi"',
+    "q3": "q3 $HOME `id`",
+    "q4": "q4\\back",
+    "q5": "q5 größe 数",
+    "q6": "q6:colon",
+    "q7": "q7=equal",
+    "q8": "q8*?[a]",
+    "q9": "q9;&|<>(x)",
+    "qa": "qa#~!x",
+}
+
+
+def test_names_of_any_kind_arrive_as_they_are(shell: Shell) -> None:
+    jobs = [_job(f"{number:08}-0", name, "failed") for number, name in enumerate(NAMES.values())]
+    _remember(jobs)
+    for typed, name in NAMES.items():
+        assert shell.words_after(f"kotta status {typed}\t") == ["kotta", "status", name]
+
+
+def test_a_word_that_was_begun_in_quotes_is_ended_in_them(shell: Shell) -> None:
+    assert shell.words_after('kotta status "my f\t') == ["kotta", "status", "my fit"]
+    assert shell.words_after("kotta status 'my f\t") == ["kotta", "status", "my fit"]
+    assert shell.words_after("kotta status my\\ f\t") == ["kotta", "status", "my fit"]
+
+
+def test_outputs_follow_their_job_in_every_shell(shell: Shell) -> None:
+    assert shell.words_after("kotta fetch my\\ fit a\t") == ["kotta", "fetch", "my fit", "a b.csv"]
+    assert shell.words_after("kotta fetch 1\t pl\t") == ["kotta", "fetch", "11111111", "plot.png"]
+
+
+def test_tags_lists_and_options_with_equals_signs_are_completed(shell: Shell) -> None:
+    _remember([_job(FIRST, "my fit", "failed").model_copy(update={"tags": ["night run"]})])
+    assert shell.words_after("kotta rerun tag=\t") == ["kotta", "rerun", "tag=night run"]
+    assert shell.words_after("kotta list --fields id,que\t")[-1].rstrip(",") == "id,queue"
+    assert shell.words_after("kotta list --tag=ni\t")[-1] == "--tag=night run"
 
 
 def test_zsh_completes_with_descriptions(user: User, cache: Path) -> None:
