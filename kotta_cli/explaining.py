@@ -1,30 +1,23 @@
-"""Why a job is where it is, in sentences: what `kotta why` says."""
+"""Why a job is where it is, in sentences: what `kotta why` says.
+
+Why one waits is told by `waiting_reasons`, why one failed by `failure_reasons`.
+"""
 
 from __future__ import annotations
 
-import math
+import re
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from kotta.models import JobState
-from kotta_cli.render.states import signal_name
-from kotta_cli.render.times import ago, duration, size
+from kotta_cli.render.times import duration, so_far
 
 if TYPE_CHECKING:
     from kotta import Kotta
-    from kotta.models import JobDetail, Place
+    from kotta.models import JobDetail
 
-MAX_LINES = 10
-LOG_BYTES = 4096
-MAX_SHOWN = 3
-_SHELL_CODES = {
-    126: "its command is not executable",
-    127: "its command was not found",
-    137: "its command was killed, as is done where memory runs out",
-    143: "its command was ended by SIGTERM",
-}
-"""Source: POSIX shell command language, 2.8.2: exit status for commands."""
+_NEEDED = re.compile(r"job ([0-9a-f]{8})[0-9a-f-]{28} ")
 
 
 @dataclass
@@ -33,16 +26,23 @@ class Explanation:
 
     Attributes:
         sentences: what is the case, the most telling first.
-        stderr: the last lines of its standard error.
+        stream: which of the job's streams `lines` are from, `stderr` or `stdout`.
+        lines: the last lines of that stream.
         commands: what to type next, the most useful first.
     """
 
     sentences: list[str] = field(default_factory=list)
-    stderr: list[str] = field(default_factory=list)
+    stream: str = "stderr"
+    lines: list[str] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
 
     def shape(self) -> dict[str, Any]:
-        return {"reasons": self.sentences, "stderr": self.stderr, "commands": self.commands}
+        return {
+            "reasons": self.sentences,
+            "stderr": self.lines if self.stream == "stderr" else [],
+            "stdout": self.lines if self.stream == "stdout" else [],
+            "commands": self.commands,
+        }
 
 
 def explain(client: Kotta, job: JobDetail) -> Explanation:
@@ -50,137 +50,60 @@ def explain(client: Kotta, job: JobDetail) -> Explanation:
     found = Explanation()
     match job.status:
         case JobState.PENDING:
-            _pending(found, job, client.place(job))
+            from kotta_cli.waiting_reasons import tell_why_it_waits
+
+            later = tell_why_it_waits(found, client, job)
+            if later is not None:
+                return explain(client, later)
         case JobState.FAILED:
-            _failed(found, client, job)
+            from kotta_cli.failure_reasons import tell_why_it_failed
+
+            tell_why_it_failed(found, client, job)
         case JobState.CANCELLED:
             _cancelled(found, job)
         case JobState.COMPLETED:
-            found.sentences.append("It completed: its command ended with exit code 0.")
-            missing = [each.name for each in job.outputs if not each.available]
-            if missing:
-                found.sentences.append(f"It did not make {', '.join(missing)}.")
-                found.commands.append(f"kotta logs {job.id[:8]}")
-            found.commands.append(f"kotta fetch {job.id[:8]}")
+            _completed(found, job)
         case _:
             _running(found, job)
     return found
 
 
-def _pending(found: Explanation, job: JobDetail, place: Place) -> None:
-    if place.needs:
-        names = ", ".join(f"{each.id[:8]} ({each.name}: {each.status.value})"
-                          for each in place.needs[:MAX_SHOWN])  # fmt: skip
-        more = f" and {job.waits_for - MAX_SHOWN} more" if job.waits_for > MAX_SHOWN else ""
-        found.sentences.append(f"It starts once {names}{more} have completed.")
-        found.commands.append(f"kotta why {place.needs[0].id[:8]}")
-        return
-    queue = place.queue
-    if place.position == 1:
-        found.sentences.append(f"It is the next to start in queue {job.queue}.")
-    else:
-        found.sentences.append(
-            f"It is number {place.position} of those that wait in queue {job.queue}."
-        )
-    head = place.next_up or job
-    whose = "It" if place.next_up is None else f"The first of them, {head.id[:8]} ({head.name}),"
-    free_cpus = max(0, queue.cpus - queue.cpus_used)
-    free_mib = max(0, queue.memory_mib - queue.memory_used_mib)
-    if place.head_lacks == "cpus":
-        found.sentences.append(
-            f"{whose} needs {head.cpus} of the queue's {queue.cpus} cores, and {free_cpus} "
-            f"{'is' if free_cpus == 1 else 'are'} free."
-        )
-    elif place.head_lacks == "memory":
-        found.sentences.append(
-            f"{whose} needs {size(head.memory_mib << 20)} of the queue's "
-            f"{size(queue.memory_mib << 20)}, and {size(free_mib << 20)} are free."
-        )
-    now = datetime.now(timezone.utc)
-    for other in place.running[:MAX_SHOWN]:
-        runs = ago(other.started_at, now) if other.started_at else "just now"
-        found.sentences.append(
-            f"{other.id[:8]} ({other.name}) has {other.cpus} of them, started {runs}, and may run "
-            f"{duration(other.walltime_seconds)}."
-        )
-    found.commands.append("kotta queues")
-    found.commands.append(f"kotta wait {job.id[:8]}")
+def sentence(words: str) -> str:
+    """Words with a capital first and a full stop."""
+    return f"{words[:1].upper()}{words[1:]}" + ("" if words.endswith((".", "!", "?")) else ".")
+
+
+def _completed(found: Explanation, job: JobDetail) -> None:
+    found.sentences.append("It completed: its command ended with exit code 0.")
+    missing = [output.name for output in job.outputs if not output.available]
+    if missing:
+        found.sentences.append(f"Of what it declared, it did not make {', '.join(missing)}.")
+        found.commands.append(f"kotta logs {job.id[:8]}")
+    found.commands.append(f"kotta fetch {job.id[:8]}")
 
 
 def _running(found: Explanation, job: JobDetail) -> None:
     found.sentences.append(job.status.meaning)
     if job.started_at is not None:
         ran = (datetime.now(timezone.utc) - job.started_at).total_seconds()
-        found.sentences.append(f"It has run {duration(ran)} of {duration(job.walltime_seconds)}.")
+        found.sentences.append(
+            f"It started {so_far(max(ran, 0))} ago, and may run {duration(job.walltime_seconds)}."
+        )
     if job.cancel_requested_at is not None:
-        found.sentences.append("Its end has been asked for, and is being seen to.")
+        found.sentences.append(
+            "Its end has been asked for; what does not end by itself is ended after 30 s."
+        )
+        found.commands.append(f"kotta wait {job.id[:8]}")
     found.commands.append(f"kotta logs -f {job.id[:8]}")
 
 
 def _cancelled(found: Explanation, job: JobDetail) -> None:
-    name = job.id[:8]
     if job.reason is not None and job.reason.value == "dependency":
-        found.sentences.append(_sentence(job.error))
-        words = job.error.split()
-        if len(words) > 1:
-            found.commands.append(f"kotta why {words[1][:8]}")
+        found.sentences.append(sentence(job.error))
+        if needed := _NEEDED.match(job.error):
+            found.commands.append(f"kotta why {needed[1]}")
+    elif job.started_at is None:
+        found.sentences.append("It was cancelled before its command started.")
     else:
-        found.sentences.append("Somebody cancelled it.")
-    found.commands.append(f"kotta rerun {name}")
-
-
-def _failed(found: Explanation, client: Kotta, job: JobDetail) -> None:
-    name, reason = job.id[:8], job.reason.value if job.reason else ""
-    more = f"kotta rerun {name}"
-    if reason == "walltime":
-        minutes = job.walltime_seconds / 60
-        found.sentences.append(f"It ran longer than its walltime of {minutes:g} minutes.")
-        more += f" --walltime {max(1, math.ceil(minutes * 2))}"
-    elif reason == "lost":
-        found.sentences.append("What ran it is gone without a word: killed, or its node went down.")
-        more += " --retries 2"
-    elif reason == "staging":
-        found.sentences.append(_sentence(job.error or "a file could not be brought or kept"))
-    elif job.signal is not None:
-        found.sentences.append(f"Its command was ended by signal {signal_name(job.signal)}.")
-        if job.signal == 9:
-            found.sentences.append("That is what happens where memory runs out.")
-            more += f" --memory {job.memory_mib * 2}MiB"
-    else:
-        _exited(found, job)
-    if job.peak_memory_bytes and job.peak_memory_bytes > 0.9 * (job.memory_mib << 20):
-        found.sentences.append(
-            f"It used {size(job.peak_memory_bytes)} of memory, and asked for "
-            f"{size(job.memory_mib << 20)}."
-        )
-    if job.attempt and reason != "staging":
-        found.stderr = _last_lines(client, job)
-        found.commands.append(f"kotta logs {name}")
-    found.commands.append(more)
-
-
-def _exited(found: Explanation, job: JobDetail) -> None:
-    code = job.exit_code
-    words = _SHELL_CODES.get(code or 0)
-    if job.error:
-        found.sentences.append(_sentence(job.error))
-    elif words:
-        found.sentences.append(f"{_sentence(words)[:-1]} (exit code {code}).")
-    else:
-        found.sentences.append(f"Its command ended with exit code {code}.")
-
-
-def _last_lines(client: Kotta, job: JobDetail) -> list[str]:
-    """The last lines of stderr, of stdout where there are none."""
-    for stream in ("stderr", "stdout"):
-        text = b""
-        for chunk in client.logs(job, stream, tail=MAX_LINES):
-            text = (text + chunk)[-LOG_BYTES:]
-        lines = text.decode("utf-8", "replace").splitlines()
-        if lines:
-            return lines[-MAX_LINES:]
-    return []
-
-
-def _sentence(words: str) -> str:
-    return f"{words[:1].upper()}{words[1:]}" + ("" if words.endswith(".") else ".")
+        found.sentences.append("It was cancelled while it ran.")
+    found.commands.append(f"kotta rerun {job.id[:8]}")

@@ -458,7 +458,11 @@ def check(connection: Connection, settings: Settings, wanted: Sequence[Wanted]) 
     free = {}
     for name, size in settings.queues.items():
         load = loads.get(name, Load())
-        free[name] = [size.cpus - load.cpus, size.memory_mib - load.memory_mib, load.pending]
+        free[name] = [
+            size.cpus - load.cpus,
+            size.memory_mib - load.memory_mib,
+            load.pending - load.pending_after,
+        ]
     found = []
     for job in wanted:
         description = job.description

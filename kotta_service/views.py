@@ -69,6 +69,7 @@ def queue(name: str, size: QueueSettings, load: Load) -> Queue:
         memory_used_mib=load.memory_mib,
         running=load.running,
         pending=load.pending,
+        pending_after=load.pending_after,
         max_walltime_minutes=size.max_walltime_minutes,
     )
 

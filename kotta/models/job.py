@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -132,6 +132,10 @@ class Transition(_Reply):
     attempt: int
 
 
+JobId = Annotated[str, Field(pattern=r"^[0-9A-Za-z-]{1,64}$")]
+"""Checked, because folders are named by it and terminals shown it, whoever the service is."""
+
+
 class Job(_Reply):
     """A job in short, as lists and the change feed show it.
 
@@ -152,7 +156,7 @@ class Job(_Reply):
         error: what went wrong in words, "" if nothing did.
     """
 
-    id: str
+    id: JobId
     name: str
     status: JobState
     reason: Reason | None = None
@@ -163,7 +167,7 @@ class Job(_Reply):
     memory_mib: int
     walltime_seconds: float
     attempt: int
-    array: str | None = None
+    array: JobId | None = None
     array_index: int | None = None
     waits_for: int = 0
     submitted_at: datetime

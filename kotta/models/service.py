@@ -101,6 +101,7 @@ class Queue(_Reply):
         memory_used_mib: memory counted for jobs that run now, MiB.
         running: jobs that run now.
         pending: jobs that wait.
+        pending_after: how many of those wait for other jobs rather than for room.
         max_walltime_minutes: longest walltime it accepts.
     """
 
@@ -111,6 +112,7 @@ class Queue(_Reply):
     memory_used_mib: int
     running: int
     pending: int
+    pending_after: int = 0
     max_walltime_minutes: int
 
 

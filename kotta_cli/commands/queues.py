@@ -11,8 +11,6 @@ from kotta_cli.parameters import JsonOption
 from kotta_cli.tree import Command, command_app
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
     from kotta.models import Queue
     from kotta_cli.context import App
 
@@ -35,8 +33,7 @@ def queues(ctx: typer.Context, as_json: JsonOption = False) -> int:
 
         print_json(app, found)
     elif app.out.is_tty:
-        console = app.out.console()
-        console.print(*_lines(found, console.width), sep="\n")
+        _print_page(app, found)
     else:
         for queue in found:
             app.print("\t".join(str(value) for value in _values(queue)))
@@ -58,27 +55,11 @@ def _values(queue: Queue) -> tuple[str | int, ...]:
     )
 
 
-def _lines(found: list[Queue], columns: int) -> list[Text]:
-    from rich.text import Text
+def _print_page(app: App, found: list[Queue]) -> None:
+    from kotta_cli.render.queue_table import fitting, queue_lines
 
-    from kotta_cli.render.columns import columns_of
-    from kotta_cli.render.plain_text import one_line
-    from kotta_cli.render.times import duration, size
-
-    rows = []
+    console = app.out.console()
+    console.print(*queue_lines(found, console.width), sep="\n")
+    console.print()
     for queue in found:
-        full = queue.cpus_used >= queue.cpus or queue.memory_used_mib >= queue.memory_mib
-        load = "yellow" if full else ""
-        memory = f"{size(queue.memory_used_mib << 20)} of {size(queue.memory_mib << 20)}"
-        rows.append(
-            [
-                Text(one_line(queue.name), style="cyan"),
-                Text(str(queue.running)),
-                Text(str(queue.pending), style="yellow" if queue.pending else ""),
-                Text(f"{queue.cpus_used} of {queue.cpus}", style=load),
-                Text(memory, style=load),
-                Text(duration(queue.max_walltime_minutes * 60)),
-            ]
-        )
-    titles = ["QUEUE…", " RUNNING", " PENDING", " CORES", " MEMORY", " WALLTIME"]
-    return columns_of(titles, rows, width=columns)
+        console.print(fitting(queue))

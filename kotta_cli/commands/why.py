@@ -64,11 +64,22 @@ def _show(app: App, job: JobDetail, found: Explanation) -> None:
     sign = f"{SIGNS[job.status]} {job.status.value}"
     name = paint(one_line(job.name), "bold", color)
     app.print(f"{name} {job.id[:8]}  {paint(sign, COLORS[job.status], color)}")
+    width = app.out.columns - 2 if app.out.is_tty else None
     for sentence in found.sentences:
-        app.print(f"  {one_line(sentence)}")
-    if found.stderr:
-        app.print("  Its last words:")
-        for line in found.stderr:
+        for line in _wrapped(one_line(sentence), width):
+            app.print(f"  {line}")
+    if found.lines:
+        app.print(f"  The end of its {found.stream}:")
+        for line in found.lines:
             app.print("    " + paint(one_line(line), "dim", color))
     for number, command in enumerate(found.commands):
         app.print(("  Next:  " if not number else "         ") + paint(command, "cyan", color))
+
+
+def _wrapped(text: str, width: int | None) -> list[str]:
+    """A sentence in lines of a terminal's width; a pipe gets it on one."""
+    if width is None:
+        return [text]
+    from kotta_cli.help_page import wrap
+
+    return wrap(text, width)

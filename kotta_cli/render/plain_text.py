@@ -42,7 +42,9 @@ def _invisible() -> re.Pattern[str]:
 
 @cache
 def _unsafe_in_json() -> re.Pattern[str]:
-    return re.compile(f"[\x7f-\x9f{_BIDI}\u2028\u2029\ufeff\U000e0000-\U000e007f\ud800-\udfff]")
+    return re.compile(
+        f"[\x7f-\x9f{_BIDI}\u2028\u2029\ufeff\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff]"
+    )
 
 
 def one_line(text: str) -> str:
@@ -57,7 +59,8 @@ def several_lines(text: str) -> str:
     """The same, but newlines and tabs stay."""
     if text.isprintable():
         return text
-    text = _invisible().sub("", _escape().sub("", text.replace("\r\n", "\n")))
+    text = re.sub("\r\n|[\u2028\u2029]", "\n", text)
+    text = _invisible().sub("", _escape().sub("", text))
     return re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 

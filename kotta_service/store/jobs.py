@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
@@ -113,12 +113,13 @@ class Step:
 
 @dataclass(frozen=True)
 class Load:
-    """What a queue's running jobs use, and how many wait."""
+    """What a queue's running jobs use, how many wait, and how many of those for other jobs."""
 
     running: int = 0
     cpus: int = 0
     memory_mib: int = 0
     pending: int = 0
+    pending_after: int = 0
 
 
 def take_numbers(transaction: Transaction, name: str, count: int) -> int:
@@ -448,13 +449,17 @@ def loads(connection: Connection, *, with_pending: bool = False) -> dict[str, Lo
         found[queue] = Load(running, int(cpus), int(memory_mib))
     if with_pending:
         waiting = (
-            select(jobs.c.queue, func.count())
+            select(jobs.c.queue, jobs.c.waits_for > 0, func.count())
             .where(jobs.c.status == "pending")
-            .group_by(jobs.c.queue)
+            .group_by(jobs.c.queue, jobs.c.waits_for > 0)
         )
-        for queue, pending in connection.execute(waiting):
+        for queue, is_after, count in connection.execute(waiting):
             known = found.get(queue, Load())
-            found[queue] = Load(known.running, known.cpus, known.memory_mib, int(pending))
+            found[queue] = replace(
+                known,
+                pending=known.pending + count,
+                pending_after=known.pending_after + (count if is_after else 0),
+            )
     return found
 
 

@@ -14,6 +14,7 @@ def test_json_has_the_shape_of_the_api(user: User) -> None:
         "memory_used_mib",
         "running",
         "pending",
+        "pending_after",
         "max_walltime_minutes",
     }
 
@@ -24,12 +25,42 @@ def test_in_a_pipe_a_queue_is_a_line_of_plain_values(user: User) -> None:
     assert all(value.isdigit() for line in lines for value in line.split("\t")[1:])
 
 
-def test_on_a_terminal_it_is_a_table(user: User) -> None:
+def test_on_a_terminal_it_is_a_table_and_what_fits(user: User) -> None:
     window = user.window("queues", columns=60)
     assert window.end() == 0
     header, *rows = window.lines
     assert header.split() == ["QUEUE", "RUNNING", "PENDING", "CORES", "MEMORY", "WALLTIME"]
-    assert {row.split()[0] for row in rows} == {"Test", "Prod"}
+    assert [row.split()[0] for row in rows[:2]] == ["Test", "Prod"]
+    assert [row.split(":")[0] for row in rows[3:]] == ["Test", "Prod"]
+
+
+def test_what_fits_is_the_largest_job_that_starts_at_once(fresh_user: User) -> None:
+    (fresh_user.home / ".config/kotta").mkdir(parents=True)
+    (fresh_user.home / ".config/kotta/service.toml").write_text(
+        "[queues.Test]\ncpus = 2\nmemory_mib = 2048\nmax_walltime_minutes = 600\n"
+    )
+    page = _page(fresh_user)
+    assert "Test: a job of up to 2 cores and 2.0 GiB starts at once." in page
+    assert "········  0 of 2" in page
+    first = fresh_user.running(executable="sleep 60", cpus=1, memory="1 GiB")
+    fresh_user.submit(executable="true", after=[first])
+    page = _page(fresh_user)
+    assert "Test: a job of up to 1 core and 1.0 GiB starts at once." in page
+    assert "████····  1 of 2" in page
+    second = fresh_user.running(executable="sleep 60", cpus=1, memory="512 MiB")
+    assert "Test: no core is free; a new job waits for one that runs." in _page(fresh_user)
+    fresh_user.submit(executable="true", cpus=2)
+    assert "Test: 1 job waits already; a new one starts after them." in _page(fresh_user)
+    assert "####----" not in _page(fresh_user)
+    assert "########  2 of 2" in _page(fresh_user, LANG="C", LC_ALL="C", PYTHONUTF8="0",
+                                      PYTHONCOERCECLOCALE="0")  # fmt: skip
+    fresh_user.client.cancel_many([first, second])
+
+
+def _page(user: User, **environment: str) -> str:
+    window = user.window("queues", columns=100, **environment)
+    assert window.end() == 0
+    return window.text
 
 
 def test_queues_can_be_completed_afterwards(user: User) -> None:
