@@ -67,7 +67,7 @@ class Cause(TypedDict):
 
     Attributes:
         reasons: sentences, the most telling first.
-        stderr: the last lines of its standard error
+        stderr: the last lines of its standard error.
         stdout: those of its standard output, where it wrote nothing to standard error.
         commands: what to type next, the most useful first.
     """
