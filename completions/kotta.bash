@@ -53,7 +53,7 @@ _kotta() {
                 ((index++)) ;;
             *' --') only_arguments=1 ;;
             *' -'* | *' =') ;;
-            ' submit' | ' status' | ' list' | ' wait' | ' logs' | ' fetch' | ' why' | ' rerun' | ' cancel' | ' queues' | ' service' | ' serve' | ' login' | ' config' | ' completion') command=$command/$word ;;
+            ' submit' | ' status' | ' list' | ' wait' | ' logs' | ' fetch' | ' why' | ' rerun' | ' diff' | ' cancel' | ' queues' | ' service' | ' serve' | ' login' | ' config' | ' completion') command=$command/$word ;;
             '/service status' | '/service stop' | '/service logs') command=$command/$word ;;
             '/config get' | '/config set' | '/config unset' | '/config list' | '/config path' | '/config edit') command=$command/$word ;;
         esac
@@ -127,6 +127,7 @@ _kotta() {
                 '/fetch') _kotta_words '-o --output --force -q --quiet --json -h --help' ;;
                 '/why') _kotta_words '--json -h --help' ;;
                 '/rerun') _kotta_words '-i --input -o --output -e --env --requirements --set -n --name --queue -t --walltime --cpus --memory --retries --tag --array --sweep --after -w --wait --fetch -q --quiet --json -h --help' ;;
+                '/diff') _kotta_words '--json -h --help' ;;
                 '/cancel') _kotta_words '-y --yes -q --quiet --json -h --help' ;;
                 '/queues') _kotta_words '--json -h --help' ;;
                 '/service') _kotta_words '-h --help' ;;
@@ -148,7 +149,7 @@ _kotta() {
         fi
     fi
     case "$command" in
-        '') _kotta_words 'submit status list wait logs fetch why rerun cancel queues service serve login config completion' ;;
+        '') _kotta_words 'submit status list wait logs fetch why rerun diff cancel queues service serve login config completion' ;;
         '/submit') _kotta_files -f ;;
         '/status') _kotta_ask jobs ;;
         '/wait') _kotta_ask active-jobs ;;
@@ -156,6 +157,7 @@ _kotta() {
         '/fetch') _kotta_ask job-then-outputs ;;
         '/why') _kotta_ask jobs ;;
         '/rerun') _kotta_ask jobs ;;
+        '/diff') _kotta_ask job ;;
         '/cancel') _kotta_ask active-jobs ;;
         '/service') _kotta_words 'status stop logs' ;;
         '/config') _kotta_words 'get set unset list path edit' ;;

@@ -29,7 +29,7 @@ function __kotta_at
             case ' -p' ' --profile' ' --server'
                 set --erase words[1]
             case '* -*'
-            case ' submit' ' status' ' list' ' wait' ' logs' ' fetch' ' why' ' rerun' ' cancel' ' queues' ' service' 'service status' 'service stop' 'service logs' ' serve' ' login' ' config' 'config get' 'config set' 'config unset' 'config list' 'config path' 'config edit' ' completion'
+            case ' submit' ' status' ' list' ' wait' ' logs' ' fetch' ' why' ' rerun' ' diff' ' cancel' ' queues' ' service' 'service status' 'service stop' 'service logs' ' serve' ' login' ' config' 'config get' 'config set' 'config unset' 'config list' 'config path' 'config edit' ' completion'
                 set --append path $words[1]
         end
         set --erase words[1]
@@ -50,6 +50,7 @@ complete --command kotta --condition '__kotta_at' --arguments logs --description
 complete --command kotta --condition '__kotta_at' --arguments fetch --description 'Download what a job has made.'
 complete --command kotta --condition '__kotta_at' --arguments why --description 'Say why a job waits, or why it failed, and what to type next.'
 complete --command kotta --condition '__kotta_at' --arguments rerun --description 'Submit jobs again, as they were or with changes.'
+complete --command kotta --condition '__kotta_at' --arguments diff --description 'Show what differs between two jobs.'
 complete --command kotta --condition '__kotta_at' --arguments cancel --description 'End jobs.'
 complete --command kotta --condition '__kotta_at' --arguments queues --description 'List the queues and how full they are.'
 complete --command kotta --condition '__kotta_at' --arguments service --description 'Show or stop the local service, or read its log.'
@@ -141,6 +142,9 @@ complete --command kotta --condition '__kotta_at rerun' --short-option q --long-
 complete --command kotta --condition '__kotta_at rerun' --long-option json --description 'Print JSON, or FIELDS of it, and errors as JSON'
 complete --command kotta --condition '__kotta_at rerun' --short-option h --long-option help --description 'Show this page and exit'
 complete --command kotta --condition '__kotta_at rerun' --keep-order --arguments '(__kotta_ask jobs)'
+complete --command kotta --condition '__kotta_at diff' --long-option json --description 'Print JSON, or FIELDS of it, and errors as JSON'
+complete --command kotta --condition '__kotta_at diff' --short-option h --long-option help --description 'Show this page and exit'
+complete --command kotta --condition '__kotta_at diff' --keep-order --arguments '(__kotta_ask job)'
 complete --command kotta --condition '__kotta_at cancel' --short-option y --long-option yes --description 'Do not ask first'
 complete --command kotta --condition '__kotta_at cancel' --short-option q --long-option quiet --description 'Print ids only'
 complete --command kotta --condition '__kotta_at cancel' --long-option json --description 'Print JSON, or FIELDS of it, and errors as JSON'

@@ -18,6 +18,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "fetch": "Download what a job has made.",
         "why": "Say why a job waits, or why it failed, and what to type next.",
         "rerun": "Submit jobs again, as they were or with changes.",
+        "diff": "Show what differs between two jobs.",
         "cancel": "End jobs.",
     },
     "Service": {

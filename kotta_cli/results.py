@@ -7,6 +7,7 @@ a test holds what commands print to it.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 # pydantic reads no other before Python 3.12
@@ -60,6 +61,60 @@ class Check(TypedDict):
 
     jobs: list[CheckedJob]
     inputs: list[CheckedInput]
+
+
+class ArrayStatus(TypedDict):
+    """The jobs of an array as one thing.
+
+    Attributes:
+        array: its id.
+        name: what it is called.
+        counts: how many jobs are in each state; states without a job are left out.
+        submitted_at: when it was submitted.
+        ended_at: when its last job ended, null while one has not.
+        jobs: all of them, by their index.
+    """
+
+    array: str
+    name: str
+    counts: dict[str, int]
+    submitted_at: datetime
+    ended_at: datetime | None
+    jobs: list[Job]
+
+
+class Difference(TypedDict):
+    """One thing in which two jobs differ.
+
+    Attributes:
+        field: its name, such as `walltime`, `env.SEED` or `outputs.model.bin`.
+        first: what the first has, null for nothing; of lists, what the second has not.
+        second: what the second has.
+    """
+
+    field: str
+    first: Any
+    second: Any
+
+
+class Comparison(TypedDict):
+    """What two jobs do not have in common.
+
+    Attributes:
+        first: id of the first.
+        second: id of the second.
+        is_same: they were asked for the same, and ended the same.
+        described: what they were asked to do.
+        ended: how they ended, and what they made.
+        measured: seconds and bytes, which are never quite the same.
+    """
+
+    first: str
+    second: str
+    is_same: bool
+    described: list[Difference]
+    ended: list[Difference]
+    measured: list[Difference]
 
 
 class Cause(TypedDict):
@@ -186,12 +241,13 @@ class Problem(TypedDict):
 
 RESULTS: dict[str, Any] = {
     "submit": Job | list[Job] | FetchedJob | list[FetchedJob] | Check,
-    "status": JobDetail | list[JobDetail],
+    "status": JobDetail | list[JobDetail] | ArrayStatus,
     "list": list[Job],
     "wait": Job | list[Job],
     "fetch": FetchResult,
     "why": Cause | list[Cause],
     "rerun": Job | list[Job] | FetchedJob | list[FetchedJob],
+    "diff": Comparison,
     "cancel": Job | list[Job],
     "queues": list[Queue],
     "service status": ServiceState,

@@ -11,7 +11,7 @@ from kotta_cli.parameters import IdsOption, JobArguments, JsonOption
 from kotta_cli.tree import Command, command_app
 
 if TYPE_CHECKING:
-    from kotta.models import JobDetail
+    from kotta.models import Job, JobDetail
     from kotta_cli.context import App
 
 app = command_app()
@@ -32,6 +32,7 @@ def status(
     ctx: typer.Context, jobs: JobArguments, quiet: IdsOption = False, as_json: JsonOption = False
 ) -> int:
     """Show everything that is known of a job."""
+    from kotta_cli.render.array_page import is_array
     from kotta_cli.selecting import chosen
 
     app: App = ctx.obj
@@ -39,6 +40,9 @@ def status(
     found = chosen(app, jobs)
     if quiet and not as_json:
         app.out.write("".join(f"{job.id}\n" for job in found.jobs))
+        return 0
+    if is_array(jobs, found.jobs):
+        _show_array(app, found.jobs)
         return 0
     details = [app.client.status(job) for job in found.jobs]
     app.remember(details)
@@ -49,6 +53,21 @@ def status(
     else:
         _render(app, details)
     return 0
+
+
+def _show_array(app: App, jobs: list[Job]) -> None:
+    from kotta_cli.render.array_page import MAX_ROWS, ArrayPage, array_shape
+    from kotta_cli.render.pages import print_page
+
+    app.remember(jobs)
+    if app.as_json:
+        from kotta_cli.render.as_json import print_json
+
+        print_json(app, array_shape(jobs))
+        return
+    page = ArrayPage(jobs, for_terminal=app.out.is_tty)
+    details = {job.id: app.client.status(job) for job in page.shown[:MAX_ROWS]}
+    print_page(app, page.heading, page.sections(details))
 
 
 def _render(app: App, details: list[JobDetail]) -> None:

@@ -28,6 +28,7 @@ LISTS = ("FIELDS",)
 REQUESTS = {
     "JOB": "job",
     "JOB...": "jobs",
+    "JOB OTHER": "job",
     "JOB FILE...": "job-then-outputs",
     "JOB:FILE": "job-and-output",
     "JOB:FILE...": "job-and-output",

@@ -15,13 +15,14 @@ from kotta_cli.tree import load
 
 INVOCATIONS: dict[str, list[str]] = {
     "submit": ["job.json", "jobs.json", "job.json --fetch", "job.json --check"],
-    "status": ["made", "made failed", "@failed"],
+    "status": ["made", "made failed", "@failed", "many"],
     "list": ["", "--status pending", "--name nobody"],
     "wait": ["made", "made other"],
     "logs": ["made"],
     "fetch": ["made -o made --force"],
     "why": ["made", "@failed"],
     "rerun": ["made --name again", "made other --name again"],
+    "diff": ["made failed"],
     "cancel": ["sleeping", "tag=nobody"],
     "completion": ["bash"],
     "config get": ["queue"],
@@ -86,4 +87,5 @@ def prepare(user: User) -> None:
     user.done(jobname="failed", executable="echo gone >&2; exit 3")
     user.done(jobname="other", executable="true")
     user.done(jobname="made", **made)
+    user.client.submit_many([{"executable": "true", "jobname": "many", "array": [1, 2]}])
     user.submit(jobname="sleeping", executable="sleep 60")

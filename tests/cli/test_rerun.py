@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import json
+
+from cli.conftest import User
+from kotta import JobState
+
+
+def _stdout(user: User, job: str) -> str:
+    return b"".join(user.client.logs(job)).decode()
+
+
+def test_a_job_runs_again_as_it_was(user: User) -> None:
+    (user.home / "data.txt").write_text("data\n")
+    user.describe(
+        executable="cat data.txt", inputs="data.txt", tags="a", env={"X": "1"}, queue="Prod"
+    )
+    old = user.quick("submit", "job.json", "--wait").lines[0]
+    (user.home / "data.txt").unlink()
+    result = user.kotta("rerun", old, "--wait", "--quiet")
+    assert (result.code, result.err) == (0, "")
+    (new,) = result.lines
+    assert new != old
+    assert _stdout(user, new) == "data\n"
+    before, after = (user.client.status(job).description for job in (old, new))
+    assert before == after
+
+
+def test_options_change_it_and_a_command_line_takes_the_place_of_its_own(user: User) -> None:
+    old = user.done(executable="echo", args="old", walltime=5)
+    result = user.quick("rerun", old, "-t", "7", "--tag", "again", "--wait", "--", "echo", "new")
+    detail = user.client.status(result.lines[0])
+    assert (detail.walltime_seconds, detail.tags) == (420, ["again"])
+    assert _stdout(user, detail.id) == "new\n"
+
+
+def test_a_wrong_change_is_told_by_its_option_and_nothing_is_submitted(user: User) -> None:
+    old = user.done(executable="true")
+    result = user.quick("rerun", old, "--walltime", "0")
+    assert (result.code, result.out) == (2, "")
+    assert "  --walltime 0: walltime must be minutes" in result.err
+    assert user.client.select("@last").id == old
+
+
+def test_all_that_failed_run_again_in_their_order(fresh_user: User) -> None:
+    user = fresh_user
+    old = [user.done(executable=f"exit {code}", jobname=f"exits {code}") for code in (1, 0, 2)]
+    result = user.quick("rerun", "@failed", "--json")
+    assert [job["name"] for job in result.json] == ["exits 1", "exits 2"]
+    assert not {job["id"] for job in result.json} & set(old)
+    user.client.wait([job["id"] for job in result.json])
+    assert len(user.client.select_many("@failed")) == 4
+
+
+def test_a_set_of_none_is_no_error(fresh_user: User) -> None:
+    result = fresh_user.quick("rerun", "@failed")
+    assert (result.code, result.out) == (0, "")
+    assert "No job fits `@failed`" in result.err
+    assert fresh_user.quick("rerun", "@failed", "--json").json == []
+
+
+def test_one_of_an_array_runs_again_as_the_one_that_it_was(user: User) -> None:
+    user.describe(
+        executable="echo {lr} $KOTTA_PARAM_lr $KOTTA_ARRAY_INDEX of $KOTTA_ARRAY_SIZE",
+        jobname="one of many",
+        array=[{"lr": lr} for lr in (0.1, 0.2, 0.3)],
+    )
+    array = user.quick("submit", "job.json", "--wait").lines[0]
+    third = next(job for job in user.client.select_many(array) if job.array_index == 2)
+    result = user.quick("rerun", third.id, "--wait", "--json")
+    assert (result.json["status"], result.json["name"]) == ("completed", "one of many[2]")
+    assert _stdout(user, result.json["id"]) == "0.3 0.3 2 of 3\n"
+    assert user.quick("rerun", third.id).lines[0] == user.client.select("@last").id
+
+
+def test_a_whole_array_runs_again(user: User) -> None:
+    words = ["--sweep", "n=1..3", "--name", "whole", "--", "sh", "-c", "echo $KOTTA_PARAM_n"]
+    array = user.quick("submit", *words, "--wait").lines[0]
+    result = user.quick("rerun", array, "--wait")
+    assert [_stdout(user, job) for job in result.lines] == ["1\n", "2\n", "3\n"]
+
+
+def test_a_job_may_become_many(user: User) -> None:
+    old = user.done(executable="echo")
+    result = user.quick("rerun", old, "--sweep", "n=1..3", "--wait", "--", "echo", "{n}")
+    (array,) = result.lines
+    jobs = user.client.select_many(array)
+    assert sorted(_stdout(user, job.id) for job in jobs) == ["1\n", "2\n", "3\n"]
+
+
+def test_a_chain_runs_again_as_a_chain(user: User) -> None:
+    first = user.done(executable="echo 1 > a.txt; exit 3", outputs="a.txt")
+    make = user.done(executable="sleep 0.1; date +%N > a.txt", outputs="a.txt", jobname="make")
+    use = user.submit(
+        executable="cat a.txt", inputs=f"kotta://jobs/{make}/a.txt", after=[make], jobname="use"
+    )
+    user.client.wait([first, use])
+    result = user.quick("rerun", use, make, "--wait", "--json")
+    assert [job["name"] for job in result.json] == ["use", "make"]
+    new_use, new_make = (user.client.status(job["id"]) for job in result.json)
+    assert new_use.description["after"] == [new_make.id]
+    assert new_use.description["inputs"] == [f"kotta://jobs/{new_make.id}/a.txt"]
+    assert _stdout(user, new_use.id) != _stdout(user, use)
+
+
+def test_of_a_chain_nothing_is_submitted_if_a_later_job_would_be_refused(user: User) -> None:
+    first = user.done(executable="true")
+    second = user.submit(executable="true", after=[first])
+    user.client.wait(second)
+    result = user.quick("rerun", first, second, "--queue", "Nowhere")
+    assert result.code == 2
+    assert "--queue Nowhere" in result.err
+    assert user.client.select("@last").id == second
+
+
+def test_what_a_job_came_after_counts_no_more_once_it_has_ended(user: User) -> None:
+    failing = user.running(executable="sleep 60")
+    dependent = user.submit(executable="true", after=[failing])
+    waits = user.quick("rerun", dependent)
+    assert user.client.status(waits.lines[0]).description["after"] == [failing]
+    user.client.cancel(failing)
+    user.client.wait([failing, dependent])
+    assert user.client.status(dependent).status is JobState.CANCELLED
+    assert user.quick("rerun", dependent, "--wait").code == 0
+
+
+def test_a_functions_call_runs_again(user: User) -> None:
+    from kotta import kottajob
+
+    @kottajob(user.client, block=False)
+    def double(number: int) -> int:
+        return number * 2
+
+    job = double(21)
+    assert job.result() == 42
+    result = user.quick("rerun", job.job_id, "--wait", "--json")
+    assert (result.json["status"], result.json["jobtype"]) == ("completed", "python")
+    assert json.loads(user.quick("status", result.json["id"], "--json").out)["result"] is not None
+    refused = user.quick("rerun", job.job_id, "--", "true")
+    assert refused.code == 2
+    assert "calls a function" in refused.err
