@@ -21,7 +21,17 @@ from kotta_service.feed import Feed
 from kotta_service.front import Activity, Front
 from kotta_service.launching import Launches
 from kotta_service.parts import Parts
-from kotta_service.routes import changes, files, health, jobs, runner, service, users
+from kotta_service.routes import (
+    changes,
+    files,
+    health,
+    jobs,
+    login,
+    runner,
+    service,
+    tokens,
+    users,
+)
 from kotta_service.settings import Settings
 from kotta_service.storage.files import FileStorage
 from kotta_service.store import jobs as store
@@ -72,10 +82,11 @@ def build(
         redirect_slashes=False,
     )
     api = APIRouter(prefix="/api/v2", responses=problems.ERROR_ANSWERS)
-    for part in (jobs, changes, files, service, users, runner):
+    for part in (jobs, changes, files, service, login, tokens, users, runner):
         api.include_router(part.router)
     app.include_router(api)
     app.include_router(health.router)
+    app.include_router(login.metadata)
     problems.install(app)
     app.add_middleware(Front, activity=activity)
     return app
@@ -102,9 +113,9 @@ def _opened(
     with database.read() as connection:
         feed = Feed(last_change(connection))
     storage = FileStorage(data / "files")
-    tokens = JobTokens.from_file(data / "job-tokens.key")
+    job_tokens = JobTokens.from_file(data / "job-tokens.key")
     launches = Launches(
-        settings, storage, tokens, executor.directory, data / "environments", address
+        settings, storage, job_tokens, executor.directory, data / "environments", address
     )
     dispatcher = Dispatcher(database, executor, launches, settings)
 
@@ -117,7 +128,7 @@ def _opened(
             database=database,
             feed=feed,
             storage=storage,
-            tokens=tokens,
+            tokens=job_tokens,
             logins=Logins(TokenKeys(data / "token-keys.json", settings.serve.url)),
             executor=executor,
             dispatcher=dispatcher,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from fastapi import Depends, Request
 from kotta.errors import ForbiddenError, LoginRequiredError
 from kotta_service.doors import Door, door_of
 from kotta_service.parts import Parts, WithParts
+from kotta_service.store import accounts
 
 SCOPES = ("read", "write", "admin")
 """What a token may be good for: to see; to change and submit as well; to administer."""
@@ -80,6 +82,10 @@ def known_by_token(parts: Parts, token: str) -> Caller:
     """
     with parts.database.read() as connection:
         user, login = parts.logins.authenticate(connection, token)
+    if login.is_newly_used:
+        # nobody waits for it: when a token was last used is known to some minutes
+        at = time.time()
+        parts.database.write(lambda tx: accounts.used(tx, login.id, at))
     return Caller(
         user.name,
         user.email,

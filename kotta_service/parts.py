@@ -48,6 +48,11 @@ class Parts:
     started_at: float
     stop: Callable[[], None]
 
+    @property
+    def url(self) -> str:
+        """Where users reach it, and what it calls itself."""
+        return self.settings.serve.url if self.is_shared else self.address
+
 
 async def _parts(request: Request) -> Parts:
     parts: Parts = request.app.state.parts

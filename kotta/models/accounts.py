@@ -59,3 +59,39 @@ class WhoAmI(_Reply):
     role: str
     scopes: list[str]
     server: str
+
+
+class Token(_Reply):
+    """A login, or a token for scripts, of the caller's.
+
+    Attributes:
+        kind: `login`, which renews itself, or `token`.
+        label: what its maker called it, such as the name of a computer.
+        scopes: what it is good for: `read`, `write`, `admin`.
+        last_used_at: to some minutes; None for never.
+        expires_at: None for never, or for a login.
+        is_current: whether this very request came by it.
+    """
+
+    id: str
+    kind: str
+    label: str
+    scopes: list[str]
+    created_at: datetime
+    last_used_at: datetime | None = None
+    expires_at: datetime | None = None
+    is_current: bool = False
+
+
+class TokenPage(_Reply):
+    tokens: list[Token]
+
+
+class MadeToken(Token):
+    """A new token.
+
+    Attributes:
+        token: the secret itself, which is told only here.
+    """
+
+    token: str = Field(repr=False)

@@ -61,3 +61,21 @@ class UserChange(BaseModel):
     limits: dict[
         Literal["queued", "running", "cores", "storage_mib"], Annotated[int, Field(ge=0)]
     ] = Field(default_factory=dict)
+
+
+class NewToken(BaseModel):
+    """A token for scripts.
+
+    Attributes:
+        label: what it is called in lists.
+        scopes: what it is to be good for; at most what the caller's own token is good for.
+        expires_in_seconds: None for never.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    label: Annotated[
+        str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")
+    ]
+    scopes: list[Literal["read", "write", "admin"]] = Field(min_length=1, max_length=3)
+    expires_in_seconds: Annotated[int, Field(ge=1, le=100 * 366 * 24 * 3600)] | None = None

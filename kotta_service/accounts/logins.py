@@ -53,6 +53,12 @@ class User:
 class Login:
     id: str
     scopes: Sequence[str]
+    last_used_at: float | None = None
+
+    @property
+    def is_newly_used(self) -> bool:
+        """Whether it is worth a write to note that it is used now."""
+        return time.time() - (self.last_used_at or 0) > USED_AGAIN_SECONDS
 
 
 class Logins:
@@ -130,7 +136,17 @@ class Logins:
             raise LoginRequiredError(
                 "this token does not count, or no longer", hint="kotta login", code="token_invalid"
             )
-        return User(row.name, row.email, row.role), Login(row.id, tuple(row.scopes))
+        login_used = Login(row.id, tuple(row.scopes), row.last_used_at)
+        return User(row.name, row.email, row.role), login_used
+
+    def login_of(self, connection: Connection, token: str) -> str | None:
+        """The login that a refresh, access or script token belongs to, whether it counts or not."""
+        if token.startswith(secrets.TOKEN):
+            return store.login_by_secret(connection, secrets.digest(token))
+        if token.startswith(secrets.REFRESH):
+            row = store.refresh_token(connection, secrets.digest(token))
+            return None if row is None else str(row.login)
+        return self._keys.login_in(token)
 
     def refresh(self, transaction: Transaction, refresh_token: str) -> Tokens | None:
         """The next tokens of a login; None if there are none: whoever asks has to log in again.
@@ -157,6 +173,17 @@ class Logins:
         store.used(transaction, login.id, now)
         store.forget_refresh_tokens_before(transaction, now)
         return tokens
+
+    def listed(self, connection: Connection, user: str) -> list[JobRow]:
+        """A user's logins and tokens that still count, newest first."""
+        now = time.time()
+        return [
+            row
+            for row in store.logins_of(connection, user)
+            if (row.expires_at is None or row.expires_at > now)
+            # a login that nobody renewed for so long has no refresh token any more
+            and (row.kind == "token" or row.last_used_at + REFRESH_SECONDS > now)
+        ]
 
     def end(self, transaction: Transaction, ids: Sequence[str]) -> None:
         """Ends logins and tokens at once."""

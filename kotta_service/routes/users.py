@@ -29,7 +29,7 @@ async def whoami(found: WithCaller, parts: WithParts) -> WhoAmI:
         email=found.email,
         role="admin" if found.is_admin else "user",
         scopes=sorted(found.scopes),
-        server=parts.settings.serve.url if parts.is_shared else parts.address,
+        server=parts.url,
     )
 
 

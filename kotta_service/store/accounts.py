@@ -104,6 +104,10 @@ def login_and_user(connection: Connection, login: str) -> Found:
     return connection.execute(_LOGIN_AND_USER, {"login": login}).one_or_none()
 
 
+def login(connection: Connection, identifier: str) -> Found:
+    return connection.execute(select(logins).where(logins.c.id == identifier)).one_or_none()
+
+
 def login_by_secret(connection: Connection, secret_sha256: str) -> str | None:
     """The id of a token's login."""
     statement = select(logins.c.id).where(logins.c.secret_sha256 == secret_sha256)
@@ -168,8 +172,11 @@ def forget_refresh_tokens_before(transaction: Transaction, moment: float) -> Non
     )
 
 
-def failure(connection: Connection, key: str) -> Found:
-    return connection.execute(select(failures).where(failures.c.key == key)).one_or_none()
+def failure(connection: Connection, key: str) -> tuple[int, float]:
+    """How often something failed, and when last."""
+    statement = select(failures.c.count, failures.c.last_at).where(failures.c.key == key)
+    row = connection.execute(statement).one_or_none()
+    return (0, 0.0) if row is None else (row[0], row[1])
 
 
 def note_failure(transaction: Transaction, key: str, count: int, at: float) -> None:
@@ -179,6 +186,10 @@ def note_failure(transaction: Transaction, key: str, count: int, at: float) -> N
 
 def forget_failures(transaction: Transaction, key: str) -> None:
     transaction.connection.execute(delete(failures).where(failures.c.key == key))
+
+
+def forget_failures_before(transaction: Transaction, moment: float) -> None:
+    transaction.connection.execute(delete(failures).where(failures.c.last_at < moment))
 
 
 def count_users(connection: Connection) -> int:

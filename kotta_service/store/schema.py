@@ -200,6 +200,8 @@ device_grants = Table(
     Column("device_sha256", String(64), primary_key=True),
     Column("user_code", String(16), nullable=False),
     Column("label", String(255), nullable=False),
+    # the address it was asked from
+    Column("client", String(64), nullable=False),
     Column("scopes", JSON, nullable=False),
     Column("expires_at", Float, nullable=False),
     Column("interval_seconds", Integer, nullable=False),
@@ -208,6 +210,7 @@ device_grants = Table(
     Column("status", String(16), nullable=False),
     Column("user", String(64), ForeignKey("users.name")),
     Index("device_grants_by_code", "user_code", unique=True),
+    Index("device_grants_by_client", "client", "expires_at"),
 )
 
 failures = Table(

@@ -40,6 +40,7 @@ def upgrade() -> None:
         sa.Column("device_sha256", sa.String(length=64), nullable=False),
         sa.Column("user_code", sa.String(length=16), nullable=False),
         sa.Column("label", sa.String(length=255), nullable=False),
+        sa.Column("client", sa.String(length=64), nullable=False),
         sa.Column("scopes", sa.JSON(), nullable=False),
         sa.Column("expires_at", sa.Float(), nullable=False),
         sa.Column("interval_seconds", sa.Integer(), nullable=False),
@@ -51,6 +52,9 @@ def upgrade() -> None:
             ["users.name"],
         ),
         sa.PrimaryKeyConstraint("device_sha256"),
+    )
+    op.create_index(
+        "device_grants_by_client", "device_grants", ["client", "expires_at"], unique=False
     )
     op.create_index("device_grants_by_code", "device_grants", ["user_code"], unique=True)
     op.create_table(
@@ -130,6 +134,7 @@ def downgrade() -> None:
     op.drop_table("logins")
     op.drop_table("invitations")
     op.drop_table("identities")
+    op.drop_index("device_grants_by_client", table_name="device_grants")
     op.drop_index("device_grants_by_code", table_name="device_grants")
     op.drop_table("device_grants")
     op.drop_index("users_by_email", table_name="users")
