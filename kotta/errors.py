@@ -24,6 +24,7 @@
     │   ├── RemoteError         its function raised, or its command exited with an error
     │   ├── MissingPackageError its function needs a package that is not there
     │   ├── WalltimeExceededError  it ran longer than it may
+    │   ├── LimitExceededError     it used more memory, processes or room than it may
     │   ├── JobCancelledError   somebody cancelled it
     │   ├── JobLostError        what ran it is gone; submit it again
     │   └── StagingFailedError  an input could not be brought, or `requirements` be installed
@@ -285,6 +286,12 @@ class WalltimeExceededError(JobFailedError):
     """A job ran longer than its walltime, and was ended."""
 
     code = "walltime"
+
+
+class LimitExceededError(JobFailedError):
+    """A job used more memory, processes or room for outputs than it may, and was ended."""
+
+    code = "limit"
 
 
 class JobCancelledError(JobFailedError):

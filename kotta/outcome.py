@@ -14,6 +14,7 @@ from kotta.errors import (
     JobFailedError,
     JobLostError,
     KottaError,
+    LimitExceededError,
     MissingPackageError,
     PythonVersionError,
     RemoteError,
@@ -67,6 +68,10 @@ def _end(job: JobDetail) -> tuple[type[JobFailedError], str, str]:
             f"{named} ran longer than its walltime of {minutes:g} min, and was ended",
             "give it a longer walltime (in minutes)",
         )
+    if job.reason in (Reason.MEMORY, Reason.LIMIT):
+        return LimitExceededError, f"{named} was ended: {job.error}", (
+            "ask for more memory (in MiB)" if job.reason is Reason.MEMORY else look
+        )  # fmt: skip
     if job.reason is Reason.LOST:
         return JobLostError, f"{named} was lost: {job.error or 'its runner is gone'}", (
             "submit it again, or let that happen by itself: retries=1"

@@ -31,6 +31,7 @@ class ExitCode(IntEnum):
     """Whoever read the output went away: 128 + SIGPIPE, what the signal itself would give."""
 
 
+_SIGKILL = 9
 _SIGTERM = 15
 
 
@@ -38,14 +39,17 @@ def exit_code_of(job: Job) -> int:
     """The exit code that stands for the end of one job.
 
     Its command's own where the command ended by itself, 128 + N where signal N ended it, 124 for
-    walltime, 125 where Kotta lost it or its files, 143 (128 + SIGTERM) where it was cancelled.
+    walltime, 137 (128 + SIGKILL) where it used too much memory, 125 where Kotta lost it or its
+    files or it went over another limit, 143 (128 + SIGTERM) where it was cancelled.
     """
     match job.reason and job.reason.value:
         case "user" | "dependency":
             return 128 + _SIGTERM
         case "walltime":
             return ExitCode.TIMED_OUT
-        case "lost" | "staging":
+        case "memory":
+            return 128 + _SIGKILL
+        case "lost" | "staging" | "limit":
             return ExitCode.KOTTA_FAULT
     if job.signal is not None:
         return 128 + job.signal

@@ -89,10 +89,11 @@ def _more_memory(found: Explanation, client: Kotta, job: JobDetail) -> str:
     killed = job.signal == _KILLED or job.exit_code == _SHELL_KILLED
     asked = job.memory_mib << 20
     used = job.peak_memory_bytes
-    is_near = used is not None and used > _NEARLY_ALL * asked
+    was_ended = job.reason is not None and job.reason.value == "memory"
+    is_near = was_ended or (used is not None and used > _NEARLY_ALL * asked)
     if killed:
         found.sentences.append("Where memory runs out, the system ends a program like that.")
-    if used is not None and (killed or is_near):
+    if used is not None and not was_ended and (killed or is_near):
         found.sentences.append(
             f"It used up to {size(used)} of memory, and asked for {size(asked)}."
         )

@@ -80,6 +80,15 @@ class Attempt:
         """
         self._write("exit.json", record, folders)
 
+    def give_work_to(self, uid: int, gid: int) -> None:
+        """Lets an account use the working directory, and pass through what lies above it.
+
+        The attempt's directory itself stays ours: it can neither be listed nor changed by others.
+        """
+        for folder in (os.path.dirname(self.directory), self.directory):
+            os.chmod(folder, 0o711)
+        os.chown(self.work, uid, gid, follow_symlinks=False)
+
     def remove_work(self) -> None:
         """Removes what the command left in its folder; an empty folder is not worth the effort."""
         try:

@@ -29,7 +29,13 @@ _PLAIN = (bool, int, str, type(None))
 
 
 def main() -> int:
-    """`python … PAYLOAD_FILE RESULT_PREFIX`: what an environment's Python is started with."""
+    """`python … PAYLOAD_FILE RESULT_PREFIX [VERSION]`: what a Python of its own is started with.
+
+    With a version, only that one makes the call.
+    """
+    if sys.argv[3:] and sys.argv[3] != "%d.%d" % sys.version_info[:2]:
+        leave_version_error(sys.argv[2], sys.argv[3])
+        return 1
     with open(sys.argv[1], "rb") as file:
         payload = file.read()
     return call(payload, sys.argv[2])

@@ -8,14 +8,15 @@ import signal
 import sys
 from typing import Any, Dict, List, NoReturn, Optional
 
+from kotta_runner import isolated
 from kotta_runner.attempt import Attempt
 from kotta_runner.environment import call_command, environment_path, python_of
+from kotta_runner.isolation import kind_of
+from kotta_runner.limits import limit
 from kotta_runner.process_tree import end_with_parent
+from kotta_runner.result import RESULT
 from kotta_runner.signals import plain_signals
 from kotta_runner.staging import StagingError
-
-RESULT = "result"
-"""What the two files of a function's result are called, before `.json` and `.bin`."""
 
 
 def start(attempt: Attempt, launch: Dict[str, Any]) -> int:
@@ -27,18 +28,23 @@ def start(attempt: Attempt, launch: Dict[str, Any]) -> int:
     function = launch.get("function")
     environment = _environment(launch)
     try:
+        if kind_of(launch) != "process":
+            return isolated.start(attempt, launch, environment, _Streams(attempt, launch))
         if function is None:
-            return _spawn(attempt, launch, ["/bin/sh", "-c", launch["command"]], environment)
-        if not launch.get("requirements"):
-            return _fork_call(attempt, launch, function, environment)
-        payload = function.get("payload_path") or attempt.path("payload")
-        if not function.get("payload_path"):
-            with open(payload, "wb") as file:
-                file.write(_payload(attempt, function))
-        command = call_command(environment_path(launch), payload, attempt.path(RESULT))
-        return _spawn(attempt, launch, command, environment)
+            child = _spawn(attempt, launch, ["/bin/sh", "-c", launch["command"]], environment)
+        elif not launch.get("requirements"):
+            child = _fork_call(attempt, launch, function, environment)
+        else:
+            payload = function.get("payload_path") or attempt.path("payload")
+            if not function.get("payload_path"):
+                with open(payload, "wb") as file:
+                    file.write(_payload(attempt, function))
+            command = call_command(environment_path(launch), payload, attempt.path(RESULT))
+            child = _spawn(attempt, launch, command, environment)
     except OSError as error:
         raise StagingError("the command cannot be started: %s" % error.strerror) from error
+    limit(child, launch)
+    return child
 
 
 def _environment(launch: Dict[str, Any]) -> Dict[str, str]:

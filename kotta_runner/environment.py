@@ -23,6 +23,13 @@ def environment_path(launch: Dict[str, Any]) -> str:
     return os.path.join(launch["environments"], hashlib.sha256(key.encode()).hexdigest()[:24])
 
 
+def make_place(launch: Dict[str, Any], uid: int, gid: int) -> None:
+    """Makes the folder that an account keeps its environments in, which is that account's."""
+    os.makedirs(launch["environments"], mode=0o700, exist_ok=True)
+    os.chmod(os.path.dirname(launch["environments"]), 0o711)
+    os.chown(launch["environments"], uid, gid, follow_symlinks=False)
+
+
 def ensure(launch: Dict[str, Any]) -> None:
     """Makes the environment unless it is there; others who want the same one wait for it.
 

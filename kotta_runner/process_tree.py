@@ -15,6 +15,7 @@ from typing import Callable, Dict, List, Optional, Set, Tuple
 
 _PR_SET_CHILD_SUBREAPER = 36  # Source: prctl(2), linux/prctl.h
 _PR_SET_PDEATHSIG = 1
+_PR_SET_NO_NEW_PRIVS = 38
 _PAUSE_SECONDS = 0.01
 _LONGEST_PAUSE_SECONDS = 0.2
 try:
@@ -36,6 +37,16 @@ def end_with_parent(parent: int) -> None:
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent:
             os._exit(1)  # it ended before we asked
+
+
+def forbid_new_privileges() -> None:
+    """From now on, set-user-id programs give nothing to this process and its children (Linux).
+
+    Raises:
+        PermissionError: the kernel cannot promise that.
+    """
+    if _prctl is None or _prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
+        raise PermissionError("this system cannot forbid new privileges")
 
 
 class Found:

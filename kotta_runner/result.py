@@ -5,23 +5,24 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 from typing import Any, Dict, List, Optional
 
 from kotta_runner.attempt import Attempt
-from kotta_runner.command import RESULT
-from kotta_runner.stage_out import keep_file
+from kotta_runner.stage_out import Outputs
 
+RESULT = "result"
+"""What the two files of a function's result are called, before `.json` and `.bin`."""
+MAX_RESULT_BYTES = 4 << 20
 _FILE_NAMES = {"json": "RESULT.json", "pickle": "RESULT.pkl"}
 
 
 def take_result(
-    attempt: Attempt, launch: Dict[str, Any], outputs: List[Dict[str, Any]]
+    attempt: Attempt, kept_outputs: Outputs, outputs: List[Dict[str, Any]]
 ) -> Optional[Dict[str, Any]]:
     """The result of a function's call, None if it left none; a large one joins the outputs."""
-    try:
-        with open(attempt.path(RESULT + ".json"), "rb", buffering=0) as file:
-            result: Dict[str, Any] = json.loads(file.readall())
-    except (FileNotFoundError, ValueError):
+    result = _read(attempt.path(RESULT + ".json"))
+    if result is None:
         return None
     if result["format"] == "error":
         return result
@@ -30,10 +31,24 @@ def take_result(
         digest = hashlib.sha256(content).hexdigest()
         return {**result, "size_bytes": len(content), "sha256": digest}
     name = _FILE_NAMES[result["format"]]
-    directory = launch["stage_out"]["directory"]
-    kept = keep_file(attempt.path(RESULT + ".bin"), None, name, directory)
+    kept = kept_outputs.keep(attempt.path(RESULT + ".bin"), None, name)
     outputs.append(kept)
+    if not kept["available"]:
+        return None
     return {**result, "size_bytes": kept["size_bytes"], "sha256": kept["sha256"], "file": name}
+
+
+def _read(path: str) -> Optional[Dict[str, Any]]:
+    try:
+        # neither following a link nor waiting for somebody at the other end of a FIFO
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb", buffering=0) as file:
+            content = file.read(MAX_RESULT_BYTES + 1) or b""
+        # more than a call ever writes was written by something else
+        found = json.loads(content if len(content) <= MAX_RESULT_BYTES else b"")
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def error_words(result: Optional[Dict[str, Any]]) -> str:

@@ -9,14 +9,15 @@ import signal
 import time
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
-from kotta_runner import command, environment, process_tree, usage
+from kotta_runner import command, environment, limits, process_tree, usage
 from kotta_runner.attempt import Attempt
+from kotta_runner.isolation import account_of, become
 from kotta_runner.process_tree import Children
 from kotta_runner.report import COALESCE_SECONDS, Launcher, Reporter
 from kotta_runner.result import error_words, take_result
 from kotta_runner.signals import CANCEL_SIGNAL, CancelSignal, plain_signals
-from kotta_runner.stage_in import stage_in, write_script
-from kotta_runner.stage_out import stage_out
+from kotta_runner.stage_in import Inputs, write_script
+from kotta_runner.stage_out import Outputs
 from kotta_runner.staging import StagingError
 
 LEFTOVER_GRACE_SECONDS = 2.0
@@ -74,6 +75,10 @@ class _Run:
         self.is_kept = False
         self.result: Optional[Dict[str, Any]] = None
         self.sampler: Optional[usage.Sampler] = None
+        self.watch: Optional[limits.Watch] = None
+        self.account = account_of(launch)
+        self.owner = self.account.owner if self.account else None
+        self.outputs = Outputs(attempt, launch, self.account.uid if self.account else None)
 
     def to_its_end(self) -> None:
         process_tree.become_subreaper()
@@ -82,11 +87,13 @@ class _Run:
         try:
             outcome = self._stage_in() or self._process()
             self._enter("staging_outputs")
-            outputs = self._stage_out()
+            outputs = self.outputs.keep_all(lambda: self._tell("staging_outputs"))
             if self.launch.get("function"):
-                self.result = take_result(self.attempt, self.launch, outputs)
+                self.result = take_result(self.attempt, self.outputs, outputs)
                 outcome = outcome._replace(error=outcome.error or error_words(self.result))
             self.is_kept = True
+            if self.outputs.too_large and outcome.status == "completed":
+                outcome = Outcome("failed", "limit", error=self.outputs.too_large)
         except StagingError as error:
             outcome = Outcome("failed", "staging", error=str(error))
         except Exception as error:
@@ -98,6 +105,8 @@ class _Run:
 
     def _stage_in(self) -> Optional[Outcome]:
         """None when everything is in place."""
+        if self.owner is not None:
+            self.attempt.give_work_to(*self.owner)
         if self.launch.get("inputs") or self.launch.get("requirements"):
             # in a process of its own, which can be ended while it waits for a silent server
             runner = os.getpid()
@@ -106,7 +115,7 @@ class _Run:
             if child == 0:
                 # it shares the lock, and would keep it from the next runner if this one were lost
                 process_tree.end_with_parent(runner)
-                _in_child(writer, self._bring)
+                _in_child(writer, lambda: self._bring(runner))
             os.close(writer)
             end = self._wait(child, "staging_inputs", deadline=None)
             if end == "cancel":
@@ -117,11 +126,20 @@ class _Run:
                 return CANCELLED
             if error or end != 0:
                 raise StagingError(error or "bringing the inputs was ended by signal %d" % -end)
-        write_script(self.attempt, self.launch.get("script"))
+        write_script(self.attempt, self.launch.get("script"), self.owner)
         return None
 
-    def _bring(self) -> None:
-        stage_in(self.attempt, self.launch)
+    def _bring(self, runner: int) -> None:
+        inputs = Inputs(self.attempt, self.launch, self.owner)
+        inputs.copy()
+        if self.account is not None:
+            # what strangers send is read, and what they wrote is installed, as the job's account
+            if self.launch.get("requirements"):
+                environment.make_place(self.launch, *self.account.owner)
+            inputs.load()
+            become(self.account)
+            process_tree.end_with_parent(runner)  # which a change of account takes back
+        inputs.download()
         if self.launch.get("requirements"):
             environment.ensure(self.launch)
 
@@ -136,14 +154,20 @@ class _Run:
         self.children = Children()  # what brought the inputs does not count
         deadline = self.clock["processing"] + self.launch["walltime_seconds"]
         self.sampler = usage.Sampler(self.attempt.directory, self.attempt.work, self.children)
+        self.watch = limits.Watch(self.launch)
         end = self._wait(command.start(self.attempt, self.launch), "processing", deadline)
         is_over = isinstance(end, int)
-        self.children.end_gently(
-            LEFTOVER_GRACE_SECONDS if is_over else self.launch["grace_seconds"]
-        )
+        if end in ("memory", "limit"):
+            self.children.kill()  # it might take more yet, and from everybody
+        else:
+            self.children.end_gently(
+                LEFTOVER_GRACE_SECONDS if is_over else self.launch["grace_seconds"]
+            )
         self.sampler.finish()
         if is_over:
             return _outcome(end)
+        if end in ("memory", "limit"):
+            return Outcome("failed", end, error=self.watch.words)
         if end == "cancel":
             return CANCELLED
         minutes = self.launch["walltime_seconds"] / 60
@@ -153,7 +177,8 @@ class _Run:
         """Waits for a child's end, and looks after everything else meanwhile.
 
         Returns:
-            Its exit code, the negative of the signal that ended it, `"cancel"` or `"walltime"`.
+            Its exit code, the negative of the signal that ended it, `"cancel"`, `"walltime"`, or
+            the limit it went over: `"memory"` or `"limit"`.
         """
         report_at: Optional[float] = self.clock[phase] + COALESCE_SECONDS
         poller = select.poll()
@@ -164,7 +189,9 @@ class _Run:
             while True:
                 now = time.monotonic()
                 sample_at = self.sampler.due if self.sampler else None
-                alarms = [at for at in (deadline, report_at, sample_at) if at is not None]
+                watch_at = self.watch.due if self.watch else None
+                times = (deadline, report_at, sample_at, watch_at)
+                alarms = [at for at in times if at is not None]
                 if child_end is None:
                     alarms.append(now + _UNDRIVEN_POLL_SECONDS)
                 pause = max(0.0, min(alarms) - now) if alarms else None
@@ -180,6 +207,8 @@ class _Run:
                 now = time.monotonic()
                 if deadline is not None and now >= deadline:
                     return "walltime"
+                if self.watch is not None and (reason := self.watch.check(now)):
+                    return reason
                 if report_at is not None and now >= report_at:
                     report_at = None
                     self._tell(phase)
@@ -195,9 +224,6 @@ class _Run:
             self.attempt.write_phase(phase, self.timeline)
         if phase != "staging_inputs":
             self.reporter.tell(phase, self.timeline)
-
-    def _stage_out(self) -> List[Dict[str, Any]]:
-        return stage_out(self.attempt, self.launch, when_slow=lambda: self._tell("staging_outputs"))
 
     def _enter(self, phase: str) -> None:
         self.timeline[phase] = time.time()

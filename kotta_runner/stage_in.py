@@ -1,85 +1,185 @@
-"""Brings inputs into the working directory, and writes the script there."""
+"""Brings inputs into the working directory, and writes the script there.
+
+Files are made in the open directory, under names without any `/`, and never over what is there: no
+spelling of a name and no link leads elsewhere.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import stat
+import time
 from functools import partial
 from typing import Any, Callable, Dict, Optional
 
+from kotta_runner.addresses import Policy
 from kotta_runner.attempt import Attempt
-from kotta_runner.staging import StagingError
+from kotta_runner.staging import StagingError, opened_folder
 
 _CHUNK_BYTES = 1 << 20
+_FOREVER_SECONDS = 10 * 365 * 86_400.0
 
 
-def stage_in(attempt: Attempt, launch: Dict[str, Any]) -> None:
-    """Puts every input into the working directory.
+class Budget:
+    """What is left of the bytes and the time that all inputs of a job may take together."""
+
+    def __init__(self, max_bytes: Optional[int], max_seconds: Optional[float]) -> None:
+        self.max_bytes = max_bytes
+        self.used_bytes = 0
+        self.max_seconds = max_seconds
+        self.deadline = time.monotonic() + (max_seconds or _FOREVER_SECONDS)
+
+    def check(self, more_bytes: int) -> None:
+        """Refuses to go on for so many bytes more.
+
+        Raises:
+            StagingError: they are too many, or it is too late.
+        """
+        if self.max_bytes is not None and self.used_bytes + more_bytes > self.max_bytes:
+            mib = self.max_bytes / (1 << 20)
+            raise StagingError("is too large: the inputs of a job may hold %g MiB" % mib)
+        if time.monotonic() > self.deadline:
+            raise StagingError(
+                "came too late: the inputs of a job may take %g s" % (self.max_seconds or 0)
+            )
+
+
+class Inputs:
+    """Brings the inputs of one attempt.
+
+    Args:
+        owner: uid and gid of the account that its files shall belong to, None for our own.
+    """
+
+    def __init__(
+        self, attempt: Attempt, launch: Dict[str, Any], owner: "Optional[tuple[int, int]]" = None
+    ) -> None:
+        downloads = launch.get("downloads") or {}
+        self._wanted = launch.get("inputs") or ()
+        self._policy = Policy.of(launch)
+        self._budget = Budget(downloads.get("max_bytes"), downloads.get("max_seconds"))
+        self._work = attempt.work
+        self._owner = owner
+
+    def load(self) -> None:
+        """Imports what downloading takes, for a process that is about to lose sight of it."""
+        if any("url" in wanted for wanted in self._wanted):
+            import kotta_runner.download  # noqa: F401
+
+    def copy(self) -> None:
+        """Puts those into the working directory that the service keeps.
+
+        Raises:
+            StagingError: the first one that cannot be had.
+        """
+        self._bring("path", _copy)
+
+    def download(self) -> None:
+        """Puts the others there.
+
+        Raises:
+            StagingError: the first one that cannot be had.
+        """
+
+        def download(wanted: Dict[str, Any], receive: Any) -> None:
+            from kotta_runner.download import download
+
+            download(wanted["url"], receive, self._policy, self._budget.deadline)
+
+        self._bring("url", download)
+
+    def _bring(self, kind: str, how: Callable[[Dict[str, Any], Any], None]) -> None:
+        mine = [wanted for wanted in self._wanted if kind in wanted]
+        if not mine:
+            return
+        work = opened_folder(self._work)
+        try:
+            for wanted in mine:
+                try:
+                    how(wanted, partial(self._receive, wanted, work))
+                except OSError as error:
+                    words = error.strerror or error
+                    raise StagingError("input %s: %s" % (_shown(wanted), words)) from error
+        finally:
+            os.close(work)
+
+    def _receive(
+        self,
+        wanted: Dict[str, Any],
+        work: int,
+        read: Callable[[int], bytes],
+        announced: Optional[int],
+    ) -> None:
+        try:
+            self._budget.check(announced or 0)
+            digest, size = hashlib.sha256(), 0
+            descriptor = _created(wanted["name"], work, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                if self._owner is not None:
+                    os.fchown(descriptor, *self._owner)
+                while chunk := read(_CHUNK_BYTES):
+                    self._budget.check(len(chunk))
+                    self._budget.used_bytes += len(chunk)
+                    if wanted.get("sha256"):
+                        digest.update(chunk)
+                    size += len(chunk)
+                    file.write(chunk)
+            if announced is not None and size != announced:
+                raise StagingError("%d bytes of %d arrived" % (size, announced))
+            if wanted.get("sha256") and digest.hexdigest() != wanted["sha256"]:
+                raise StagingError("its bytes are not those that were uploaded")
+        except StagingError as error:
+            raise StagingError("input %s: %s" % (_shown(wanted), error)) from error
+
+
+def write_script(
+    attempt: Attempt,
+    script: Optional[Dict[str, str]],
+    owner: "Optional[tuple[int, int]]" = None,
+) -> None:
+    """Writes the script, if there is one, executable and with CRLF made LF.
 
     Raises:
-        StagingError: the first input that cannot be had.
+        StagingError: it cannot be written, or an input has its name.
     """
-    for wanted in launch.get("inputs", ()):
-        target = os.path.join(attempt.work, _checked(wanted["name"]))
+    if not script:
+        return
+    try:
+        work = opened_folder(attempt.work)
         try:
-            if "path" in wanted:
-                _copy(wanted, target)
-            else:
-                from kotta_runner.download import download
-
-                download(wanted["url"], partial(_receive, wanted, target))
-        except OSError as error:
-            raise StagingError(
-                "input %s: %s" % (_shown(wanted), error.strerror or error)
-            ) from error
-
-
-def write_script(attempt: Attempt, script: Optional[Dict[str, str]]) -> None:
-    """Writes the script, if there is one, executable and with CRLF made LF."""
-    if script:
-        target = os.path.join(attempt.work, _checked(script["name"]))
-        try:
-            with open(target, "wb", opener=_executable) as file:
+            with os.fdopen(_created(script["name"], work, 0o755), "wb") as file:
                 # what the umask took: programs compare a script's mode with what they expect
                 os.fchmod(file.fileno(), 0o755)
+                if owner is not None:
+                    os.fchown(file.fileno(), *owner)
                 file.write(script["text"].replace("\r\n", "\n").encode())
-        except OSError as error:
-            raise StagingError("script %s: %s" % (script["name"], error.strerror)) from error
+        finally:
+            os.close(work)
+    except OSError as error:
+        raise StagingError("script %s: %s" % (script["name"], error.strerror)) from error
 
 
-def _checked(name: str) -> str:
+def _created(name: str, folder: int, mode: int) -> int:
     if not name or "/" in name or "\0" in name or name in (".", ".."):
         raise StagingError("%r cannot be a file's name" % name)
-    return name
+    try:
+        return os.open(
+            name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode, dir_fd=folder
+        )
+    except UnicodeEncodeError as error:
+        raise StagingError("%r cannot be a file's name" % name) from error
 
 
 def _shown(wanted: Dict[str, Any]) -> str:
     return str(wanted.get("url") or wanted["name"])
 
 
-def _copy(wanted: Dict[str, Any], target: str) -> None:
-    with open(wanted["path"], "rb") as source:
-        _receive(wanted, target, source.read, None)
-
-
-def _receive(
-    wanted: Dict[str, Any],
-    target: str,
-    read: Callable[[int], bytes],
-    announced: Optional[int],
-) -> None:
-    digest, size = hashlib.sha256(), 0
-    with open(target, "xb") as file:
-        while chunk := read(_CHUNK_BYTES):
-            if wanted.get("sha256"):
-                digest.update(chunk)
-            size += len(chunk)
-            file.write(chunk)
-    if announced is not None and size != announced:
-        raise StagingError("input %s: %d bytes of %d arrived" % (_shown(wanted), size, announced))
-    if wanted.get("sha256") and digest.hexdigest() != wanted["sha256"]:
-        raise StagingError("input %s: its bytes are not those that were uploaded" % _shown(wanted))
-
-
-def _executable(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_EXCL, 0o755)
+def _copy(wanted: Dict[str, Any], receive: Callable[[Callable[[int], bytes], int], None]) -> None:
+    # neither following a link nor waiting for somebody at the other end of a FIFO
+    source = os.open(wanted["path"], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(source, "rb") as file:
+        about = os.fstat(source)
+        if not stat.S_ISREG(about.st_mode):
+            raise StagingError("input %s: is not a regular file" % _shown(wanted))
+        receive(file.read, about.st_size)

@@ -1,6 +1,8 @@
 """Moves declared outputs out of the working directory to where they are kept, hashed and synced.
 
-The folder itself is synced with the exit record, which is what makes its files count.
+An output is what a regular file of that name in the open directory was when it was opened: links
+are not followed, FIFOs and devices not waited for, and what is put in its place meanwhile is not
+kept. The folder itself is synced with the exit record, which is what makes its files count.
 """
 
 from __future__ import annotations
@@ -11,10 +13,10 @@ import hashlib
 import os
 import shutil
 import stat
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from kotta_runner.attempt import Attempt
-from kotta_runner.staging import StagingError
+from kotta_runner.staging import StagingError, opened_folder
 
 _CHUNK_BYTES = 1 << 20
 MUCH_BYTES = 32 << 20
@@ -22,43 +24,144 @@ _NOT_THERE = (errno.ENOENT, errno.ELOOP, errno.ENXIO, errno.EACCES, errno.ENAMET
 _EMPTY_SHA256 = hashlib.sha256().hexdigest()
 
 
-def stage_out(
-    attempt: Attempt, launch: Dict[str, Any], when_slow: Callable[[], None]
-) -> List[Dict[str, Any]]:
-    """The manifest: every declared output in order, with size and SHA-256 where it was made.
+class TooLargeError(StagingError):
+    """An output does not fit into what a job's outputs may hold together."""
+
+
+class Outputs:
+    """Keeps the outputs of one attempt.
 
     Args:
-        when_slow: called once, if there is so much to keep that somebody may want to know.
+        owner_uid: the account whose files alone count as the job's, None for our own. Such files
+            are copied, as whoever made them may still have them open.
 
-    Raises:
-        StagingError: one that was made could not be kept.
+    Attributes:
+        too_large: what was not kept, as outputs together may not be so large, in words; "" if
+            everything was.
     """
-    target = launch["stage_out"]["directory"]
-    try:
+
+    def __init__(
+        self, attempt: Attempt, launch: Dict[str, Any], owner_uid: Optional[int] = None
+    ) -> None:
+        self._attempt = attempt
+        self._launch = launch
+        self._owner_uid = owner_uid
+        self._target: str = launch["stage_out"]["directory"]
+        max_bytes = (launch.get("limits") or {}).get("output_bytes")
+        self._left_bytes: Optional[int] = max_bytes
+        self._max_bytes = max_bytes
+        self.too_large = ""
+
+    def keep_all(self, when_slow: Callable[[], None]) -> List[Dict[str, Any]]:
+        """The manifest: every declared output in order, with size and SHA-256 where it was made.
+
+        Args:
+            when_slow: called once, if there is so much to keep that somebody may want to know.
+
+        Raises:
+            StagingError: one that was made could not be kept.
+        """
+        names = self._launch["outputs"]
         try:
-            os.makedirs(target, mode=0o700)
-        except FileExistsError:  # of a runner that was ended while it did this
-            shutil.rmtree(target)
-            os.mkdir(target, 0o700)
-        work = _opened(attempt.work)
+            self._make_target()
+            work = _opened(self._attempt.work)
+            try:
+                if work is not None and _is_much(work, names):
+                    when_slow()
+                return [self._keep(work, name) for name in names]
+            finally:
+                if work is not None:
+                    os.close(work)
+        except OSError as error:
+            raise StagingError(
+                "the outputs could not be kept: %s" % (error.strerror or error)
+            ) from error
+
+    def keep(self, source: str, folder: Optional[int], name: str) -> Dict[str, Any]:
+        """Keeps a file under `name`, hashed and synced; its line in the manifest.
+
+        Args:
+            source: its path, looked up in the open directory `folder` if there is one.
+        """
         try:
-            if work is not None and _is_much(work, launch["outputs"]):
-                when_slow()
-            manifest = [_keep(attempt, launch, work, name, target) for name in launch["outputs"]]
+            file = os.open(
+                source,
+                os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC,
+                dir_fd=folder,
+            )
+        except OSError as error:
+            if error.errno in _NOT_THERE:
+                return _missing(name)
+            raise
+        except (UnicodeEncodeError, ValueError):
+            return _missing(name)  # no file can have such a name
+        try:
+            return self._keep_opened(file, source, folder, name)
         finally:
-            if work is not None:
-                os.close(work)
-    except OSError as error:
-        raise StagingError(
-            "the outputs could not be kept: %s" % (error.strerror or error)
-        ) from error
-    return manifest
+            os.close(file)
+
+    def _keep_opened(
+        self, file: int, source: str, folder: Optional[int], name: str
+    ) -> Dict[str, Any]:
+        about = os.fstat(file)
+        if not stat.S_ISREG(about.st_mode) or self._is_foreign(about):
+            return _missing(name)
+        if self._left_bytes is not None and about.st_size > self._left_bytes:
+            self._refuse(name)
+            return _missing(name)
+        kept = os.path.join(self._target, name)
+        # a file with other links is somebody else's too: neither its place nor its mode is ours
+        is_ours = about.st_nlink == 1 and self._owner_uid is None
+        if is_ours and _moved(source, folder, kept):
+            if not _is_same(kept, about):
+                _discard(kept)
+                return _missing(name)
+            os.fchmod(file, 0o600)
+            sha256, size = _hashed(file, None, self._left_bytes)
+        else:
+            try:
+                with open(kept, "xb") as copy:
+                    sha256, size = _hashed(file, copy, self._left_bytes)
+                    copy.flush()
+                    os.fsync(copy.fileno())
+            except TooLargeError:
+                os.unlink(kept)
+                self._refuse(name)
+                return _missing(name)
+        if self._left_bytes is not None:
+            self._left_bytes -= size
+        return {"name": name, "available": True, "size_bytes": size, "sha256": sha256}
+
+    def _keep(self, work: Optional[int], name: str) -> Dict[str, Any]:
+        if not name or "/" in name or name in (".", ".."):
+            return _missing(name)  # O_NOFOLLOW guards the last step of a path only
+        if name == self._launch["stdout"]:
+            return self.keep(self._attempt.path("stdout"), None, name)
+        if name == self._launch["stderr"]:
+            return self.keep(self._attempt.path("stderr"), None, name)
+        return _missing(name) if work is None else self.keep(name, work, name)
+
+    def _is_foreign(self, about: os.stat_result) -> bool:
+        """Whether it is a hard link to what the job's account does not own."""
+        return self._owner_uid is not None and about.st_uid != self._owner_uid
+
+    def _refuse(self, name: str) -> None:
+        if not self.too_large:
+            mib = (self._max_bytes or 0) / (1 << 20)
+            self.too_large = "%s was not kept: the outputs of a job may hold %g MiB" % (name, mib)
+
+    def _make_target(self) -> None:
+        try:
+            os.makedirs(self._target, mode=0o700)
+        except FileExistsError:  # of a runner that was ended while it did this
+            shutil.rmtree(self._target)
+            os.mkdir(self._target, 0o700)
 
 
 def _opened(work: str) -> Optional[int]:
     """The working directory; None if the command removed it, or put something else in its place."""
     try:
-        return os.open(work, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        return opened_folder(work)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
             return None
@@ -68,60 +171,13 @@ def _opened(work: str) -> Optional[int]:
 def _is_much(work: int, names: List[str]) -> bool:
     total_bytes = 0
     for name in names:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
             total_bytes += os.stat(name, dir_fd=work, follow_symlinks=False).st_size
     return total_bytes > MUCH_BYTES
 
 
-def _keep(
-    attempt: Attempt, launch: Dict[str, Any], work: Optional[int], name: str, target: str
-) -> Dict[str, Any]:
-    if "/" in name:
-        return _missing(name)  # O_NOFOLLOW guards the last step of a path only
-    if name == launch["stdout"]:
-        return keep_file(attempt.path("stdout"), None, name, target)
-    if name == launch["stderr"]:
-        return keep_file(attempt.path("stderr"), None, name, target)
-    if work is None:
-        return _missing(name)
-    return keep_file(name, work, name, target)
-
-
 def _missing(name: str) -> Dict[str, Any]:
     return {"name": name, "available": False, "size_bytes": None, "sha256": None}
-
-
-def keep_file(source: str, folder: Optional[int], name: str, target: str) -> Dict[str, Any]:
-    """Moves a file to `target` under `name`, hashed and synced; its line in the manifest.
-
-    Args:
-        source: its path, looked up in the open directory `folder` if there is one.
-    """
-    missing = _missing(name)
-    try:
-        # neither following a link nor waiting for somebody at the other end of a FIFO
-        file = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
-    except OSError as error:
-        if error.errno in _NOT_THERE:
-            return missing
-        raise
-    try:
-        about = os.fstat(file)
-        if not stat.S_ISREG(about.st_mode):
-            return missing
-        kept = os.path.join(target, name)
-        # a file with other links is somebody else's too: neither its place nor its mode is ours
-        if about.st_nlink == 1 and _moved(source, folder, kept):
-            os.fchmod(file, 0o600)
-            sha256, size = _hashed(file, None)
-        else:
-            with open(kept, "xb") as copy:
-                sha256, size = _hashed(file, copy)
-                copy.flush()
-                os.fsync(copy.fileno())
-    finally:
-        os.close(file)
-    return {"name": name, "available": True, "size_bytes": size, "sha256": sha256}
 
 
 def _moved(source: str, folder: Optional[int], kept: str) -> bool:
@@ -134,13 +190,32 @@ def _moved(source: str, folder: Optional[int], kept: str) -> bool:
     return True
 
 
-def _hashed(file: int, copy: Any) -> "tuple[str, int]":
-    """SHA-256 and size of what is in `file`, which is copied on the way, or synced where it is."""
+def _is_same(kept: str, about: os.stat_result) -> bool:
+    """Whether what was moved is what had been opened: a name may mean another file by then."""
+    found = os.lstat(kept)
+    return (found.st_dev, found.st_ino, found.st_nlink) == (about.st_dev, about.st_ino, 1)
+
+
+def _discard(kept: str) -> None:
+    if stat.S_ISDIR(os.lstat(kept).st_mode):
+        shutil.rmtree(kept)
+    else:
+        os.unlink(kept)
+
+
+def _hashed(file: int, copy: Any, max_bytes: Optional[int]) -> Tuple[str, int]:
+    """SHA-256 and size of what is in `file`, which is copied on the way, or synced where it is.
+
+    Raises:
+        TooLargeError: a copy holds more than `max_bytes`, whatever was announced.
+    """
     digest, size = hashlib.sha256(), 0
     while chunk := os.read(file, _CHUNK_BYTES):
         digest.update(chunk)
         size += len(chunk)
         if copy is not None:
+            if max_bytes is not None and size > max_bytes:
+                raise TooLargeError
             copy.write(chunk)
     if size and copy is None:
         os.fsync(file)

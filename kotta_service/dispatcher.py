@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from kotta.errors import KottaError
 from kotta_service import jobs
 from kotta_service.executors import Executor, Key, Sight, Sighting
+from kotta_service.isolation import NoAccountError
 from kotta_service.launching import InputGoneError, Launches
 from kotta_service.messages import ExitRecord
 from kotta_service.settings import Settings
@@ -112,7 +113,7 @@ class Dispatcher:
                     break
                 try:
                     launch = self._launches.make(transaction.connection, row, row.attempt + 1)
-                except InputGoneError as error:
+                except (InputGoneError, NoAccountError) as error:
                     jobs.refuse(transaction, row, error.message, now)
                     continue
                 cpus, memory_mib = cpus - row.cpus, memory_mib - row.memory_mib
@@ -183,7 +184,7 @@ class Dispatcher:
         try:
             with self._database.read() as connection:
                 launch = self._launches.make(connection, row, row.attempt)
-        except InputGoneError as error:
+        except (InputGoneError, NoAccountError) as error:
             words = error.message
             self._write(key, lambda tx, row, now: jobs.refuse(tx, row, words, now))
         else:

@@ -25,6 +25,7 @@ from kotta.errors import ConflictError, DescriptionError, FieldProblem, NotFound
 from kotta.models import CheckedJob, JobDescription
 from kotta.models.array import expand
 from kotta.models.problems import pointer
+from kotta_service import isolation
 from kotta_service.messages import ExitRecord, RunnerReport
 from kotta_service.settings import QueueSettings, Settings
 from kotta_service.store import jobs as store
@@ -144,7 +145,8 @@ def submit(
 
     Raises:
         RequestError: the key was used before, for something else (`idempotency_key_reused`).
-        DescriptionError: what one of them is to come after does not exist, or will not complete.
+        DescriptionError: what one of them is to come after does not exist, or will not complete;
+            or its queue cannot run it for this owner.
     """
     if key is not None and (before := store.submission(transaction.connection, owner, key)):
         if before.body_sha256 != body_sha256:
@@ -155,6 +157,8 @@ def submit(
             )
         known = store.by_numbers(transaction.connection, before.first_number, before.job_count)
         return known, False
+    places = [(job.place, job.description) for job in wanted if not job.array_index]
+    refuse_if(isolation.submit_problems(settings, owner, places))
     needed = _needed(transaction.connection, owner, wanted)
     rows = store.add(
         transaction,

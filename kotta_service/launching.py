@@ -13,8 +13,9 @@ from sqlalchemy import Connection
 from kotta.errors import RequestError
 from kotta.models import JobDescription
 from kotta.models.description import input_name
+from kotta_service import isolation
 from kotta_service.executors import Key
-from kotta_service.settings import Settings
+from kotta_service.settings import MIB, Settings
 from kotta_service.storage.files import FileStorage
 from kotta_service.store import jobs as store
 from kotta_service.store.jobs import JobRow
@@ -34,6 +35,7 @@ class Launches:
         directory: gives the directory of an attempt.
         environments: where Python environments for `requirements` are kept.
         address: where runners report.
+        is_shared: whether jobs are others' than the user's who runs the service.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Launches:
         directory: Callable[[Key], Path],
         environments: Path,
         address: str,
+        is_shared: bool = False,
     ) -> None:
         self._settings = settings
         self._storage = storage
@@ -52,17 +55,30 @@ class Launches:
         self._environments = environments
         self._address = address
         self._environment = _job_environment()
+        refuses = settings.refuse_private_inputs
+        self._downloads = {
+            "refuse_private": is_shared if refuses is None else refuses,
+            "allowed_networks": settings.allowed_input_networks,
+            "max_bytes": settings.max_input_mib * MIB,
+            "max_seconds": settings.input_seconds,
+        }
+        isolation.prepare(settings, environments.parent)
 
     def make(self, connection: Connection, row: JobRow, attempt: int) -> dict[str, Any]:
         """The launch of an attempt of a job (a row with every column).
 
         Raises:
             InputGoneError: one of its inputs is an output that does not exist (any more).
+            NoAccountError: the account that it was to run as does not exist any more.
         """
         key = Key(row.id, attempt)
         description = JobDescription.model_construct(**row.description)
         inputs = [self._input(connection, row.owner, url) for url in description.inputs]
         function = _with_payload_in_place(row.description.get("function"), inputs)
+        queue = self._settings.queues.get(row.queue)
+        if queue is None:
+            raise InputGoneError(f"queue {row.queue} is not there any more")
+        own = isolation.environment(queue, row.owner)
         script = {"name": description.script_name, "text": description.script}
         return {
             "job_id": key.job_id,
@@ -74,12 +90,19 @@ class Launches:
             "outputs": description.declared_outputs,
             "stdout": description.output_file_stdout,
             "stderr": description.output_file_stderr,
-            "environment": {**self._environment, **description.env},
+            "environment": {**self._environment, **own, **description.env},
             "function": function,
             "requirements": description.requirements,
-            "environments": str(self._environments),
+            "environments": str(self._environments / own.get("LOGNAME", "")),
             "walltime_seconds": row.walltime_seconds,
             "grace_seconds": self._settings.grace_seconds,
+            "downloads": self._downloads,
+            "limits": {
+                "memory_bytes": row.memory_mib * MIB if queue.enforce_memory else None,
+                "processes": queue.max_processes,
+                "output_bytes": self._settings.max_output_mib * MIB,
+            },
+            "isolation": isolation.of_launch(queue, row.owner),
             "stage_out": {"directory": str(self._storage.output_directory(row.id, attempt))},
             "service": {"address": self._address, "token": self._tokens.make(row.id, attempt)},
         }

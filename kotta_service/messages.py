@@ -51,7 +51,7 @@ class ExitRecord(_Message):
     job_id: str
     attempt: int
     status: Literal["completed", "failed", "cancelled"]
-    reason: Literal["exit", "walltime", "staging", "user"]
+    reason: Literal["exit", "walltime", "memory", "limit", "staging", "user"]
     exit_code: Annotated[int, Field(ge=0, le=255)] | None = None
     signal: Annotated[int, Field(ge=1, le=64)] | None = None
     error: Annotated[str, Field(max_length=65_536)] = ""

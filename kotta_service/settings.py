@@ -7,6 +7,7 @@ environment variable `KOTTA_SERVICE_NAME`, which wins over the file; one in a ta
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import sys
@@ -14,7 +15,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
 
 from kotta.errors import ConfigError
 from kotta.models.problems import field_problems
@@ -27,13 +34,27 @@ else:
 MIB = 1 << 20
 
 
+def _network(text: str) -> str:
+    return str(ipaddress.ip_network(text))
+
+
+_Network = Annotated[str, AfterValidator(_network)]
+
+
 class QueueSettings(BaseModel):
-    """How much of the machine a queue's jobs share.
+    """How much of the machine a queue's jobs share, and how they are kept from others.
 
     Attributes:
         cpus: cores.
         memory_mib: memory, MiB.
         max_walltime_minutes: longest walltime a job may ask for.
+        isolation: `process`: a job may do what the service may; `user`: it runs under an account of
+            its owner; `bubblewrap`: in a view of the file system of its own. See docs/isolation.md.
+        run_as: with `user`, the account's name; `{owner}` stands for the job's owner.
+        network: with `bubblewrap`, whether a job can reach the network.
+        visible: with `bubblewrap`, what a job can read beside the system's programs.
+        enforce_memory: end a job whose processes together use more memory than it asked for.
+        max_processes: how many processes a job may have at once; None: as many as the system lets.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -41,6 +62,14 @@ class QueueSettings(BaseModel):
     cpus: Annotated[int, Field(ge=1, le=65_536)]
     memory_mib: Annotated[int, Field(ge=16)]
     max_walltime_minutes: Annotated[int, Field(ge=1)] = 7 * 24 * 60
+    isolation: Literal["process", "user", "bubblewrap"] = "process"
+    run_as: Annotated[str, Field(min_length=1, max_length=64)] = "{owner}"
+    network: bool = True
+    visible: list[Annotated[str, Field(pattern="^/", max_length=4096)]] = Field(
+        default_factory=list
+    )
+    enforce_memory: bool = False
+    max_processes: Annotated[int, Field(ge=1)] | None = None
 
     def default_memory_mib(self, cpus: int) -> int:
         """What is counted for a job that did not say how much memory it needs."""
@@ -97,6 +126,12 @@ class Settings(BaseModel):
             0: never.
         grace_seconds: between SIGTERM and SIGKILL of a job that is cancelled or out of walltime.
         max_upload_mib: largest single uploaded file.
+        max_input_mib: how much the inputs of one job may hold together.
+        input_seconds: how long bringing them may take.
+        refuse_private_inputs: whether inputs are downloaded from public addresses only; None: in a
+            shared service yes, in a user's own no.
+        allowed_input_networks: what may be downloaded from nevertheless, such as `10.1.0.0/16`.
+        max_output_mib: how much the outputs of one job may hold together, and each of its files.
         queues: by name; a job that names none waits in `Test`.
         serve: how `kotta serve` listens; of no matter to the local service.
     """
@@ -106,6 +141,11 @@ class Settings(BaseModel):
     idle_stop_seconds: Annotated[float, Field(ge=0)] = 900
     grace_seconds: Annotated[float, Field(ge=0, le=3600)] = 30
     max_upload_mib: Annotated[int, Field(ge=1)] = 1 << 20
+    max_input_mib: Annotated[int, Field(ge=1)] = 1 << 20
+    input_seconds: Annotated[float, Field(gt=0)] = 24 * 3600
+    refuse_private_inputs: bool | None = None
+    allowed_input_networks: list[_Network] = Field(default_factory=list)
+    max_output_mib: Annotated[int, Field(ge=1)] = 1 << 20
     queues: dict[str, QueueSettings] = Field(default_factory=lambda: _machine_queues())
     serve: ServeSettings = Field(default_factory=ServeSettings)
 

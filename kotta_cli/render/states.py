@@ -38,6 +38,8 @@ _CODES = {
 
 _REASONS = {
     "walltime": "it ran longer than its walltime",
+    "memory": "it used more memory than it may",
+    "limit": "it had more processes, or made larger outputs, than it may",
     "lost": "what ran it is gone without a word",
     "staging": "a file could not be brought or kept",
     "dependency": "a job that it was to come after did not complete",

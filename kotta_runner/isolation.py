@@ -1,0 +1,134 @@
+"""What keeps a job from others: an account of its own, or a view of the file system of its own.
+
+The account is taken on in a child of the runner, which itself stays who it is: it has to hold the
+lock, to end what the job left, and to keep what the job may not touch.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+from kotta_runner.process_tree import forbid_new_privileges
+
+_SYSTEM_FOLDERS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+# what programs look up about the system: names, addresses, certificates; and no secrets
+_SYSTEM_FILES = (
+    "/etc/alternatives",
+    "/etc/ca-certificates",
+    "/etc/group",
+    "/etc/host.conf",
+    "/etc/hosts",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/localtime",
+    "/etc/mime.types",
+    "/etc/nsswitch.conf",
+    "/etc/passwd",
+    "/etc/pki",
+    "/etc/protocols",
+    "/etc/resolv.conf",
+    "/etc/services",
+    "/etc/ssl/certs",
+    "/etc/ssl/openssl.cnf",
+    "/etc/timezone",
+)
+
+
+class Account(NamedTuple):
+    """A user of this machine that a job runs as."""
+
+    uid: int
+    gid: int
+    groups: Tuple[int, ...]
+
+    @property
+    def owner(self) -> Tuple[int, int]:
+        """What its files are given."""
+        return self.uid, self.gid
+
+
+def kind_of(launch: Dict[str, Any]) -> str:
+    """`process`, `user` or `bubblewrap`."""
+    return str((launch.get("isolation") or {}).get("kind", "process"))
+
+
+def account_of(launch: Dict[str, Any]) -> Optional[Account]:
+    """Whom the job runs as, None if as the runner itself."""
+    if kind_of(launch) != "user":
+        return None
+    wanted = launch["isolation"]
+    return Account(wanted["uid"], wanted["gid"], tuple(wanted["groups"]))
+
+
+def become(account: Account) -> None:
+    """Takes on an account for good: no program it starts gets more than that.
+
+    Raises:
+        PermissionError: this process may not, or it would still be root.
+    """
+    if account.uid == 0 or account.gid == 0:
+        raise PermissionError("a job does not run as root")
+    forbid_new_privileges()
+    os.setgroups([group for group in account.groups if group != 0])
+    os.setresgid(account.gid, account.gid, account.gid)
+    os.setresuid(account.uid, account.uid, account.uid)
+    if os.getresuid() != (account.uid,) * 3 or os.getresgid() != (account.gid,) * 3:
+        raise PermissionError("the account could not be taken on")
+
+
+def in_sandbox(
+    launch: Dict[str, Any], work: str, command: List[str], written: List[str], read: List[str]
+) -> List[str]:
+    """The command by which bubblewrap runs `command` in a view of its own.
+
+    It sees the system's programs, what its queue lists, and the working directory, which alone it
+    can write to but for `written`; it sees no home, nothing of the service, and no other process.
+
+    Args:
+        written: further files that it may write to.
+        read: further files and folders that it may read.
+    """
+    isolation = launch["isolation"]
+    parts = [isolation["program"], "--unshare-user", "--unshare-pid", "--unshare-ipc"]
+    parts += ["--unshare-uts", "--unshare-cgroup-try", "--cap-drop", "ALL"]
+    if not isolation["network"]:
+        parts.append("--unshare-net")
+    if os.geteuid() == 0:
+        parts += ["--uid", "65534", "--gid", "65534"]
+    parts += ["--ro-bind", "/usr", "/usr"]
+    for folder in _SYSTEM_FOLDERS:
+        if os.path.islink(folder):
+            parts += ["--symlink", os.readlink(folder), folder]
+        elif os.path.isdir(folder):
+            parts += ["--ro-bind", folder, folder]
+    for path in _SYSTEM_FILES:
+        parts += ["--ro-bind-try", path, path]
+    parts += ["--proc", "/proc", "--dev", "/dev"]
+    for folder in ("/tmp", "/var/tmp", "/run"):
+        parts += ["--tmpfs", folder]
+    for path in (*isolation["visible"], *read):
+        parts += ["--ro-bind", path, path]
+    for path in (work, *written):
+        parts += ["--bind", path, path]
+    return [*parts, "--chdir", work, "--", *command]
+
+
+def python_places() -> List[str]:
+    """Folders that a fresh Python of ours reads: its own, and those of what makes a call."""
+    import cloudpickle
+
+    places = {sys.prefix, sys.base_prefix, os.path.dirname(os.path.abspath(__file__))}
+    places.add(os.path.dirname(os.path.abspath(cloudpickle.__file__)))
+    places.add(os.path.dirname(os.path.realpath(sys.executable)))
+    kept: List[str] = []
+    for place in sorted(places):
+        if not any(_is_within(place, above) for above in ("/usr", *kept)):
+            kept.append(place)
+    return kept
+
+
+def _is_within(path: str, above: str) -> bool:
+    return path == above or path.startswith(above.rstrip("/") + "/")

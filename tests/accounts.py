@@ -1,0 +1,46 @@
+"""Accounts of this machine for tests of isolation, and folders that those can enter."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+def need(what: str, is_there: bool) -> None:
+    """Skips a test for want of something; in CI, where all is to be there, fails it."""
+    if not is_there:
+        if os.environ.get("CI"):
+            pytest.fail(f"{what} is needed here")
+        pytest.skip(f"needs {what}")
+
+
+@contextlib.contextmanager
+def accounts(count: int) -> Iterator[list[pwd.struct_passwd]]:
+    """So many accounts of this test run's own, which are removed after it."""
+    need("root", os.geteuid() == 0)
+    need("useradd", shutil.which("useradd") is not None)
+    names = [f"kotta-t{os.getpid()}-{number}" for number in range(count)]
+    try:
+        for name in names:
+            subprocess.run(["useradd", "--no-create-home", "--shell", "/bin/sh", name], check=True)
+        yield [pwd.getpwnam(name) for name in names]
+    finally:
+        for name in names:
+            subprocess.run(["userdel", name], check=False, capture_output=True)
+
+
+@contextlib.contextmanager
+def passable_folder() -> Iterator[Path]:
+    """A folder that others can pass through, which a test's own is not; its path is short."""
+    with tempfile.TemporaryDirectory(prefix="kotta-") as name:
+        path = Path(name)
+        path.chmod(0o711)
+        yield path
