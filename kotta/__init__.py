@@ -48,7 +48,8 @@ if TYPE_CHECKING:
     from kotta.log import set_stream_logger
     from kotta.models import Job, JobDescription, JobDetail, JobState, Output, Usage, UsageSample
     from kotta.outputs import KOut
-    from kotta.transfers import FetchReport
+    from kotta.transfers import FetchReport, VerifyReport
+    from kotta.uploads import Upload
 
 __all__ = [
     "AmbiguousError",
@@ -86,8 +87,10 @@ __all__ = [
     "UnavailableError",
     "UnpicklableError",
     "UntrustedPickleError",
+    "Upload",
     "Usage",
     "UsageSample",
+    "VerifyReport",
     "WaitTimeoutError",
     "WalltimeExceededError",
     "__version__",
@@ -107,8 +110,10 @@ _HOMES = {
     "KottaFn": "kotta.functions",
     "KottaJob": "kotta.job",
     "Output": "kotta.models",
+    "Upload": "kotta.uploads",
     "Usage": "kotta.models",
     "UsageSample": "kotta.models",
+    "VerifyReport": "kotta.transfers",
     "kottajob": "kotta.functions",
     "set_stream_logger": "kotta.log",
 }

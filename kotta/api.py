@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote
 
@@ -228,11 +229,10 @@ class Api:
         Yields:
             Where the bytes really begin (0 if the service sends all of it), and the bytes.
         """
-        path = f"{_job_path(job_id)}/outputs/{quote(name, safe='')}"
         headers = {"Range": f"bytes={offset}-", "If-Range": etag} if offset else {}
         if self._is_local:
             headers["Kotta-Accept"] = "path"
-        with self._connection.stream(path, headers) as (answer, chunks):
+        with self._connection.stream(_output_path(job_id, name), headers) as (answer, chunks):
             if self._is_local and answer.status == 204:
                 begins = offset if answer.headers.get("etag") == etag else 0
                 with open(unquote(answer.headers["kotta-path"]), "rb") as file:
@@ -240,6 +240,44 @@ class Api:
                     yield begins, iter(partial(file.read, DISK_CHUNK_BYTES), b"")
             else:
                 yield _begins_at(answer, offset), chunks
+
+    @contextmanager
+    def output_range(
+        self, job_id: str, name: str, begin: int, end: int, etag: str
+    ) -> Iterator[Iterator[bytes] | None]:
+        """The bytes from `begin` on and before `end` as they come, if the file has this `etag`.
+
+        Yields:
+            None if the service sends all of it instead.
+        """
+        headers = {"Range": f"bytes={begin}-{end - 1}", "If-Range": etag}
+        with self._connection.stream(_output_path(job_id, name), headers) as (answer, chunks):
+            yield chunks if _begins_at(answer, begin, sent_whole=-1) == begin else None
+
+    @contextmanager
+    def many_outputs(self, job_id: str, names: Sequence[str]) -> Iterator[Iterator[bytes]]:
+        """The bytes of up to 1,000 outputs, one after another, as they come."""
+        with self._connection.stream(
+            f"{_job_path(job_id)}/outputs", method="POST", content=_names(names)
+        ) as (_, chunks):
+            yield chunks
+
+    def output_folder(self, job_id: str, names: Sequence[str]) -> Path | None:
+        """Where these outputs (1,000 at most) lie on this machine.
+
+        Returns:
+            None where the service is not this user's local one, or does not tell.
+        """
+        if not self._is_local:
+            return None
+        with self._connection.stream(
+            f"{_job_path(job_id)}/outputs",
+            {"Kotta-Accept": "path"},
+            method="POST",
+            content=_names(names),
+        ) as (answer, _):
+            folder = answer.headers.get("kotta-path") if answer.status == 204 else None
+        return None if folder is None else Path(unquote(folder))
 
     def check_uploads(self, sha256: Sequence[str]) -> builtins.list[str]:
         """Those of these contents (10,000 at most) that the service does not have."""
@@ -326,9 +364,17 @@ def _number(answer: Answer, header: str, default: int) -> int:
     return int(text) if text.isascii() and text.isdigit() else -1
 
 
-def _begins_at(answer: Answer, offset: int) -> int:
+def _output_path(job_id: str, name: str) -> str:
+    return f"{_job_path(job_id)}/outputs/{quote(name, safe='')}"
+
+
+def _names(names: Sequence[str]) -> bytes:
+    return json.dumps({"names": list(names)}).encode()
+
+
+def _begins_at(answer: Answer, offset: int, sent_whole: int = 0) -> int:
     if answer.status == 200:
-        return 0
+        return sent_whole
     if not answer.headers.get("content-range", "").startswith(f"bytes {offset}-"):
         raise answer.strange("it sends another part of the file than the one asked for")
     return offset

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from kotta.credentials import Credentials
     from kotta.following import Follower
     from kotta.models import JobDescription
-    from kotta.transfers import FetchReport
+    from kotta.transfers import FetchReport, VerifyReport
+    from kotta.uploads import Upload
 
 JobOrId = Job | str
 T = TypeVar("T")
@@ -385,18 +386,70 @@ class Kotta:
 
         Args:
             into: a folder; by default one named by the job's id, in the current directory.
+            names: names or globs; None: all.
+            force: replace files that are different.
         """
-        detail = self.api.status(_id(job))
-        directory = Path(into) if into is not None else Path(detail.id)
         from kotta.transfers import fetch
 
-        return fetch(self.api, detail, directory, names, force=force, progress=progress)
+        wanted = [self._with_folder(job, into)]
+        return fetch(self.api, wanted, names, force=force, progress=progress)[0]
+
+    def fetch_many(
+        self,
+        jobs: Iterable[JobOrId],
+        into: Path | str | None = None,
+        names: Sequence[str] | None = None,
+        *,
+        force: bool = False,
+        progress: Progress | None = None,
+    ) -> builtins.list[FetchReport]:
+        """Brings the outputs of many jobs here, each job's into a folder named by its id.
+
+        Args:
+            into: the folder of those folders; by default the current directory.
+            names: names or globs; not every job needs to have each of them.
+        """
+        from kotta.transfers import details, fetch
+
+        found = details(self.api, [_id(job) for job in jobs])
+        wanted = [(detail, Path(into or "") / detail.id) for detail in found]
+        return fetch(self.api, wanted, names, force=force, progress=progress)
+
+    def verify(
+        self,
+        job: JobOrId,
+        into: Path | str | None = None,
+        names: Sequence[str] | None = None,
+    ) -> VerifyReport:
+        """Compares the files that `fetch` brought with what the service keeps; brings nothing."""
+        from kotta.transfers import verify
+
+        return verify(*self._with_folder(job, into), names)
+
+    def read_output(self, job: JobOrId, name: str) -> Iterator[bytes]:
+        """An output's bytes as they come.
+
+        Raises:
+            NotFoundError: there is none of that name.
+            TransferError: after the last byte, if they were not those that the service keeps.
+        """
+        from kotta.manifest import chosen
+        from kotta.streaming import read
+
+        detail = self.api.status(_id(job))
+        return read(self.api, detail.id, chosen(detail, [name])[0])
 
     def upload(self, path: Path | str, progress: Progress | None = None) -> str:
         """Sends a file unless the service has it; its `kotta://` URL, for a job's `inputs`."""
+        return self.upload_many([path], progress)[0].url
+
+    def upload_many(
+        self, paths: Iterable[Path | str], progress: Progress | None = None
+    ) -> builtins.list[Upload]:
+        """Sends files, of the same content one, and none that the service has."""
         from kotta.uploads import upload
 
-        return upload(self.api, [Path(path)], progress)[0]
+        return upload(self.api, [Path(path) for path in paths], progress)
 
     def upload_file(self, path: Path | str) -> str:
         """The same under its first name: a URL for a job's `inputs`."""
@@ -437,6 +490,10 @@ class Kotta:
                 # it left in between: a local one is not started in order to be stopped
                 if not self.server.is_local:
                     raise
+
+    def _with_folder(self, job: JobOrId, into: Path | str | None) -> tuple[JobDetail, Path]:
+        detail = self.api.status(_id(job))
+        return detail, Path(into) if into is not None else Path(detail.id)
 
 
 def _id(job: JobOrId) -> str:

@@ -101,12 +101,24 @@ class Connection:
 
     @contextmanager
     def stream(
-        self, path: str, headers: Mapping[str, str]
+        self,
+        path: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        method: str = "GET",
+        content: bytes | None = None,
     ) -> Iterator[tuple[Answer, Iterator[bytes]]]:
-        """A GET's answer without content, and its bytes as they come."""
+        """An answer without content, and its bytes as they come; it must change nothing to ask.
+
+        Args:
+            content: JSON.
+        """
+        headers = dict(headers or {})
+        if content is not None:
+            headers["Content-Type"] = "application/json"
 
         def ask(client: httpx.Client) -> httpx.Response:
-            request = _request(client, "GET", path, headers=headers)
+            request = _request(client, method, path, content=content, headers=headers)
             response = client.send(request, stream=True)
             if response.status_code not in (200, 204, 206):
                 raise self._answer(response, MAX_ANSWER_BYTES).failure()

@@ -143,7 +143,8 @@ def _bodies(
     )
     urls: dict[str, str] = {}
     if not is_rehearsal:
-        urls = dict(zip(local, upload(api, [Path(path) for path in local]), strict=True))
+        sent = upload(api, [Path(path) for path in local])
+        urls = {path: each.url for path, each in zip(local, sent, strict=True)}
     after = _ids_after(api, descriptions)
     return [_body(each, urls, after.get(tuple(each.after), [])) for each in descriptions]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,27 +19,40 @@ if TYPE_CHECKING:
 CHECKED_AT_ONCE = 10_000
 
 
-def upload(api: Api, files: Sequence[Path], progress: Progress | None = None) -> list[str]:
-    """Makes the service have these files, sending only what it lacks.
+@dataclass(frozen=True)
+class Upload:
+    """A file that the service has now.
 
-    Returns:
-        Their `kotta://` URLs, in order.
+    Attributes:
+        url: its `kotta://` URL, for a job's `inputs`.
+        sent: whether it had to be sent.
+    """
+
+    file: Path
+    url: str
+    sha256: str
+    size_bytes: int
+    sent: bool
+
+
+def upload(api: Api, files: Sequence[Path], progress: Progress | None = None) -> list[Upload]:
+    """Makes the service have these files, sending only what it lacks.
 
     Raises:
         TransferError: one cannot be read, is no regular file, or changed while it was sent.
     """
     hashes = [hashed(file) for file in files]
     missing = set(_missing(api, [sha256 for sha256, _ in hashes]))
+    found = []
     for file, (sha256, size) in zip(files, hashes, strict=True):
+        url = f"kotta://uploads/{sha256}/{quote(file.name, safe='')}"
+        found.append(Upload(file, url, sha256, size, sent=sha256 in missing))
         if sha256 in missing:
             missing.discard(sha256)
             _upload_one(api, file, sha256, size, progress)
         elif progress is not None:
             progress(file.name, size, size)
-    return [
-        f"kotta://uploads/{sha256}/{quote(file.name, safe='')}"
-        for file, (sha256, _) in zip(files, hashes, strict=True)
-    ]
+    return found
 
 
 def upload_contents(api: Api, blobs: Sequence[Blob]) -> dict[str, str]:

@@ -37,6 +37,16 @@ class UploadCheck(BaseModel):
     sha256: list[Sha256] = Field(max_length=10_000)
 
 
+class OutputsWanted(BaseModel):
+    """Names of outputs whose bytes are wanted, in this order."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    names: list[Annotated[str, StringConstraints(max_length=255)]] = Field(
+        min_length=1, max_length=1_000
+    )
+
+
 class NewUser(BaseModel):
     """Somebody who is to be able to log in."""
 

@@ -47,7 +47,8 @@ class _Bars:
         self._expected = set(sizes)
         self._done: dict[str, int] = {}
         self._tasks: dict[str, TaskID] = {}
-        self._arrived: list[TaskID] = []
+        self._done_bytes = 0
+        self._arrived: dict[TaskID, None] = {}
         self._total = (
             progress.add_task("total", total=self._total_bytes) if len(sizes) > 1 else None
         )
@@ -58,15 +59,17 @@ class _Bars:
                 self._total_bytes += whole
             self._tasks[name] = self._progress.add_task(one_line(name), total=whole)
         task = self._tasks[name]
+        self._done_bytes += done - self._done.get(name, 0)
         self._done[name] = done
         self._progress.update(task, completed=done)
-        if done >= whole and task not in self._arrived:
-            self._arrived.append(task)
-            for old in self._arrived[:-_ARRIVED_SHOWN]:
-                self._progress.update(old, visible=False)
+        if done >= whole:
+            self._arrived[task] = None
+            if len(self._arrived) > _ARRIVED_SHOWN:
+                oldest = next(iter(self._arrived))
+                del self._arrived[oldest]
+                self._progress.remove_task(oldest)
         if self._total is not None:
-            completed = sum(self._done.values())
-            self._progress.update(self._total, completed=completed, total=self._total_bytes)
+            self._progress.update(self._total, completed=self._done_bytes, total=self._total_bytes)
 
 
 def _progress(app: App) -> Progress:

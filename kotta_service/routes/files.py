@@ -4,31 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path as FilePath
 from typing import Annotated, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
-from fastapi.responses import FileResponse
 
 from kotta.errors import NotFoundError
 from kotta.models import UploadMissing, Usage
-from kotta.models.requests import UploadCheck
+from kotta.models.requests import OutputsWanted, UploadCheck
 from kotta_service import jobs
 from kotta_service.callers import Owner
 from kotta_service.doors import Door, door_of
 from kotta_service.executors import Key
 from kotta_service.feed import MAX_WAIT_SECONDS
+from kotta_service.file_answers import FileAnswer, one_after_another
 from kotta_service.parts import Parts, WithParts
 from kotta_service.store import jobs as store
 from kotta_service.store import uploads
+from kotta_service.store.jobs import JobRow
 from kotta_service.streams import Piece, Start, Stream, StreamOfAttempt
 from kotta_service.usage import usage as read_usage
 
 router = APIRouter()
 LOG_LOOK_SECONDS = 0.1
 Sha256 = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
+Accept = Annotated[Literal["path"] | None, Header(alias="Kotta-Accept")]
 
 
 @router.post("/uploads/check", tags=["files"], summary="Which contents are not here yet")
@@ -53,8 +57,13 @@ async def upload(
 @router.get(
     "/jobs/{job_id}/outputs/{name}",
     tags=["files"],
-    response_class=FileResponse,
-    responses={204: {"description": "Its path on this machine, in `Kotta-Path`"}},
+    response_class=Response,
+    responses={
+        200: {"content": {"application/octet-stream": {}}},
+        204: {"description": "Its path on this machine, in `Kotta-Path`"},
+        206: {"description": "The range that was asked for"},
+        416: {"description": "The range lies behind its end"},
+    },
     summary="An output's bytes, or where they lie",
 )
 def output(
@@ -63,21 +72,41 @@ def output(
     request: Request,
     parts: WithParts,
     owner: Owner,
-    kotta_accept: Annotated[Literal["path"] | None, Header()] = None,
+    kotta_accept: Accept = None,
 ) -> Response:
-    with parts.database.read() as connection:
-        jobs.own_job(connection, job_id, owner)
-        found = store.output(connection, job_id, name, owner)
-    if found is None:
-        raise NotFoundError(
-            f"job {job_id} has no output `{name}`", hint=f"kotta status {job_id} lists its outputs"
-        )
+    found = _found(parts, job_id, [name], owner)[0]
     path = parts.storage.output_directory(job_id, found.attempt) / found.name
-    headers = {"ETag": f'"{found.sha256}"', "X-Content-Type-Options": "nosniff"}
-    if kotta_accept == "path" and door_of(request.scope) is Door.OWN:
-        # whoever reaches the socket is this user on this machine, and reads a file faster than HTTP
-        return Response(status_code=204, headers={**headers, "Kotta-Path": quote(str(path))})
-    return FileResponse(path, media_type="application/octet-stream", headers=headers)
+    etag = f'"{found.sha256}"'
+    if kotta_accept == "path" and _is_on_this_machine(request):
+        return _lies_at(path, ETag=etag)
+    return FileAnswer(path, etag, request.headers)
+
+
+@router.post(
+    "/jobs/{job_id}/outputs",
+    tags=["files"],
+    response_class=Response,
+    responses={
+        200: {"content": {"application/octet-stream": {}}},
+        204: {"description": "The folder they lie in on this machine, in `Kotta-Path`"},
+    },
+    summary="Several outputs' bytes, one after another, or where they lie",
+)
+def many_outputs(
+    job_id: str,
+    wanted: OutputsWanted,
+    request: Request,
+    parts: WithParts,
+    owner: Owner,
+    kotta_accept: Accept = None,
+) -> Response:
+    found = _found(parts, job_id, wanted.names, owner)
+    folders = [parts.storage.output_directory(job_id, each.attempt) for each in found]
+    if kotta_accept == "path" and _is_on_this_machine(request) and len(set(folders)) == 1:
+        return _lies_at(folders[0])
+    return one_after_another(
+        [(folder / each.name, each.size_bytes) for folder, each in zip(folders, found, strict=True)]
+    )
 
 
 @router.get(
@@ -117,6 +146,29 @@ async def logs(
             await asyncio.sleep(LOG_LOOK_SECONDS)
             if parts.feed.last != change or found.source.is_longer_than(found.piece.size):
                 break
+
+
+def _found(parts: Parts, job_id: str, names: Sequence[str], owner: str) -> list[JobRow]:
+    """These outputs of a job, in this order."""
+    with parts.database.read() as connection:
+        row = jobs.own_job(connection, job_id, owner)
+        found = {each.name: each for each in store.available_outputs(connection, row.number, names)}
+    for name in names:
+        if name not in found:
+            raise NotFoundError(
+                f"job {job_id} has no output `{name}`",
+                hint=f"kotta status {job_id} lists its outputs",
+            )
+    return [found[name] for name in names]
+
+
+def _is_on_this_machine(request: Request) -> bool:
+    # whoever reaches the socket is this user on this machine, and reads a file faster than HTTP
+    return door_of(request.scope) is Door.OWN
+
+
+def _lies_at(path: FilePath, **headers: str) -> Response:
+    return Response(status_code=204, headers={**headers, "Kotta-Path": quote(str(path))})
 
 
 @dataclass(frozen=True)

@@ -304,6 +304,16 @@ def output(connection: Connection, job_id: str, name: str, owner: str) -> JobRow
     return connection.execute(statement).one_or_none()
 
 
+def available_outputs(connection: Connection, number: int, names: Sequence[str]) -> list[JobRow]:
+    """Those of these files of a job that it has made (name, attempt, size_bytes, sha256)."""
+    statement = (
+        select(outputs)
+        .where(outputs.c.job_number == number, outputs.c.available)
+        .where(outputs.c.name.in_(names))
+    )
+    return list(connection.execute(statement))
+
+
 def transitions_of(connection: Connection, number: int) -> list[JobRow]:
     statement = (
         select(transitions.c.status, transitions.c.at, transitions.c.attempt)

@@ -84,11 +84,95 @@ def test_json_tells_what_became_of_each_output(user: User, incomplete: str) -> N
     result = user.quick("fetch", incomplete, "-o", "told", "--json")
     assert (result.code, result.err) == (1, "")
     assert result.json == {
+        "job": incomplete,
         "directory": str(user.home / "told"),
         "fetched": ["a.csv", "STDOUT.txt", "STDERR.txt"],
         "already_there": [],
         "unavailable": ["missing.csv"],
     }
+
+
+@pytest.fixture(scope="module")
+def several(lasting: User) -> list[str]:
+    """Two jobs of one name, of which the second has made one file more."""
+    return [
+        lasting.done(executable="echo 1 > n.csv", jobname="fetch-many", outputs="n.csv"),
+        lasting.done(
+            executable="echo 2 > n.csv; echo 3 > more.csv",
+            jobname="fetch-many",
+            outputs="n.csv, more.csv",
+        ),
+    ]
+
+
+def test_of_many_jobs_each_gets_a_folder_of_its_own(user: User, several: list[str]) -> None:
+    result = user.kotta("fetch", "fetch-m*", "*.csv", "-o", "many")
+    assert (result.code, result.err) == (0, "")
+    first, second = several
+    wanted = {f"many/{first}/n.csv", f"many/{second}/n.csv", f"many/{second}/more.csv"}
+    assert set(result.lines) == wanted
+    assert (user.home / "many" / first / "n.csv").read_text() == "1\n"
+    assert (user.home / "many" / second / "n.csv").read_text() == "2\n"
+
+
+def test_jobs_can_be_named_one_by_one(user: User, several: list[str]) -> None:
+    first, second = several
+    result = user.quick("fetch", first, "-j", second, "n.csv", "-o", "pair", "--json")
+    assert result.code == 0
+    assert [each["job"] for each in result.json] == [first, second]
+    assert [each["fetched"] for each in result.json] == [["n.csv"], ["n.csv"]]
+
+
+def test_a_name_that_only_some_of_many_jobs_have_is_told_of(user: User, several: list[str]) -> None:
+    result = user.quick("fetch", "fetch-m*", "more.csv", "-o", "some-of-many")
+    assert result.code == 1
+    assert result.lines == [f"some-of-many/{several[1]}/more.csv"]
+    assert f"{several[0]}: not available, as the job did not make it: more.csv" in result.err
+
+
+def test_verify_compares_and_brings_nothing(user: User, made: str) -> None:
+    user.quick("fetch", made, "-o", "checked")
+    assert user.kotta("fetch", made, "-o", "checked", "--verify").code == 0
+    (user.home / "checked/a.csv").write_text("b\n")
+    (user.home / "checked/b.csv").unlink()
+    result = user.quick("fetch", made, "*.csv", "-o", "checked", "--verify")
+    assert (result.code, result.err) == (1, "")
+    assert result.lines == ["checked/a.csv\tdifferent", "checked/b.csv\tmissing"]
+    told = user.quick("fetch", made, "-o", "checked", "--verify", "--json").json
+    assert (told["different"], told["missing"]) == (["a.csv"], ["b.csv"])
+    assert "c.txt" in told["intact"]
+
+
+def test_verify_names_what_the_job_did_not_make(user: User, incomplete: str) -> None:
+    result = user.quick("fetch", incomplete, "missing.csv", "--verify")
+    assert (result.code, result.lines) == (1, [f"{incomplete}/missing.csv\tunavailable"])
+
+
+def test_a_dash_writes_the_bytes_of_one_file_to_stdout(user: User) -> None:
+    job = user.done(executable="printf '\\033[2Jred\\000\\377' > odd.bin", outputs="odd.bin")
+    done = user.bytes_of("fetch", job, "odd.bin", "-o", "-")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"\x1b[2Jred\0\xff", b"")
+    assert not (user.home / "-").exists()
+
+
+@pytest.mark.parametrize("words", [[], ["*.csv"], ["a.csv", "--json"], ["a.csv", "--verify"]])
+def test_stdout_takes_one_file_and_nothing_else(user: User, made: str, words: list[str]) -> None:
+    result = user.quick("fetch", made, *words, "-o", "-")
+    assert (result.code, result.out) == (2, "")
+
+
+def test_ctrl_c_keeps_what_has_come_and_says_so(user: User) -> None:
+    job = user.done(executable="truncate -s 600M huge.bin", outputs="huge.bin")
+    window = user.window("fetch", job, "huge.bin", "-o", "cut", columns=100)
+    window.until("huge.bin", "/600.0 MiB")
+    window.interrupt()
+    assert window.end() == 130
+    assert "What has come is kept" in window.text
+    left = sorted(path.name.rpartition(".")[2] for path in (user.home / "cut").iterdir())
+    assert left == ["have", "part"]
+    assert user.kotta("fetch", job, "huge.bin", "-o", "cut").code == 0
+    assert [path.name for path in (user.home / "cut").iterdir()] == ["huge.bin"]
+    (user.home / "cut/huge.bin").unlink()
 
 
 def test_bars_show_each_file_and_the_total_on_a_terminal(user: User) -> None:

@@ -128,6 +128,7 @@ def test_json_with_fetch_is_the_ended_job_and_what_was_brought(user: User) -> No
     job = user.quick("submit", user.describe(executable="true"), "--fetch", "--json").json
     assert (job["status"], job["exit_code"]) == ("completed", 0)
     assert job["fetch"] == {
+        "job": job["id"],
         "directory": str(user.home / job["id"]),
         "fetched": ["STDOUT.txt", "STDERR.txt"],
         "already_there": [],

@@ -47,9 +47,12 @@ class Keeping:
         self.cut: Callable[[int], int | None] = lambda length: None
         self.etags: dict[str, str] = {}
         self.ranges: list[str] = []
+        self.batches: list[list[str]] = []
         stand_in.answer = self.answer
 
     def answer(self, request: Request) -> Reply | None:
+        if request.method == "POST":
+            return self.many(request)
         if "/outputs/" not in request.path:
             return as_json(a_job(status="completed", description={}, outputs=self.listed))
         name = request.path.rpartition("/")[2]
@@ -59,10 +62,17 @@ class Keeping:
         self.ranges.append(asked)
         headers, status = {"ETag": etag}, 200
         if asked and request.headers.get("if-range") == etag:
-            begins = int(asked.removeprefix("bytes=").rstrip("-"))
-            headers["Content-Range"] = f"bytes {begins}-{len(content) - 1}/{len(content)}"
-            content, status = content[begins:], 206
+            first, _, last = asked.removeprefix("bytes=").partition("-")
+            begins, ends = int(first), int(last) + 1 if last else len(content)
+            headers["Content-Range"] = f"bytes {begins}-{ends - 1}/{len(content)}"
+            content, status = content[begins:ends], 206
         return Reply(content, status, headers, self.cut(len(content)))
+
+    def many(self, request: Request) -> Reply:
+        names = request.json["names"]
+        self.batches.append(names)
+        content = b"".join(self.files[name] or b"" for name in names)
+        return Reply(content, cut_at=self.cut(len(content)))
 
 
 def part_of(directory: Path, name: str, content: bytes) -> Path:
@@ -80,7 +90,7 @@ def test_outputs_come_into_a_folder_named_by_the_job(
     assert report.unavailable == ["c.txt"]
     assert sorted(path.name for path in (home / A_JOB_ID).iterdir()) == ["a.txt", "b.txt"]
     assert (home / A_JOB_ID / "a.txt").read_bytes() == b"one"
-    assert seen == [("a.txt", 3, 3)]
+    assert seen == [("a.txt", 3, 3), ("b.txt", 0, 0)]
 
 
 def test_a_second_time_nothing_is_asked_for(stand_in: StandIn, kotta: Kotta) -> None:
