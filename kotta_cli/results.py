@@ -117,6 +117,44 @@ class Comparison(TypedDict):
     measured: list[Difference]
 
 
+class Sized(TypedDict):
+    """One thing that a job asked for and used.
+
+    Attributes:
+        suggested: what to ask for next time; null where what was asked for is right.
+    """
+
+    used: float
+    asked: float
+    suggested: int | None
+
+
+class RightSize(TypedDict):
+    """What an ended job used of what it asked for.
+
+    Attributes:
+        walltime_minutes: the time its command ran.
+        memory_mib: its largest memory, null where that is not known.
+        cpus: the cores it kept busy, on average.
+        options: options for `kotta rerun` that ask for what is suggested, "" for none.
+    """
+
+    walltime_minutes: Sized
+    memory_mib: Sized | None
+    cpus: Sized
+    options: str
+
+
+class StatedJob(JobDetail):
+    """A job with what it used of what it asked for.
+
+    Attributes:
+        right_size: null before its end, and where its command was never started.
+    """
+
+    right_size: RightSize | None
+
+
 class Cause(TypedDict):
     """Why a job is where it is.
 
@@ -241,7 +279,7 @@ class Problem(TypedDict):
 
 RESULTS: dict[str, Any] = {
     "submit": Job | list[Job] | FetchedJob | list[FetchedJob] | Check,
-    "status": JobDetail | list[JobDetail] | ArrayStatus,
+    "status": StatedJob | list[StatedJob] | ArrayStatus,
     "list": list[Job],
     "wait": Job | list[Job],
     "fetch": FetchResult,

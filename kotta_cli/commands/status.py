@@ -47,9 +47,14 @@ def status(
     details = [app.client.status(job) for job in found.jobs]
     app.remember(details)
     if app.as_json:
-        from kotta_cli.render.as_json import print_json
+        from kotta_cli.render.as_json import plain_values, print_json
+        from kotta_cli.right_size import right_size
 
-        print_json(app, details[0] if found.is_one else details)
+        shapes = []
+        for detail in details:
+            used = right_size(detail)
+            shapes.append({**plain_values(detail), "right_size": used and used.shape()})
+        print_json(app, shapes[0] if found.is_one else shapes)
     else:
         _render(app, details)
     return 0
@@ -77,5 +82,5 @@ def _render(app: App, details: list[JobDetail]) -> None:
     for number, detail in enumerate(details):
         if number:
             app.print()
-        page = JobPage(detail, for_terminal=app.out.is_tty)
+        page = JobPage(detail, for_terminal=app.out.is_tty, columns=app.out.columns)
         print_page(app, page.heading, page.sections)

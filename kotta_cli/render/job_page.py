@@ -6,14 +6,14 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from kotta.models import JobState
+from kotta_cli.render import timeline
 from kotta_cli.render.pages import Section, Span
 from kotta_cli.render.states import COLORS, SIGNS, meaning, signal_name, status_word
-from kotta_cli.render.times import ago, clock_time, duration, local_time, rfc3339, size
+from kotta_cli.render.times import ago, duration, local_time, rfc3339, size
+from kotta_cli.right_size import right_size
 
 if TYPE_CHECKING:
     from kotta.models import JobDetail
-
-_BAR_CELLS = 24
 
 
 class JobPage:
@@ -21,10 +21,19 @@ class JobPage:
 
     Args:
         for_terminal: short id in commands and the reader's own clock, else full values and UTC.
+        columns: of the terminal.
     """
 
-    def __init__(self, job: JobDetail, *, for_terminal: bool, now: datetime | None = None) -> None:
+    def __init__(
+        self,
+        job: JobDetail,
+        *,
+        for_terminal: bool,
+        columns: int = 80,
+        now: datetime | None = None,
+    ) -> None:
         self._job = job
+        self._columns = columns
         self._for_terminal = for_terminal
         self._now = now or datetime.now(timezone.utc)
 
@@ -40,14 +49,12 @@ class JobPage:
 
     @property
     def sections(self) -> list[Section]:
-        return [
-            self._facts(),
-            self._description(),
-            self._phases(),
-            self._timeline(),
-            self._outputs(),
-            self._next(),
-        ]
+        before = [self._facts(), self._description()]
+        after = [self._outputs(), self._next()]
+        if not self._for_terminal:
+            return [*before, self._phases(), self._timeline(), *after]
+        labels = [label for section in (*before, *after) for label, _ in section.rows]
+        return [*before, self._drawn_timeline(labels), *after]
 
     def _facts(self) -> Section:
         job, facts = self._job, Section()
@@ -63,6 +70,8 @@ class JobPage:
         facts.add("Queue", job.queue)
         facts.add("Type", job.jobtype)
         facts.add("Attempt", str(job.attempt) if job.attempt else "none yet")
+        if job.array is not None:
+            facts.add("Array", f"{self._id(job.array)}, its number {job.array_index}")
         facts.add_known("Owner", job.user_email)
         facts.add_known("Tags", ", ".join(job.tags))
         for label, moment in (
@@ -73,17 +82,12 @@ class JobPage:
         ):
             if moment is not None:
                 facts.add(label, *self._moment(moment))
-        facts.add_known("Used", self._used())
+        if job.waits_for:
+            facts.add("Waits for", f"{_count(job.waits_for, 'job')} to complete")
+        used = right_size(job)
+        facts.add_known("Used", used.sentence if used else "")
         facts.add("Change", str(job.change))
         return facts
-
-    def _used(self) -> str:
-        parts = []
-        if self._job.cpu_seconds is not None:
-            parts.append(f"{duration(self._job.cpu_seconds)} of CPU time")
-        if self._job.peak_memory_bytes is not None:
-            parts.append(f"{size(self._job.peak_memory_bytes)} of memory at most")
-        return ", ".join(parts)
 
     def _description(self) -> Section:
         job, section = self._job, Section("Description")
@@ -100,6 +104,8 @@ class JobPage:
             section.add("Variable", f"{name}={value}")
         cores, walltime = _count(job.cpus, "core"), duration(job.walltime_seconds)
         section.add("Resources", f"{cores}, {job.memory_mib} MiB, {walltime} of walltime")
+        for needed in given.get("after") or []:
+            section.add("After", self._id(str(needed)))
         if given.get("retries"):
             section.add("Retries", f"{given['retries']}, where the job is lost")
         names = (given.get("output_file_stdout"), given.get("output_file_stderr"))
@@ -108,31 +114,38 @@ class JobPage:
 
     def _phases(self) -> Section:
         job, section = self._job, Section("Phases")
+        waited = [s.seconds or 0.0 for s in self._steps() if s.status is JobState.PENDING]
         phases = {
+            JobState.PENDING: sum(waited),
             JobState.STAGING_INPUTS: job.staging_inputs_seconds,
             JobState.PROCESSING: job.processing_seconds,
             JobState.STAGING_OUTPUTS: job.staging_outputs_seconds,
         }
-        total = sum(seconds or 0 for seconds in phases.values())
         for phase, seconds in phases.items():
-            if seconds is None:
-                continue
-            if self._for_terminal:
-                bar = "█" * round(_BAR_CELLS * seconds / (total or 1)) or "▏"
-                section.add(phase.value, f"{duration(seconds):<12}", (bar, COLORS[phase]))
-            else:
+            if seconds is not None:
                 section.add(phase.value, f"{seconds:.3f} s")
         return section
 
     def _timeline(self) -> Section:
-        section = Section("Timeline")
-        has_attempts = len({step.attempt for step in self._job.timeline} - {0}) > 1
-        for step in self._job.timeline:
-            state = self._state(step.status, step.status.value)
-            attempt = (f"  attempt {step.attempt}", "dim") if has_attempts else ""
-            when = clock_time(step.at) if self._for_terminal else rfc3339(step.at)
-            section.add(when, state, attempt)
+        steps, section = self._steps(), Section("Timeline")
+        has_attempts = len({step.attempt for step in steps} - {0}) > 1
+        for step in steps:
+            lasted = "" if step.seconds is None else f", {step.seconds:.3f} s"
+            attempt = f", attempt {step.attempt}" if has_attempts and step.attempt else ""
+            section.add(rfc3339(step.at), step.status.value + lasted + attempt)
         return section
+
+    def _drawn_timeline(self, other_labels: list[str]) -> Section:
+        """The same with bars, in the room that the longest label of the page leaves."""
+        steps, section = self._steps(), Section("Timeline")
+        labels = timeline.labels(steps)
+        room = self._columns - max(len(label) for label in [*other_labels, *labels]) - 5
+        for label, value in zip(labels, timeline.values(steps, room), strict=True):
+            section.add(label, *value)
+        return section
+
+    def _steps(self) -> list[timeline.Step]:
+        return timeline.steps_of(self._job, self._now)
 
     def _outputs(self) -> Section:
         section = Section("Outputs")
@@ -149,7 +162,7 @@ class JobPage:
 
     def _next(self) -> Section:
         job, section = self._job, Section("Next")
-        name = job.id[:8] if self._for_terminal else job.id
+        name = self._id(job.id)
         if job.status.is_terminal:
             if any(output.available for output in job.outputs):
                 section.add("Download", (f"kotta fetch {name}", "bold"))
@@ -163,6 +176,9 @@ class JobPage:
 
     def _state(self, state: JobState, word: str) -> Span:
         return (f"{SIGNS[state]} {word}", COLORS[state]) if self._for_terminal else (word, "")
+
+    def _id(self, text: str) -> str:
+        return text[:8] if self._for_terminal else text
 
     def _moment(self, moment: datetime) -> list[str | Span]:
         if not self._for_terminal:

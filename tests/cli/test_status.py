@@ -32,6 +32,16 @@ def test_json_of_one_job_is_one_object(user: User, failed: str) -> None:
     ]
 
 
+def test_json_tells_what_was_used_of_what_was_asked_for(user: User, failed: str) -> None:
+    used = user.quick("status", failed, "--json").json["right_size"]
+    assert used["walltime_minutes"]["asked"] == 300
+    assert 0 <= used["walltime_minutes"]["used"] < 1
+    assert used["memory_mib"]["used"] > 1
+    assert used["cpus"] == {"used": used["cpus"]["used"], "asked": 1, "suggested": None}
+    running = user.running(executable="sleep 60")
+    assert user.quick("status", running, "--json").json["right_size"] is None
+
+
 def test_json_of_several_jobs_is_a_list(user: User, failed: str) -> None:
     other = user.done(executable="true")
     details = user.quick("status", failed, other, failed, "--json").json
@@ -52,7 +62,11 @@ def test_in_a_pipe_every_fact_is_a_plain_complete_line(user: User, failed: str) 
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z \(.*\)", facts["Submitted"])
     assert facts["made.txt"] == "available, 5 bytes"
     assert facts["missing.txt"] == "not available"
-    assert re.fullmatch(r"\d+\.\d{3} s", facts["processing"])
+    for phase in ("pending", "staging_inputs", "processing", "staging_outputs"):
+        assert re.fullmatch(r"\d+\.\d{3} s", facts[phase])
+    states = re.findall(r"^  \S+Z: (\w+)(?:, \d+\.\d{3} s)?$", result.out, re.MULTILINE)
+    assert states == ["pending", "staging_inputs", "processing", "staging_outputs", "failed"]
+    assert re.fullmatch(r"\S+ ms of 5 h, \S+ of 1024 MiB, \S+ of 1 core", facts["Used"])
     assert facts["Download"] == f"kotta fetch {failed}"
     assert result.out.isascii()
 
@@ -66,8 +80,8 @@ def test_on_a_terminal_it_fits_and_says_everything_in_words(
     assert window.lines[0] == "status test"
     assert window.lines[1] == "✗ failed  Its command failed: exit code 3."
     for said in (
-        "Phases",
         "Timeline",
+        "of 5 h, ",
         "✓ available  5 B",
         "✗ not available",
         f"kotta fetch {failed[:8]}",
