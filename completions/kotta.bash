@@ -53,7 +53,7 @@ _kotta() {
                 ((index++)) ;;
             *' --') only_arguments=1 ;;
             *' -'* | *' =') ;;
-            ' submit' | ' status' | ' list' | ' wait' | ' logs' | ' fetch' | ' cat' | ' cp' | ' upload' | ' why' | ' rerun' | ' diff' | ' cancel' | ' queues' | ' service' | ' serve' | ' login' | ' config' | ' completion') command=$command/$word ;;
+            ' submit' | ' status' | ' list' | ' wait' | ' logs' | ' usage' | ' fetch' | ' cat' | ' cp' | ' upload' | ' why' | ' rerun' | ' diff' | ' cancel' | ' queues' | ' service' | ' serve' | ' login' | ' config' | ' completion') command=$command/$word ;;
             '/service status' | '/service stop' | '/service logs') command=$command/$word ;;
             '/config get' | '/config set' | '/config unset' | '/config list' | '/config path' | '/config edit') command=$command/$word ;;
         esac
@@ -94,6 +94,7 @@ _kotta() {
             '/logs --stream') _kotta_words 'stdout stderr'; return ;;
             '/logs --offset') :; return ;;
             '/logs --attempt') :; return ;;
+            '/usage --attempt') :; return ;;
             '/fetch -j' | '/fetch --job') _kotta_ask job; return ;;
             '/fetch -o' | '/fetch --output') _kotta_directories; return ;;
             '/rerun -i' | '/rerun --input') _kotta_files -f; return ;;
@@ -125,6 +126,7 @@ _kotta() {
                 '/list') _kotta_words '-s --status --queue --name --tag --array --since --sort -f --fields -L --limit -a --all -w --watch -q --quiet --json -h --help' ;;
                 '/wait') _kotta_words '-t --timeout -q --quiet --json -h --help' ;;
                 '/logs') _kotta_words '-f --follow -n --tail --since --stream --offset --attempt -h --help' ;;
+                '/usage') _kotta_words '-w --watch --attempt --json -h --help' ;;
                 '/fetch') _kotta_words '-j --job -o --output --force --verify -q --quiet --json -h --help' ;;
                 '/cat') _kotta_words '-h --help' ;;
                 '/cp') _kotta_words '--force -q --quiet --json -h --help' ;;
@@ -153,11 +155,12 @@ _kotta() {
         fi
     fi
     case "$command" in
-        '') _kotta_words 'submit status list wait logs fetch cat cp upload why rerun diff cancel queues service serve login config completion' ;;
+        '') _kotta_words 'submit status list wait logs usage fetch cat cp upload why rerun diff cancel queues service serve login config completion' ;;
         '/submit') _kotta_files -f ;;
         '/status') _kotta_ask jobs ;;
         '/wait') _kotta_ask active-jobs ;;
         '/logs') _kotta_ask jobs ;;
+        '/usage') _kotta_ask job ;;
         '/fetch') _kotta_ask job-then-outputs ;;
         '/cat') _kotta_ask job-and-output ;;
         '/cp') _kotta_ask job-and-output ;;

@@ -29,7 +29,7 @@ function __kotta_at
             case ' -p' ' --profile' ' --server'
                 set --erase words[1]
             case '* -*'
-            case ' submit' ' status' ' list' ' wait' ' logs' ' fetch' ' cat' ' cp' ' upload' ' why' ' rerun' ' diff' ' cancel' ' queues' ' service' 'service status' 'service stop' 'service logs' ' serve' ' login' ' config' 'config get' 'config set' 'config unset' 'config list' 'config path' 'config edit' ' completion'
+            case ' submit' ' status' ' list' ' wait' ' logs' ' usage' ' fetch' ' cat' ' cp' ' upload' ' why' ' rerun' ' diff' ' cancel' ' queues' ' service' 'service status' 'service stop' 'service logs' ' serve' ' login' ' config' 'config get' 'config set' 'config unset' 'config list' 'config path' 'config edit' ' completion'
                 set --append path $words[1]
         end
         set --erase words[1]
@@ -47,6 +47,7 @@ complete --command kotta --condition '__kotta_at' --arguments status --descripti
 complete --command kotta --condition '__kotta_at' --arguments list --description 'List jobs, newest first.'
 complete --command kotta --condition '__kotta_at' --arguments wait --description 'Wait until jobs have ended, and exit as they did.'
 complete --command kotta --condition '__kotta_at' --arguments logs --description 'Show what jobs write to stdout and stderr.'
+complete --command kotta --condition '__kotta_at' --arguments usage --description 'Show what a job uses over its life: cores, memory and disk.'
 complete --command kotta --condition '__kotta_at' --arguments fetch --description 'Download what jobs have made.'
 complete --command kotta --condition '__kotta_at' --arguments cat --description 'Write jobs\' output files to stdout.'
 complete --command kotta --condition '__kotta_at' --arguments cp --description 'Copy jobs\' output files to a path of yours.'
@@ -115,6 +116,11 @@ complete --command kotta --condition '__kotta_at logs' --long-option offset --ex
 complete --command kotta --condition '__kotta_at logs' --long-option attempt --exclusive --description 'Of this attempt, not of the latest'
 complete --command kotta --condition '__kotta_at logs' --short-option h --long-option help --description 'Show this page and exit'
 complete --command kotta --condition '__kotta_at logs' --keep-order --arguments '(__kotta_ask jobs)'
+complete --command kotta --condition '__kotta_at usage' --short-option w --long-option watch --description 'Go on until the job has ended'
+complete --command kotta --condition '__kotta_at usage' --long-option attempt --exclusive --description 'Of this attempt, not of the latest'
+complete --command kotta --condition '__kotta_at usage' --long-option json --description 'Print JSON, or FIELDS of it, and errors as JSON'
+complete --command kotta --condition '__kotta_at usage' --short-option h --long-option help --description 'Show this page and exit'
+complete --command kotta --condition '__kotta_at usage' --keep-order --arguments '(__kotta_ask job)'
 complete --command kotta --condition '__kotta_at fetch' --short-option j --long-option job --exclusive --keep-order --arguments '(__kotta_ask job)' --description 'Another job, or more; repeatable'
 complete --command kotta --condition '__kotta_at fetch' --short-option o --long-option output --exclusive --arguments '(__fish_complete_directories)' --description 'Folder to put them in; one named by the job\'s id. - is stdout'
 complete --command kotta --condition '__kotta_at fetch' --long-option force --description 'Replace files that differ'

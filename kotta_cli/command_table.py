@@ -15,6 +15,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "list": "List jobs, newest first.",
         "wait": "Wait until jobs have ended, and exit as they did.",
         "logs": "Show what jobs write to stdout and stderr.",
+        "usage": "Show what a job uses over its life: cores, memory and disk.",
         "fetch": "Download what jobs have made.",
         "cat": "Write jobs' output files to stdout.",
         "cp": "Copy jobs' output files to a path of yours.",

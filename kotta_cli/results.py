@@ -13,7 +13,7 @@ from typing import Any
 # pydantic reads no other before Python 3.12
 from typing_extensions import TypedDict
 
-from kotta.models import CheckedJob, Job, JobDetail, JobState, Queue, ServiceInfo
+from kotta.models import CheckedJob, Job, JobDetail, JobState, Queue, ServiceInfo, Usage
 
 
 class FetchResult(TypedDict):
@@ -282,6 +282,7 @@ RESULTS: dict[str, Any] = {
     "status": StatedJob | list[StatedJob] | ArrayStatus,
     "list": list[Job],
     "wait": Job | list[Job],
+    "usage": Usage,
     "fetch": FetchResult,
     "why": Cause | list[Cause],
     "rerun": Job | list[Job] | FetchedJob | list[FetchedJob],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -47,17 +47,21 @@ def status(
     details = [app.client.status(job) for job in found.jobs]
     app.remember(details)
     if app.as_json:
-        from kotta_cli.render.as_json import plain_values, print_json
-        from kotta_cli.right_size import right_size
+        from kotta_cli.render.as_json import print_json
 
-        shapes = []
-        for detail in details:
-            used = right_size(detail)
-            shapes.append({**plain_values(detail), "right_size": used and used.shape()})
+        shapes = [_shape(detail) for detail in details]
         print_json(app, shapes[0] if found.is_one else shapes)
     else:
         _render(app, details)
     return 0
+
+
+def _shape(detail: JobDetail) -> dict[str, Any]:
+    from kotta_cli.render.as_json import plain_values
+    from kotta_cli.right_size import right_size
+
+    used = right_size(detail)
+    return {**plain_values(detail), "right_size": None if used is None else used.shape()}
 
 
 def _show_array(app: App, jobs: list[Job]) -> None:

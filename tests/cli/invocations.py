@@ -19,6 +19,7 @@ INVOCATIONS: dict[str, list[str]] = {
     "list": ["", "--status pending", "--name nobody"],
     "wait": ["made", "made other"],
     "logs": ["made"],
+    "usage": ["made"],
     "fetch": ["made -o made --force"],
     "why": ["made", "@failed"],
     "rerun": ["made --name again", "made other --name again"],
