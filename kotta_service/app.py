@@ -13,8 +13,10 @@ from fastapi import APIRouter, FastAPI
 
 from kotta._version import __version__
 from kotta_service import problems
+from kotta_service.accounts import providers
 from kotta_service.accounts.keys import TokenKeys
 from kotta_service.accounts.logins import Logins
+from kotta_service.accounts.passwords import Passwords
 from kotta_service.dispatcher import Dispatcher
 from kotta_service.executors.local import LocalExecutor
 from kotta_service.feed import Feed
@@ -23,10 +25,13 @@ from kotta_service.launching import Launches
 from kotta_service.parts import Parts
 from kotta_service.routes import (
     changes,
+    enrolment,
     files,
     health,
     jobs,
     login,
+    pages,
+    provider_pages,
     runner,
     service,
     tokens,
@@ -87,6 +92,9 @@ def build(
     app.include_router(api)
     app.include_router(health.router)
     app.include_router(login.metadata)
+    if is_shared:
+        for part in (pages, provider_pages, enrolment):
+            app.include_router(part.router)
     problems.install(app)
     app.add_middleware(Front, activity=activity)
     return app
@@ -130,6 +138,8 @@ def _opened(
             storage=storage,
             tokens=job_tokens,
             logins=Logins(TokenKeys(data / "token-keys.json", settings.serve.url)),
+            passwords=Passwords(database),
+            providers=providers.configured(settings.login),
             executor=executor,
             dispatcher=dispatcher,
             activity=activity,

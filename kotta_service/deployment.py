@@ -8,6 +8,7 @@ import socket
 import ssl
 from urllib.parse import urlsplit
 
+from kotta_service.login_settings import problems as login_problems
 from kotta_service.settings import ServeSettings, Settings
 
 
@@ -15,6 +16,7 @@ def problems(settings: Settings) -> list[str]:
     """What has to be changed first, in sentences; empty if it may be served."""
     serve = settings.serve
     found = [*_listening(serve), *_certificate(serve), *_public_url(serve), *_proxies(serve)]
+    found += login_problems(settings.login)
     if os.geteuid() == 0 and not serve.run_jobs_as_root:
         found.append(
             "it would run as root, and so would jobs: run it as another user, or set "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +10,8 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from kotta_service.accounts.logins import Logins
+from kotta_service.accounts.passwords import Passwords
+from kotta_service.accounts.providers import Provider
 from kotta_service.dispatcher import Dispatcher
 from kotta_service.executors.local import LocalExecutor
 from kotta_service.feed import Feed
@@ -38,6 +40,8 @@ class Parts:
     storage: FileStorage
     tokens: JobTokens
     logins: Logins
+    passwords: Passwords
+    providers: Mapping[str, Provider]
     executor: LocalExecutor
     dispatcher: Dispatcher
     activity: Activity

@@ -25,6 +25,7 @@ from pydantic import (
 
 from kotta.errors import ConfigError
 from kotta.models.problems import field_problems
+from kotta_service.login_settings import LoginSettings
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -134,6 +135,7 @@ class Settings(BaseModel):
         max_output_mib: how much the outputs of one job may hold together, and each of its files.
         queues: by name; a job that names none waits in `Test`.
         serve: how `kotta serve` listens; of no matter to the local service.
+        login: how its users say who they are; of no matter to the local service either.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -148,6 +150,7 @@ class Settings(BaseModel):
     max_output_mib: Annotated[int, Field(ge=1)] = 1 << 20
     queues: dict[str, QueueSettings] = Field(default_factory=lambda: _machine_queues())
     serve: ServeSettings = Field(default_factory=ServeSettings)
+    login: LoginSettings = Field(default_factory=LoginSettings)
 
 
 def default_settings_file() -> Path:

@@ -6,6 +6,7 @@ import json
 import os
 import time
 import uuid
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from kotta.errors import ConfigError
 
 ACCESS_SECONDS = 3600
 _ALGORITHM = "HS256"
+_ACCESS = "at+jwt"
 _LEEWAY_SECONDS = 5
 
 
@@ -33,22 +35,27 @@ class TokenKeys:
 
     def sign(self, user: str, login: str) -> str:
         """An access token, good for `ACCESS_SECONDS`."""
-        from joserfc import jwt
-
-        now = int(time.time())
-        claims = {
-            "iss": self._issuer,
-            "sub": user,
-            "sid": login,
-            "iat": now,
-            "exp": now + ACCESS_SECONDS,
-            "jti": str(uuid.uuid4()),
-        }
-        key = self._keys.keys[-1]
-        return jwt.encode({"alg": _ALGORITHM, "kid": key.kid, "typ": "at+jwt"}, claims, key)
+        claims = {"sub": user, "sid": login, "jti": str(uuid.uuid4())}
+        return self.seal(_ACCESS, claims, ACCESS_SECONDS)
 
     def login_in(self, token: str) -> str | None:
         """The login that an access token belongs to; None if it is not ours, or has expired."""
+        login = (self.unseal(_ACCESS, token) or {}).get("sid")
+        return login if isinstance(login, str) else None
+
+    def seal(self, kind: str, claims: Mapping[str, Any], seconds: int) -> str:
+        """Claims that only this service can make, for some seconds and one kind of use."""
+        from joserfc import jwt
+
+        now = int(time.time())
+        key = self._keys.keys[-1]
+        header = {"alg": _ALGORITHM, "kid": key.kid, "typ": kind}
+        return jwt.encode(
+            header, {"iss": self._issuer, **claims, "iat": now, "exp": now + seconds}, key
+        )
+
+    def unseal(self, kind: str, token: str) -> dict[str, Any] | None:
+        """What was sealed for this kind of use; None if it was not by us, or has expired."""
         from joserfc import jwt
         from joserfc.errors import JoseError
 
@@ -58,12 +65,10 @@ class TokenKeys:
                 leeway=_LEEWAY_SECONDS,
                 iss={"essential": True, "value": self._issuer},
                 exp={"essential": True},
-                sid={"essential": True},
             ).validate(found.claims)
         except (JoseError, ValueError, UnicodeError):
             return None
-        login = found.claims["sid"]
-        return login if isinstance(login, str) and found.header.get("typ") == "at+jwt" else None
+        return dict(found.claims) if found.header.get("typ") == kind else None
 
 
 def _read_or_make(file: Path) -> Any:

@@ -65,7 +65,7 @@ class Logins:
     """The rules of logins; changes are made in transactions that are given."""
 
     def __init__(self, keys: TokenKeys) -> None:
-        self._keys = keys
+        self.keys = keys
 
     def begin(
         self, transaction: Transaction, user: str, *, label: str, scopes: Sequence[str]
@@ -123,7 +123,7 @@ class Logins:
         login = (
             store.login_by_secret(connection, secrets.digest(token))
             if is_secret
-            else self._keys.login_in(token)
+            else self.keys.login_in(token)
         )
         row = None if login is None else store.login_and_user(connection, login)
         if (
@@ -146,7 +146,7 @@ class Logins:
         if token.startswith(secrets.REFRESH):
             row = store.refresh_token(connection, secrets.digest(token))
             return None if row is None else str(row.login)
-        return self._keys.login_in(token)
+        return self.keys.login_in(token)
 
     def refresh(self, transaction: Transaction, refresh_token: str) -> Tokens | None:
         """The next tokens of a login; None if there are none: whoever asks has to log in again.
@@ -200,4 +200,4 @@ class Logins:
         secret = secrets.make(secrets.REFRESH)
         digest = secrets.digest(secret)
         store.keep_refresh_token(transaction, digest, login, now + REFRESH_SECONDS)
-        return Tokens(self._keys.sign(user, login), secret), digest
+        return Tokens(self.keys.sign(user, login), secret), digest

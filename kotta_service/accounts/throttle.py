@@ -1,7 +1,7 @@
 """How often somebody may guess: a few times freely, then after waits that double.
 
 An attempt is counted before it is checked, so that many guesses at once are not free either; what
-turns out right is taken back.
+turns out right is taken back. With time, wrong ones are forgiven one by one.
 """
 
 from __future__ import annotations
@@ -9,61 +9,88 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import time
+from dataclasses import dataclass
 
 from kotta_service.store import accounts as store
 from kotta_service.store.database import Transaction
 
-FREE_ATTEMPTS = 5
 LONGEST_WAIT_SECONDS = 900
 FORGET_SECONDS = 24 * 3600
 _LONGEST_EXPONENT = 20
 
 
-def attempt(transaction: Transaction, *keys: str) -> int:
-    """Counts an attempt under each key, if all of them allow it.
+@dataclass(frozen=True)
+class Guesses:
+    """Guesses that are counted together.
+
+    Attributes:
+        key: under which they are kept.
+        free: how many wrong ones nobody has to wait after.
+        forgiven_seconds: after so long, each time, one counts no longer.
+    """
+
+    key: str
+    free: int
+    forgiven_seconds: float
+
+    @classmethod
+    def of_name(cls, what: str, name: str) -> Guesses:
+        """Those about one name, which may be anything that somebody typed."""
+        return cls(f"{what} of {hashlib.sha256(name.encode()).hexdigest()}", 5, 900)
+
+    @classmethod
+    def from_address(cls, what: str, client: str) -> Guesses:
+        """Those from one address, where many people may sit; IPv6: its network of 64 bits."""
+        return cls(f"{what} from {_network(client)}", 30, 60)
+
+    def count_at(self, now: float, count: int, last_at: float) -> int:
+        """How many count now of those that were kept."""
+        return max(0, count - int((now - last_at) / self.forgiven_seconds))
+
+    def pause_seconds(self, count: int) -> float:
+        """For how long nobody may guess after so many."""
+        if count < self.free:
+            return 0
+        exponent = min(count - self.free, _LONGEST_EXPONENT)
+        return float(min(2**exponent, LONGEST_WAIT_SECONDS))
+
+
+def attempt(transaction: Transaction, *kinds: Guesses) -> int:
+    """Counts an attempt as a guess of each kind, if all of them allow it.
 
     Returns:
         0 if it may be made; else for how many seconds none may, and nothing was counted.
     """
     now = time.time()
     store.forget_failures_before(transaction, now - FORGET_SECONDS)
-    before = {key: store.failure(transaction.connection, key) for key in keys}
-    free_at = max(at + _pause_seconds(count) for count, at in before.values())
-    if free_at > now:
-        return max(1, round(free_at - now))
-    for key, (count, _) in before.items():
+    counts = {}
+    wait = 0.0
+    for kind in kinds:
+        kept, last_at = store.failure(transaction.connection, kind.key)
+        counts[kind.key] = count = kind.count_at(now, kept, last_at)
+        wait = max(wait, last_at + kind.pause_seconds(count) - now)
+    if wait > 0:
+        return max(1, round(wait))
+    for key, count in counts.items():
         store.note_failure(transaction, key, count + 1, now)
     return 0
 
 
-def take_back(transaction: Transaction, key: str) -> None:
+def take_back(transaction: Transaction, kind: Guesses) -> None:
     """The last attempt was right: it does not count, but earlier ones of others still do."""
-    count, last_at = store.failure(transaction.connection, key)
+    count, last_at = store.failure(transaction.connection, kind.key)
     if count > 1:
-        store.note_failure(transaction, key, count - 1, last_at)
+        store.note_failure(transaction, kind.key, count - 1, last_at)
     else:
-        store.forget_failures(transaction, key)
+        store.forget_failures(transaction, kind.key)
 
 
-def key_of_address(what: str, client: str) -> str:
-    """The key for guesses of something from an address; IPv6: from its network of 64 bits."""
+def _network(client: str) -> str:
     try:
         address = ipaddress.ip_address(client)
     except ValueError:
-        return f"{what} from {client[:64]}"
+        return client[:64]
     if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped:
-            return f"{what} from {address.ipv4_mapped}"
-        return f"{what} from {ipaddress.ip_network((address, 64), strict=False)}"
-    return f"{what} from {address}"
-
-
-def key_of_name(what: str, name: str) -> str:
-    """The key for guesses about a name, which may be anything that somebody typed."""
-    return f"{what} of {hashlib.sha256(name.encode()).hexdigest()}"
-
-
-def _pause_seconds(count: int) -> float:
-    if count < FREE_ATTEMPTS:
-        return 0
-    return float(min(2 ** min(count - FREE_ATTEMPTS, _LONGEST_EXPONENT), LONGEST_WAIT_SECONDS))
+        mapped = address.ipv4_mapped
+        return str(mapped or ipaddress.ip_network((address, 64), strict=False))
+    return str(address)

@@ -70,8 +70,23 @@ def invite(transaction: Transaction, name: str) -> str:
 
 def invited(connection: Connection, secret: str) -> str | None:
     """The user whose invitation this is, None if it does not count (any more)."""
-    found = store.invitation(connection, secrets.digest(secret))
+    return invited_by_digest(connection, secrets.digest(secret))
+
+
+def invited_by_digest(connection: Connection, digest: str) -> str | None:
+    """The same, by what is kept of an invitation."""
+    found = store.invitation(connection, digest)
     return None if found is None or found.expires_at <= time.time() else str(found.user)
+
+
+def use_up(transaction: Transaction, secret: str) -> None:
+    """An invitation counts no longer.
+
+    Raises:
+        NotFoundError: it did not before.
+    """
+    if not store.forget_invitation(transaction, secrets.digest(secret)):
+        raise NotFoundError("this invitation does not count any more")
 
 
 def known(connection: Connection, name: str) -> JobRow:

@@ -74,6 +74,13 @@ def keep_identity(transaction: Transaction, provider: str, subject: str, name: s
     )
 
 
+def has_identity_at(connection: Connection, name: str, provider: str) -> bool:
+    statement = select(identities.c.subject).where(
+        identities.c.user == name, identities.c.provider == provider
+    )
+    return connection.execute(statement).first() is not None
+
+
 def keep_invitation(
     transaction: Transaction, secret_sha256: str, name: str, expires_at: float
 ) -> None:

@@ -14,6 +14,7 @@ from shared_service import SharedService
 from kotta_service.accounts import devices, throttle, users
 from kotta_service.accounts.keys import TokenKeys
 from kotta_service.accounts.logins import Logins
+from kotta_service.accounts.throttle import Guesses
 from kotta_service.store.database import Database
 from kotta_service.store.migration import prepare
 
@@ -57,8 +58,8 @@ class Desk:
     def decide(self, begun: devices.Begun, user: str, *, is_approved: bool = True) -> None:
         self.write(devices.decide, begun.user_code, user, is_approved=is_approved)
 
-    def attempt(self, *keys: str) -> int:
-        wait: int = self.write(throttle.attempt, *keys)
+    def attempt(self, *kinds: Guesses) -> int:
+        wait: int = self.write(throttle.attempt, *kinds)
         return wait
 
 
@@ -160,32 +161,54 @@ def test_one_address_cannot_fill_the_table(monkeypatch: pytest.MonkeyPatch, desk
     desk.begin(client="192.0.2.8")
 
 
+ADA = Guesses.of_name("password", "ada")
+NETWORK = Guesses.from_address("password", "192.0.2.7")
+
+
 def test_guesses_are_free_at_first_then_wait_longer_and_longer(clock: Clock, desk: Desk) -> None:
-    assert [desk.attempt("k") for _ in range(6)] == [0, 0, 0, 0, 0, 1]
+    assert [desk.attempt(ADA) for _ in range(6)] == [0, 0, 0, 0, 0, 1]
     waits = []
-    for _ in range(12):
-        wait = desk.attempt("k", "other")
+    for _ in range(10):
+        wait = desk.attempt(ADA, NETWORK)
         waits.append(wait)
         clock.now += wait
-        assert desk.attempt("k") == 0
-    assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]
+        assert desk.attempt(ADA) == 0
+    assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
+    assert 0 < desk.attempt(ADA) <= throttle.LONGEST_WAIT_SECONDS
     clock.now += throttle.FORGET_SECONDS + 1
-    assert [desk.attempt("k") for _ in range(5)] == [0] * 5
+    assert [desk.attempt(ADA) for _ in range(5)] == [0] * 5
+
+
+def test_wrong_guesses_are_forgiven_one_by_one(clock: Clock, desk: Desk) -> None:
+    """However patient somebody is, they guess no more than a hundred passwords a day."""
+    guesses = 0
+    for _ in range(24 * 60):
+        guesses += desk.attempt(ADA) == 0
+        clock.now += 60
+    assert 5 < guesses < 110
+
+
+def test_a_room_full_of_people_may_mistype(clock: Clock, desk: Desk) -> None:
+    for number in range(30):
+        assert desk.attempt(Guesses.of_name("password", f"user{number}"), NETWORK) == 0
+    assert desk.attempt(NETWORK) == 1
+    clock.now += 600
+    assert [desk.attempt(NETWORK) for _ in range(10)] == [0] * 10
 
 
 def test_a_right_guess_gives_back_its_own_attempt_alone(desk: Desk) -> None:
     for _ in range(4):
-        desk.attempt("k")
+        desk.attempt(ADA)
     for _ in range(10):
-        assert desk.attempt("k") == 0
-        desk.write(throttle.take_back, "k")
-    assert desk.attempt("k") == 0
-    assert desk.attempt("k") > 0
+        assert desk.attempt(ADA) == 0
+        desk.write(throttle.take_back, ADA)
+    assert desk.attempt(ADA) == 0
+    assert desk.attempt(ADA) > 0
 
 
 def test_addresses_of_one_network_guess_together() -> None:
     def key(client: str) -> str:
-        return throttle.key_of_address("code", client)
+        return Guesses.from_address("code", client).key
 
     assert key("2001:db8::1") == key("2001:db8::ffff:2") != key("2001:db8:0:1::1")
     assert key("::ffff:192.0.2.1") == key("192.0.2.1") != key("192.0.2.2")
