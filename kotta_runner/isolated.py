@@ -15,7 +15,14 @@ from typing import Any, Dict, List, NoReturn, Optional, Protocol
 
 from kotta_runner.attempt import Attempt
 from kotta_runner.environment import call_command, environment_path
-from kotta_runner.isolation import Account, account_of, become, in_sandbox, python_places
+from kotta_runner.isolation import (
+    Account,
+    account_of,
+    become,
+    environment_in_sandbox,
+    in_sandbox,
+    python_places,
+)
 from kotta_runner.limits import limit
 from kotta_runner.result import RESULT
 from kotta_runner.signals import plain_signals
@@ -85,7 +92,8 @@ def _command(attempt: Attempt, launch: Dict[str, Any], account: Optional[Account
     else:
         command = ["/bin/sh", "-c", launch["command"]]
     if account is None:
-        return in_sandbox(launch, attempt.work, command, written, read)
+        options = in_sandbox(launch, attempt.work, written, read)
+        return [launch["isolation"]["program"], *options, "--", *command]
     return command
 
 
@@ -136,7 +144,13 @@ def _become_command(
         limit(0, launch)
         if account is not None:
             become(account)
-        os.chdir(attempt.work)
+            os.chdir(attempt.work)
+        else:
+            descriptor = environment_in_sandbox(environment)
+            command = [command[0], "--args", str(descriptor), *command[1:]]
+            # how what a lost runner leaves is recognised
+            environment = {"KOTTA_TAG": environment["KOTTA_TAG"]}
+            os.chdir("/")
         os.execve(command[0], command, environment)
     except BaseException as error:
         os.write(writer, str(error).encode()[:1024])

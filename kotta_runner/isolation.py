@@ -79,10 +79,8 @@ def become(account: Account) -> None:
         raise PermissionError("the account could not be taken on")
 
 
-def in_sandbox(
-    launch: Dict[str, Any], work: str, command: List[str], written: List[str], read: List[str]
-) -> List[str]:
-    """The command by which bubblewrap runs `command` in a view of its own.
+def in_sandbox(launch: Dict[str, Any], work: str, written: List[str], read: List[str]) -> List[str]:
+    """The options by which bubblewrap gives a command a view of its own.
 
     It sees the system's programs, what its queue lists, and the working directory, which alone it
     can write to but for `written`; it sees no home, nothing of the service, and no other process.
@@ -92,7 +90,7 @@ def in_sandbox(
         read: further files and folders that it may read.
     """
     isolation = launch["isolation"]
-    parts = [isolation["program"], "--unshare-user", "--unshare-pid", "--unshare-ipc"]
+    parts = ["--unshare-user", "--unshare-pid", "--unshare-ipc"]
     parts += ["--unshare-uts", "--unshare-cgroup-try", "--cap-drop", "ALL"]
     if not isolation["network"]:
         parts.append("--unshare-net")
@@ -113,7 +111,23 @@ def in_sandbox(
         parts += ["--ro-bind", path, path]
     for path in (work, *written):
         parts += ["--bind", path, path]
-    return [*parts, "--chdir", work, "--", *command]
+    return [*parts, "--chdir", work]
+
+
+def environment_in_sandbox(environment: Dict[str, str]) -> int:
+    """A descriptor of a file from which bubblewrap takes what the command's environment is.
+
+    Bubblewrap itself must not have it: `LD_PRELOAD` in a job's description would run the job's code
+    in a process that is outside yet. And an argument could be read by everybody.
+    """
+    words = ["--clearenv"]
+    for name, value in environment.items():
+        words += ["--setenv", name, value]
+    descriptor = os.memfd_create("environment", 0)
+    with open(descriptor, "wb", closefd=False) as file:
+        file.write(b"".join(os.fsencode(word) + b"\0" for word in words))
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
 
 
 def python_places() -> List[str]:

@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 from kotta_runner import command, environment, limits, process_tree, usage
 from kotta_runner.attempt import Attempt
-from kotta_runner.isolation import account_of, become
+from kotta_runner.isolation import account_of, become, kind_of
 from kotta_runner.process_tree import Children
 from kotta_runner.report import COALESCE_SECONDS, Launcher, Reporter
 from kotta_runner.result import error_words, take_result
@@ -130,6 +130,9 @@ class _Run:
         return None
 
     def _bring(self, runner: int) -> None:
+        if self.launch.get("requirements") and kind_of(self.launch) == "bubblewrap":
+            # an installer runs what it downloads, and would do so outside
+            raise StagingError("requirements cannot be installed for a job in a sandbox")
         inputs = Inputs(self.attempt, self.launch, self.owner)
         inputs.copy()
         if self.account is not None:

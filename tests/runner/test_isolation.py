@@ -9,6 +9,8 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -362,6 +364,53 @@ def test_a_sandbox_without_network_reaches_nothing(attempts: Attempts, server: A
     assert [line.strip() for line in said(attempts, alone)] == ["lo"]
     joined = attempts.run(command, isolation=in_bubblewrap())
     assert "reached" in said(attempts, joined)
+
+
+def test_what_a_job_puts_into_its_environment_acts_within_its_sandbox_only(
+    attempts: Attempts,
+) -> None:
+    given = {
+        "PATH": PATH,
+        "LD_PRELOAD": "/proc/self/cwd/evil.so",
+        "WITH": "two\nlines = é",
+        "E": "",
+    }
+    launch = attempts.start(
+        'printf "%s|%s|%s" "$LD_PRELOAD" "$WITH" "${E-unset}"; touch begun; sleep 60',
+        isolation=in_bubblewrap(),
+        environment=given,
+    )
+    wait_until((attempts.file(launch, "work") / "begun").exists, what=attempts.log)
+    outside = 0
+    for process in tagged(tag(launch)):
+        folder = Path(f"/proc/{process}")
+        if (folder / "comm").read_text() == "bwrap\n":
+            assert (folder / "environ").read_bytes() == f"KOTTA_TAG={tag(launch)}\0".encode()
+            assert b"evil" not in (folder / "cmdline").read_bytes()
+            outside += 1
+    assert outside
+    attempts.cancel(launch)
+    attempts.record(launch)
+    text = attempts.output(launch, "STDOUT.txt").decode()
+    assert text == "/proc/self/cwd/evil.so|two\nlines = é|"
+
+
+def test_requirements_are_never_installed_outside_a_sandbox(attempts: Attempts) -> None:
+    record = attempts.run(
+        "true", requirements="attrs", environments="/nonexistent", isolation=in_bubblewrap()
+    )
+    assert (record["status"], record["reason"]) == ("failed", "staging")
+    assert record["error"] == "requirements cannot be installed for a job in a sandbox"
+
+
+def test_what_a_killed_runner_leaves_is_found_and_ended(
+    attempts: Attempts, isolation: dict[str, Any]
+) -> None:
+    launch = attempts.start(TREE, isolation=isolation)
+    wait_until(lambda: len(sleepers(tag(launch))) == 5, what=lambda: tagged(tag(launch)))
+    os.kill(attempts.pid(launch), signal.SIGKILL)
+    subprocess.run([sys.executable, "-m", "kotta_runner.leftovers", tag(launch)], check=True)
+    assert tagged(tag(launch)) == []
 
 
 def test_a_sandbox_that_cannot_be_made_says_why(attempts: Attempts) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import pwd
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,8 +18,9 @@ import pytest
 from accounts import accounts, need, passable_folder
 from running_service import RunningService
 
+from kotta.errors import ConfigError
 from kotta_service import isolation
-from kotta_service.settings import QueueSettings, Settings
+from kotta_service.settings import QueueSettings, Settings, load_settings
 
 SIZE = "cpus = 2\nmemory_mib = 1024\n"
 
@@ -211,3 +213,32 @@ def test_an_owner_gets_no_account_of_the_systems(owner: str) -> None:
     settings = queue(isolation="user")
     with pytest.raises(isolation.NoAccountError):
         isolation.account(settings.queues["Some"], owner)
+
+
+def test_settings_say_where_inputs_may_come_from(home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.2)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/data.csv"
+        for networks in ("", '["10.0.0.0/8"]'):
+            some = RunningService(
+                home,
+                KOTTA_SERVICE_REFUSE_PRIVATE_INPUTS="true",
+                KOTTA_SERVICE_ALLOWED_INPUT_NETWORKS=networks,
+            )
+            some.start()
+            try:
+                job = some.run(executable="true", inputs=[url])
+            finally:
+                some.close()
+            assert (job["status"], job["reason"]) == ("failed", "staging")
+            assert "127.0.0.1, which this service does not download from" in job["error"]
+        with pytest.raises(TimeoutError):
+            listener.accept()
+
+
+def test_a_network_that_is_none_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KOTTA_SERVICE_ALLOWED_INPUT_NETWORKS", '["10.0.0.1/8"]')
+    with pytest.raises(ConfigError, match="allowed_input_networks"):
+        load_settings()
+    monkeypatch.setenv("KOTTA_SERVICE_ALLOWED_INPUT_NETWORKS", '["10.0.0.0/8", "fd00::/8"]')
+    assert load_settings().allowed_input_networks == ["10.0.0.0/8", "fd00::/8"]
