@@ -191,14 +191,8 @@ class _Run:
                 poller.register(child_end, select.POLLIN)
             while True:
                 now = time.monotonic()
-                sample_at = self.sampler.due if self.sampler else None
-                watch_at = self.watch.due if self.watch else None
-                times = (deadline, report_at, sample_at, watch_at)
-                alarms = [at for at in times if at is not None]
-                if child_end is None:
-                    alarms.append(now + _UNDRIVEN_POLL_SECONDS)
-                pause = max(0.0, min(alarms) - now) if alarms else None
-                ready = poller.poll(None if pause is None else pause * 1000 + 1)
+                undriven_at = now + _UNDRIVEN_POLL_SECONDS if child_end is None else None
+                ready = poller.poll(self._pause_ms(now, deadline, report_at, undriven_at))
                 woken = any(descriptor == self.cancel.wakes for descriptor, _ in ready)
                 if woken:
                     self.cancel.empty()
@@ -217,6 +211,13 @@ class _Run:
                     self._tell(phase)
                 if self.sampler is not None and now >= self.sampler.due:
                     self.sampler.sample()
+
+    def _pause_ms(self, now: float, *alarms: Optional[float]) -> Optional[float]:
+        """Until the first of these, or until something is to be looked at; None: no such time."""
+        sample_at = self.sampler.due if self.sampler else None
+        watch_at = self.watch.due if self.watch else None
+        times = [at for at in (sample_at, watch_at, *alarms) if at is not None]
+        return max(0.0, min(times) - now) * 1000 + 1 if times else None
 
     def _ask_cancel(self) -> None:
         self.attempt.ask_cancel()

@@ -15,7 +15,7 @@ from kotta.models import JobDescription
 from kotta.models.description import input_name
 from kotta_service import isolation
 from kotta_service.executors import Key
-from kotta_service.settings import MIB, Settings
+from kotta_service.settings import MIB, QueueSettings, Settings
 from kotta_service.storage.files import FileStorage
 from kotta_service.store import jobs as store
 from kotta_service.store.jobs import JobRow
@@ -97,14 +97,17 @@ class Launches:
             "walltime_seconds": row.walltime_seconds,
             "grace_seconds": self._settings.grace_seconds,
             "downloads": self._downloads,
-            "limits": {
-                "memory_bytes": row.memory_mib * MIB if queue.enforce_memory else None,
-                "processes": queue.max_processes,
-                "output_bytes": self._settings.max_output_mib * MIB,
-            },
+            "limits": self._limits(queue, row),
             "isolation": isolation.of_launch(queue, row.owner),
             "stage_out": {"directory": str(self._storage.output_directory(row.id, attempt))},
             "service": {"address": self._address, "token": self._tokens.make(row.id, attempt)},
+        }
+
+    def _limits(self, queue: QueueSettings, row: JobRow) -> dict[str, int | None]:
+        return {
+            "memory_bytes": row.memory_mib * MIB if queue.enforce_memory else None,
+            "processes": queue.max_processes,
+            "output_bytes": self._settings.max_output_mib * MIB,
         }
 
     def _input(self, connection: Connection, owner: str, url: str) -> dict[str, Any]:

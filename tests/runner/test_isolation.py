@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import json
 import os
+import pickle
 import pwd
 import secrets
 import shutil
@@ -20,6 +22,8 @@ import cloudpickle
 import pytest
 from accounts import accounts, need, passable_folder
 from waiting import wait_until
+
+import kotta_runner
 
 from .conftest import Attempts, tag, tagged
 
@@ -272,6 +276,47 @@ def test_a_function_in_a_sandbox_has_no_token_in_its_memory(
     found, size, folder = cloudpickle.loads(base64.b64decode(record["result"]["data"]))
     assert size > 1 << 20
     assert (found, folder) == (0, "work")
+
+
+def test_a_function_runs_as_its_account_in_a_python_that_it_can_read(
+    attempts: Attempts, two_accounts: list[pwd.struct_passwd]
+) -> None:
+    python = open_python()
+    library = attempts.root / "library"
+    for package in (cloudpickle, kotta_runner):
+        source = Path(package.__file__).parent
+        shutil.copytree(source, library / source.name)
+    for path in (library, *library.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    version = subprocess.run(
+        [python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
+        check=True, capture_output=True, text=True,
+    ).stdout.strip()  # fmt: skip
+    payload = base64.b64encode(pickle.dumps((os.getuid, (), {}))).decode()
+    launch = attempts.describe(
+        "",
+        function={"name": "getuid", "python": version, "payload": payload},
+        isolation=as_user(two_accounts[0]),
+        environment={"PATH": PATH, "PYTHONPATH": str(library)},
+    )
+    told = attempts.root / "launch.json"
+    told.write_text(json.dumps(launch))
+    where = {"PATH": PATH, "PYTHONPATH": str(library)}
+    subprocess.run([python, "-m", "kotta_runner", told], check=True, env=where)
+    record = attempts.record(launch)
+    assert record["status"] == "completed", (record, attempts.output(record, "STDERR.txt"))
+    assert json.loads(base64.b64decode(record["result"]["data"])) == two_accounts[0].pw_uid
+
+
+def open_python() -> str:
+    """A Python that every account can run: that of the tests may lie in somebody's home."""
+    for path in (os.path.realpath(sys.executable), "/usr/bin/python3"):
+        if os.path.exists(path) and all(
+            folder.stat().st_mode & 0o001 for folder in Path(path).parents
+        ):
+            return path
+    need("a Python that all accounts can run", False)
+    raise AssertionError
 
 
 def test_a_job_runs_as_its_account_and_gains_nothing(
