@@ -33,7 +33,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     },
     "Settings": {
         "config": "Show and change settings and profiles.",
-        "completion": "Print the completion script for a shell.",
+        "completion": "Install completion for a shell, or print its script.",
     },
 }
 """Title of the group → name of the command → its help line."""

@@ -221,6 +221,22 @@ class Setting(TypedDict):
     origin: str
 
 
+class CompletionState(TypedDict):
+    """Where the completion of a shell is installed, or was.
+
+    Attributes:
+        shell: `bash`, `zsh` or `fish`.
+        script: path of the script.
+        rc_file: path of the shell's start-up file, null where none is needed.
+        changed: whether anything had to be done.
+    """
+
+    shell: str
+    script: str
+    rc_file: str | None
+    changed: bool
+
+
 class WrongField(TypedDict):
     """One thing that is wrong with one field of a description.
 
@@ -294,6 +310,8 @@ RESULTS: dict[str, Any] = {
     "login": LoginState,
     "config get": Setting,
     "config list": list[Setting],
+    "completion install": CompletionState,
+    "completion uninstall": CompletionState,
 }
 """Command → what it prints. One job is one object; several, or a set, are a list."""
 
@@ -301,7 +319,9 @@ WITHOUT: dict[str, str] = {
     "logs": "it prints what the job wrote, byte for byte",
     "service logs": "it prints the service's log, line for line",
     "serve": "it prints nothing",
-    "completion": "it prints a script",
+    "completion bash": "it prints a script",
+    "completion zsh": "it prints a script",
+    "completion fish": "it prints a script",
     "config set": "it prints nothing",
     "config unset": "it prints nothing",
     "config path": "it prints a path",

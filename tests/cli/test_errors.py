@@ -155,7 +155,10 @@ def test_with_json_an_error_is_json(monkeypatch: pytest.MonkeyPatch) -> None:
         (["list", "--limit"], "`--limit` needs a value\nhint: see `kotta list --help`"),
         (["list", "x"], "`kotta list` has no use for `x`\nhint: see `kotta list --help`"),
         (["status"], "`kotta status` needs JOB\nhint: see `kotta status --help`"),
-        (["completion", "tcsh"], "`tcsh` is no shell known here\nhint: did you mean `zsh`?"),
+        (
+            ["completion", "install", "tcsh"],
+            "`tcsh` is no shell known here\nhint: did you mean `zsh`?",
+        ),
         (
             ["serve", "--port", "80"],
             "serving over TCP is not part of this release\nhint: leave out",
