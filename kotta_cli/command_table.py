@@ -33,6 +33,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     },
     "Settings": {
         "config": "Show and change settings and profiles.",
+        "doctor": "Check this installation, and say what a bug report needs.",
         "completion": "Install completion for a shell, or print its script.",
     },
 }

@@ -237,6 +237,22 @@ class CompletionState(TypedDict):
     changed: bool
 
 
+class Finding(TypedDict):
+    """What `kotta doctor` found out about one thing.
+
+    Attributes:
+        check: what was looked at, such as `disk`; one may have several findings.
+        state: `ok`, `note` or `problem`.
+        text: what is so; may have several lines.
+        advice: what to do about it, or "".
+    """
+
+    check: str
+    state: str
+    text: str
+    advice: str
+
+
 class WrongField(TypedDict):
     """One thing that is wrong with one field of a description.
 
@@ -310,6 +326,7 @@ RESULTS: dict[str, Any] = {
     "login": LoginState,
     "config get": Setting,
     "config list": list[Setting],
+    "doctor": list[Finding],
     "completion install": CompletionState,
     "completion uninstall": CompletionState,
 }
