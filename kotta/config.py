@@ -135,10 +135,10 @@ class Config:
         found = self.profiles
         if name not in found:
             by = f", which {chosen.origin} asks for" if chosen.origin else ""
-            known = ", ".join(sorted(found)) or "none yet"
+            known = f"yours are {', '.join(sorted(found))}; " if found else ""
             raise ConfigError(
                 f"there is no profile `{name}`{by}",
-                hint=f"profiles in {config_file()}: {known}",
+                hint=f"{known}`kotta config set profiles.{name}.server https://…` makes it",
             )
         address = _checked(found[name], f"profile {name}")
         return Server(address, f"profile {name}", name, chosen.origin)

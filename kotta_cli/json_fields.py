@@ -65,8 +65,13 @@ def known_fields(words: Sequence[str]) -> list[str]:
         if name in names:
             with open(os.path.join(_SCHEMAS, name), encoding="utf-8") as file:
                 schema = json.load(file)
-            return list(dict.fromkeys(_fields(schema, schema["$defs"])))
+            return fields_in(schema)
     return []
+
+
+def fields_in(schema: dict[str, Any]) -> list[str]:
+    """The fields of what a schema describes, each once."""
+    return list(dict.fromkeys(_fields(schema, schema["$defs"])))
 
 
 def _fields(schema: dict[str, Any], objects: dict[str, Any]) -> Iterator[str]:

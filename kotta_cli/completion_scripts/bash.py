@@ -40,14 +40,14 @@ _kotta_directories() {{
 
 _kotta() {{
     local cur=${{COMP_WORDS[COMP_CWORD]}} prev=${{COMP_WORDS[COMP_CWORD-1]}}
-    local command= word index=1 only_arguments=
+    local command= word index=1 only_arguments= equals=
     COMPREPLY=()
     # `--option=value` comes as three words, and so does `job:file`.
     if [[ $cur == [=:] ]]; then
         cur=
-        [[ $prev == -* ]] || prev=
+        [[ $prev == -* ]] && equals=1 || prev=
     elif [[ $prev == = && ${{COMP_WORDS[COMP_CWORD-2]}} == -* ]]; then
-        prev=${{COMP_WORDS[COMP_CWORD-2]}}
+        prev=${{COMP_WORDS[COMP_CWORD-2]}} equals=1
     elif [[ $prev == [=:] ]]; then
         prev=
     fi
@@ -64,6 +64,10 @@ _kotta() {{
     if [[ -z $only_arguments ]]; then
         case "$command $prev" in
 {values}
+        esac
+        # What may stand behind `=` alone.
+        [[ -z $equals ]] || case "$command $prev" in
+{attached}
         esac
         if [[ $cur == -* ]]; then
             case "$command" in
@@ -93,6 +97,9 @@ def bash_script() -> str:
             _descents(path, command) for path, command in everything if command.commands
         ),
         values="\n".join(line for path, command in everything for line in _values(path, command)),
+        attached="\n".join(
+            line for path, command in everything for line in _attached(path, command)
+        ),
         options="\n".join(_options(path, command) for path, command in everything),
         arguments="\n".join(
             line for path, command in everything for line in _arguments(path, command)
@@ -132,6 +139,15 @@ def _values(path: str, command: Command) -> list[str]:
             patterns = " | ".join(f"'{path} {name}'" for name in option.names)
             lines.append(f"            {patterns}) {_action(option.value)}; return ;;")
     return lines
+
+
+def _attached(path: str, command: Command) -> list[str]:
+    return [
+        f"            '{path} {name}') {_action(option.attached)}; return ;;"
+        for option in command.options
+        for name in option.names
+        if option.attached is not None
+    ]
 
 
 def _options(path: str, command: Command) -> str:

@@ -90,6 +90,8 @@ def _option(option: Option) -> str:
     if option.value is not None:
         words.append("--require-parameter" if option.value.is_file else "--exclusive")
         words += filter(None, [_words(option.value)])
+    if option.attached is not None:
+        words.append(_words(option.attached))
     return " ".join([*words, "--description", _quoted(option.help)])
 
 

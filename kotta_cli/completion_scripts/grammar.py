@@ -11,6 +11,8 @@ import typer
 from kotta.models import JobState
 from kotta_cli.command_table import command_names
 from kotta_cli.job_fields import FIELDS
+from kotta_cli.json_fields import fields_in
+from kotta_cli.manual.schemas import schemas
 from kotta_cli.tree import load, root
 
 HEADER = "made by `python -m kotta_cli.completion_scripts`; do not edit"
@@ -75,12 +77,18 @@ class Value:
 
 @dataclass(frozen=True)
 class Option:
-    """One option; `value` is None for a flag."""
+    """One option.
+
+    Attributes:
+        value: what has to follow, None for a flag.
+        attached: what may follow a flag behind `=`, None for nothing.
+    """
 
     names: tuple[str, ...]
     help: str
     value: Value | None
     is_repeatable: bool = False
+    attached: Value | None = None
 
 
 @dataclass(frozen=True)
@@ -102,7 +110,8 @@ def grammar() -> Command:
     return Command("kotta", "", _options(top, "kotta"), commands=commands)
 
 
-def _command(name: str, command: Any) -> Command:
+def _command(name: str, command: Any, above: str = "") -> Command:
+    path = f"{above} {name}".strip()
     arguments = [
         str(param.metavar) for param in command.params if param.param_type_name == "argument"
     ]
@@ -110,24 +119,31 @@ def _command(name: str, command: Any) -> Command:
     return Command(
         name=name,
         help=(command.help or "").split("\n")[0],
-        options=_options(command, name),
+        options=_options(command, path),
         argument=_argument(arguments, name) if arguments else None,
-        commands=tuple(_command(sub, below) for sub, below in subcommands.items()),
+        commands=tuple(_command(sub, below, path) for sub, below in subcommands.items()),
     )
 
 
-def _options(command: Any, name: str) -> tuple[Option, ...]:
+def _options(command: Any, path: str) -> tuple[Option, ...]:
     options = [
         Option(
             names=tuple(sorted(param.opts, key=len)),
             help=(param.help or "").rstrip("."),
-            value=None if param.is_flag else _value(param.metavar, name),
+            value=None if param.is_flag else _value(param.metavar, path),
             is_repeatable=param.multiple,
+            attached=_json_fields(path) if "--json" in param.opts else None,
         )
         for param in command.params
         if param.param_type_name == "option" and not param.hidden
     ]
     return (*options, Option(("-h", "--help"), "Show this page and exit", None))
+
+
+def _json_fields(path: str) -> Value | None:
+    schema = schemas().get(path)
+    words = tuple(fields_in(schema)) if schema is not None else ()
+    return Value("FIELDS", words=words, is_list=True) if words else None
 
 
 def _argument(metavars: list[str], command: str) -> Value:

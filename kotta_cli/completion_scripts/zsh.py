@@ -89,6 +89,10 @@ def _option(option: Option) -> str:
     written = [name + ends[name.startswith("--")] for name in option.names]
     spelled = "{" + ",".join(written) + "}" if len(written) > 1 else written[0]
     value = f":{option.value.metavar}:{_action(option.value)}" if option.value else ""
+    if option.attached is not None:
+        written = [f"{name}=-" for name in option.names]
+        spelled = written[0]
+        value = f"::{option.attached.metavar}:{_action(option.attached)}"
     help_text = _quoted(option.help)
     if len(option.names) == 1:
         return f"'{exclusive}{spelled}[{help_text}]{value}'"

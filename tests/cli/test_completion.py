@@ -466,6 +466,8 @@ def test_tags_lists_and_options_with_equals_signs_are_completed(shell: Shell) ->
     assert shell.words_after("kotta rerun tag=\t") == ["kotta", "rerun", "tag=night run"]
     assert shell.words_after("kotta list --fields id,que\t")[-1].rstrip(",") == "id,queue"
     assert shell.words_after("kotta list --tag=ni\t")[-1] == "--tag=night run"
+    assert shell.words_after("kotta list --json=id,exit\t")[-1].rstrip(",") == "--json=id,exit_code"
+    assert shell.words_after("kotta config list --json=orig\t")[-1].rstrip(",") == "--json=origin"
 
 
 def test_zsh_completes_with_descriptions(user: User, cache: Path) -> None:
