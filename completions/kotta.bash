@@ -24,7 +24,7 @@ _kotta_words() {
 
 _kotta_files() {
     # bash 3.2 has no compopt.
-    compopt -o default 2>/dev/null || COMPREPLY=($(compgen "$1" -- "$cur"))
+    compopt -o default 2>/dev/null || COMPREPLY+=($(compgen "$1" -- "$cur"))
 }
 
 _kotta_directories() {
@@ -33,14 +33,14 @@ _kotta_directories() {
 
 _kotta() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-    local command= word index=1 only_arguments=
+    local command= word index=1 only_arguments= equals=
     COMPREPLY=()
     # `--option=value` comes as three words, and so does `job:file`.
     if [[ $cur == [=:] ]]; then
         cur=
-        [[ $prev == -* ]] || prev=
+        [[ $prev == -* ]] && equals=1 || prev=
     elif [[ $prev == = && ${COMP_WORDS[COMP_CWORD-2]} == -* ]]; then
-        prev=${COMP_WORDS[COMP_CWORD-2]}
+        prev=${COMP_WORDS[COMP_CWORD-2]} equals=1
     elif [[ $prev == [=:] ]]; then
         prev=
     fi
@@ -53,9 +53,10 @@ _kotta() {
                 ((index++)) ;;
             *' --') only_arguments=1 ;;
             *' -'* | *' =') ;;
-            ' submit' | ' status' | ' list' | ' wait' | ' logs' | ' usage' | ' fetch' | ' cat' | ' cp' | ' upload' | ' why' | ' rerun' | ' diff' | ' cancel' | ' queues' | ' service' | ' serve' | ' login' | ' config' | ' completion') command=$command/$word ;;
+            ' submit' | ' status' | ' list' | ' wait' | ' logs' | ' usage' | ' fetch' | ' cat' | ' cp' | ' upload' | ' why' | ' rerun' | ' diff' | ' cancel' | ' queues' | ' service' | ' serve' | ' login' | ' config' | ' doctor' | ' completion') command=$command/$word ;;
             '/service status' | '/service stop' | '/service logs') command=$command/$word ;;
             '/config get' | '/config set' | '/config unset' | '/config list' | '/config path' | '/config edit') command=$command/$word ;;
+            '/completion install' | '/completion uninstall' | '/completion bash' | '/completion zsh' | '/completion fish') command=$command/$word ;;
         esac
         ((index++))
     done
@@ -118,6 +119,28 @@ _kotta() {
             '/serve --data') _kotta_directories; return ;;
             '/serve --socket') _kotta_files -f; return ;;
         esac
+        # What may stand behind `=` alone.
+        [[ -z $equals ]] || case "$command $prev" in
+            '/submit --json') _kotta_list 'id name status reason queue jobtype tags cpus memory_mib walltime_seconds attempt array array_index waits_for submitted_at started_at ended_at exit_code signal error change fetch jobs inputs'; return ;;
+            '/status --json') _kotta_list 'id name status reason queue jobtype tags cpus memory_mib walltime_seconds attempt array array_index waits_for submitted_at started_at ended_at exit_code signal error change description user_email staging_inputs_seconds processing_seconds staging_outputs_seconds cancel_requested_at cpu_seconds peak_memory_bytes result outputs timeline right_size counts jobs'; return ;;
+            '/list --json') _kotta_list 'id name status reason queue jobtype tags cpus memory_mib walltime_seconds attempt array array_index waits_for submitted_at started_at ended_at exit_code signal error change'; return ;;
+            '/wait --json') _kotta_list 'id name status reason queue jobtype tags cpus memory_mib walltime_seconds attempt array array_index waits_for submitted_at started_at ended_at exit_code signal error change'; return ;;
+            '/usage --json') _kotta_list 'id attempt cpus memory_mib walltime_seconds samples'; return ;;
+            '/fetch --json') _kotta_list 'directory fetched already_there unavailable'; return ;;
+            '/why --json') _kotta_list 'id status reason reasons stderr stdout commands'; return ;;
+            '/rerun --json') _kotta_list 'id name status reason queue jobtype tags cpus memory_mib walltime_seconds attempt array array_index waits_for submitted_at started_at ended_at exit_code signal error change fetch'; return ;;
+            '/diff --json') _kotta_list 'first second is_same described ended measured'; return ;;
+            '/cancel --json') _kotta_list 'id name status reason queue jobtype tags cpus memory_mib walltime_seconds attempt array array_index waits_for submitted_at started_at ended_at exit_code signal error change'; return ;;
+            '/queues --json') _kotta_list 'name cpus memory_mib cpus_used memory_used_mib running pending pending_after max_walltime_minutes'; return ;;
+            '/service/status --json') _kotta_list 'running service'; return ;;
+            '/service/stop --json') _kotta_list 'stopped'; return ;;
+            '/login --json') _kotta_list 'login_needed server origin'; return ;;
+            '/config/get --json') _kotta_list 'key value origin'; return ;;
+            '/config/list --json') _kotta_list 'key value origin'; return ;;
+            '/doctor --json') _kotta_list 'check state text advice'; return ;;
+            '/completion/install --json') _kotta_list 'shell script rc_file changed'; return ;;
+            '/completion/uninstall --json') _kotta_list 'shell script rc_file changed'; return ;;
+        esac
         if [[ $cur == -* ]]; then
             case "$command" in
                 '') _kotta_words '-p --profile --server -V --version -h --help' ;;
@@ -149,13 +172,19 @@ _kotta() {
                 '/config/list') _kotta_words '--show-origin --json -h --help' ;;
                 '/config/path') _kotta_words '--project -h --help' ;;
                 '/config/edit') _kotta_words '--project -h --help' ;;
+                '/doctor') _kotta_words '--start --json -h --help' ;;
                 '/completion') _kotta_words '-h --help' ;;
+                '/completion/install') _kotta_words '--rc --json -h --help' ;;
+                '/completion/uninstall') _kotta_words '--rc --json -h --help' ;;
+                '/completion/bash') _kotta_words '-h --help' ;;
+                '/completion/zsh') _kotta_words '-h --help' ;;
+                '/completion/fish') _kotta_words '-h --help' ;;
             esac
             return
         fi
     fi
     case "$command" in
-        '') _kotta_words 'submit status list wait logs usage fetch cat cp upload why rerun diff cancel queues service serve login config completion' ;;
+        '') _kotta_words 'submit status list wait logs usage fetch cat cp upload why rerun diff cancel queues service serve login config doctor completion' ;;
         '/submit') _kotta_files -f ;;
         '/status') _kotta_ask jobs ;;
         '/wait') _kotta_ask active-jobs ;;
@@ -163,7 +192,7 @@ _kotta() {
         '/usage') _kotta_ask job ;;
         '/fetch') _kotta_ask job-then-outputs ;;
         '/cat') _kotta_ask job-and-output ;;
-        '/cp') _kotta_ask job-and-output ;;
+        '/cp') _kotta_ask job-and-output; _kotta_files -f ;;
         '/upload') _kotta_files -f ;;
         '/why') _kotta_ask jobs ;;
         '/rerun') _kotta_ask jobs ;;
@@ -174,7 +203,9 @@ _kotta() {
         '/config/get') _kotta_ask keys ;;
         '/config/set') _kotta_ask key-then-value ;;
         '/config/unset') _kotta_ask keys ;;
-        '/completion') _kotta_words 'bash zsh fish' ;;
+        '/completion') _kotta_words 'install uninstall bash zsh fish' ;;
+        '/completion/install') _kotta_words 'bash zsh fish' ;;
+        '/completion/uninstall') _kotta_words 'bash zsh fish' ;;
     esac
 }
 

@@ -31,7 +31,7 @@ _kotta_words() {{
 
 _kotta_files() {{
     # bash 3.2 has no compopt.
-    compopt -o default 2>/dev/null || COMPREPLY=($(compgen "$1" -- "$cur"))
+    compopt -o default 2>/dev/null || COMPREPLY+=($(compgen "$1" -- "$cur"))
 }}
 
 _kotta_directories() {{
@@ -170,7 +170,7 @@ def _action(value: Value) -> str:
     if value.words:
         return f"_kotta_words '{' '.join(value.words)}'"
     if value.request:
-        return f"_kotta_ask {value.request}"
+        return f"_kotta_ask {value.request}" + ("; _kotta_files -f" if value.is_file else "")
     if value.is_file:
         return "_kotta_files -f"
     return "_kotta_directories" if value.is_directory else ":"

@@ -101,7 +101,8 @@ def _words(value: Value) -> str:
     if value.words:
         return f"--arguments '{' '.join(value.words)}'"
     if value.request:
-        return f"--keep-order --arguments '(__kotta_ask {value.request})'"
+        files = "--force-files " if value.is_file else ""
+        return f"{files}--keep-order --arguments '(__kotta_ask {value.request})'"
     if value.is_file:
         return "--force-files"
     return "--arguments '(__fish_complete_directories)'" if value.is_directory else ""

@@ -34,6 +34,7 @@ REQUESTS = {
     "JOB FILE...": "job-then-outputs",
     "JOB:FILE": "job-and-output",
     "JOB:FILE...": "job-and-output",
+    "JOB:FILE... PATH": "job-and-output",
     "QUEUE": "queues",
     "TAG": "tags",
     "PROFILE": "profiles",
@@ -56,6 +57,7 @@ class Value:
         metavar: how help pages call it.
         request: what to ask `kotta __complete`, "" for nothing.
         words: every value there is, empty where they cannot be listed.
+        is_file: whether a file of one's own may stand there.
         is_list: whether several are given, with commas between them.
         is_repeatable: whether more words may follow.
     """
@@ -63,12 +65,9 @@ class Value:
     metavar: str
     request: str = ""
     words: tuple[str, ...] = ()
+    is_file: bool = False
     is_list: bool = False
     is_repeatable: bool = False
-
-    @property
-    def is_file(self) -> bool:
-        return self.metavar in FILES
 
     @property
     def is_directory(self) -> bool:
@@ -155,7 +154,10 @@ def _argument(metavars: list[str], command: str) -> Value:
     if not request:
         return _value(metavars[0], command)
     return Value(
-        metavars[0].rstrip("."), request, is_repeatable=" " in together or "..." in together
+        metavars[0].rstrip("."),
+        request,
+        is_file=metavars[-1] == "PATH",
+        is_repeatable=" " in together or "..." in together,
     )
 
 
@@ -167,6 +169,7 @@ def _value(metavar: str | None, command: str) -> Value:
         name,
         REQUESTS.get(metavar, ""),
         tuple(WORDS.get(name, ())),
+        is_file=name in FILES,
         is_list=name in LISTS,
         is_repeatable=metavar.endswith("..."),
     )

@@ -10,14 +10,17 @@ _TOP = """\
 
 # Offers what `kotta __complete KIND` knows, with descriptions.
 _kotta_ask() {{
-    local -a found
+    local -a found values texts
     local value text
     while IFS=$'\\t' read -r value text; do
+        values+=("$value")
+        texts+=("$value${{text:+  -- $text}}")
         value=${{value//\\\\/\\\\\\\\}}
         found+=("${{value//:/\\\\:}}${{text:+:$text}}")
     done < <(kotta __complete $1 "${{(Q)PREFIX}}" "${{_kotta_typed[@]}}" 2>/dev/null)
     if [[ $1 == job-and-output && $PREFIX != *:* ]]; then
-        _describe -V -t $1 $1 found -S ''
+        # its output comes next, without a blank
+        compadd -V $1 -S '' -l -d texts -a values
     else
         _describe -V -t $1 $1 found
     fi
@@ -48,7 +51,9 @@ def _leaf(name: str, command: Command) -> str:
     lines = [f"        {_option(option)}" for option in command.options]
     if command.argument is not None:
         place = "*" if command.argument.is_repeatable else "1"
-        lines.append(f"        '{place}:{command.argument.metavar}:{_action(command.argument)}'")
+        lines.append(
+            f"        '{place}:{_quoted(command.argument.metavar)}:{_action(command.argument)}'"
+        )
     return f"{name}() {{\n    _arguments -s -S \\\n" + " \\\n".join(lines) + "\n}"
 
 
@@ -88,7 +93,7 @@ def _option(option: Option) -> str:
     ends = ("", "") if option.value is None else ("+", "=")
     written = [name + ends[name.startswith("--")] for name in option.names]
     spelled = "{" + ",".join(written) + "}" if len(written) > 1 else written[0]
-    value = f":{option.value.metavar}:{_action(option.value)}" if option.value else ""
+    value = f":{_quoted(option.value.metavar)}:{_action(option.value)}" if option.value else ""
     if option.attached is not None:
         written = [f"{name}=-" for name in option.names]
         spelled = written[0]
@@ -104,6 +109,8 @@ def _action(value: Value) -> str:
         return f"_sequence compadd - {' '.join(value.words)}"
     if value.words:
         return f"({' '.join(value.words)})"
+    if value.request and value.is_file:
+        return f"{{ _kotta_ask {value.request} || _files }}"
     if value.request:
         # The blank in front keeps _arguments from putting options of its own before the kind.
         return f" _kotta_ask {value.request}"

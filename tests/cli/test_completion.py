@@ -461,6 +461,13 @@ def test_outputs_follow_their_job_in_every_shell(shell: Shell) -> None:
     assert shell.words_after("kotta fetch 1\t pl\t") == ["kotta", "fetch", "11111111", "plot.png"]
 
 
+def test_a_job_and_its_output_are_one_word_and_a_path_may_follow(shell: Shell, user: User) -> None:
+    (user.home / "results dir").mkdir(exist_ok=True)
+    assert shell.words_after("kotta cat 1\tpl\t") == ["kotta", "cat", "11111111:plot.png"]
+    assert shell.words_after("kotta cat my\\ fit:a\t") == ["kotta", "cat", "my fit:a b.csv"]
+    assert shell.words_after("kotta cp @last:x resu\t")[-1].rstrip("/") == "results dir"
+
+
 def test_tags_lists_and_options_with_equals_signs_are_completed(shell: Shell) -> None:
     _remember([_job(FIRST, "my fit", "failed").model_copy(update={"tags": ["night run"]})])
     assert shell.words_after("kotta rerun tag=\t") == ["kotta", "rerun", "tag=night run"]
