@@ -55,7 +55,7 @@ def _draw(app: App, job: Job) -> None:
     from rich.text import Text
 
     from kotta_cli.commands.usage import no_samples
-    from kotta_cli.render.usage_page import usage_lines
+    from kotta_cli.render.usage_page import rows_within, usage_lines
 
     console = app.out.console()
     last = Text(no_samples(job))
@@ -63,7 +63,10 @@ def _draw(app: App, job: Job) -> None:
         try:
             with Live(last, console=console, screen=True, auto_refresh=False) as live:
                 for now, usage in _looks(app, job):
-                    lines = usage_lines(now, usage, app.out) if usage.samples else [no_samples(now)]
+                    lines = [no_samples(now)]
+                    if usage.samples:
+                        rows = rows_within(console.height)
+                        lines = usage_lines(now, usage, app.out, rows)
                     last = Text.from_ansi("\n".join(lines), no_wrap=True)
                     live.update(last, refresh=True)
         finally:

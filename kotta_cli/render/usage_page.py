@@ -47,18 +47,24 @@ class _Quantity:
     label: Callable[[float], str]
 
 
-def usage_lines(job: Job, usage: Usage, terminal: Terminal) -> list[str]:
-    """The whole page; `usage` has samples."""
+def usage_lines(job: Job, usage: Usage, terminal: Terminal, rows: int = ROWS) -> list[str]:
+    """The whole page, with charts of so many rows; `usage` has samples."""
     signs = chart.UNICODE if terminal.unicode else chart.ASCII
     width = chart.area_width(terminal.columns)
     lines: list[Line] = [_heading(job, usage)]
     for quantity in _quantities(usage, width):
         lines += [[], [(quantity.name, "bold"), ("  " + quantity.said, "")]]
         if any(value is not None for value in quantity.values):
-            lines += _drawn(quantity, signs)
+            lines += _drawn(quantity, signs, rows)
             axis = chart.time_axis(_seconds(usage.samples), width, signs)
             lines += [[(line, "dim")] for line in axis]
     return ["".join(_painted(span, terminal.color) for span in line).rstrip() for line in lines]
+
+
+def rows_within(height: int) -> int:
+    """How many rows each chart may have, if all are to be seen in a window of this height."""
+    around_each = 4  # an empty line, the name, the axis and its times
+    return max(2, min(ROWS, (height - 2) // 3 - around_each))
 
 
 def _painted(span: Span, color: bool) -> str:
@@ -78,9 +84,9 @@ def _heading(job: Job, usage: Usage) -> Line:
     ]
 
 
-def _drawn(quantity: _Quantity, signs: Signs) -> list[Line]:
+def _drawn(quantity: _Quantity, signs: Signs, rows: int) -> list[Line]:
     drawn = Chart(quantity.values, quantity.top, quantity.limit, quantity.label)
-    return [[(left, "dim"), (area, quantity.color)] for left, area in drawn.lines(ROWS, signs)]
+    return [[(left, "dim"), (area, quantity.color)] for left, area in drawn.lines(rows, signs)]
 
 
 def _quantities(usage: Usage, width: int) -> list[_Quantity]:

@@ -115,8 +115,8 @@ def test_watching_ends_with_the_job_and_leaves_the_last_picture(user: User) -> N
 
 def test_ctrl_c_leaves_a_watch(user: User) -> None:
     job = user.running(executable="sleep 60", jobname="watched on")
-    window = user.window("usage", "-w", job)
-    window.until("Memory", "watched on")
+    window = user.window("usage", "-w", job, rows=24)
+    window.until("watched on", "Memory", "Disk")
     window.interrupt()
     assert window.end() == 0
     assert "● processing" in window.text
