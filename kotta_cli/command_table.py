@@ -9,24 +9,28 @@ from __future__ import annotations
 SUMMARY = "Run jobs on your own computer, or on somebody else's."
 
 COMMANDS: dict[str, dict[str, str]] = {
-    "Jobs": {
+    "Run": {
         "submit": "Submit a job, or many.",
-        "status": "Show everything that is known of a job.",
-        "list": "List jobs, newest first.",
+        "rerun": "Submit jobs again, as they were or with changes.",
         "wait": "Wait until jobs have ended, and exit as they did.",
+        "cancel": "End jobs.",
+    },
+    "Look": {
+        "list": "List jobs, newest first.",
+        "status": "Show everything that is known of a job.",
         "logs": "Show what jobs write to stdout and stderr.",
         "usage": "Show what a job uses over its life: cores, memory and disk.",
+        "why": "Say why a job waits, or why it failed, and what to type next.",
+        "diff": "Show what differs between two jobs.",
+        "queues": "List the queues and how full they are.",
+    },
+    "Files": {
         "fetch": "Download what jobs have made.",
         "cat": "Write jobs' output files to stdout.",
         "cp": "Copy jobs' output files to a path of yours.",
         "upload": "Send files ahead, and print URLs for jobs' inputs.",
-        "why": "Say why a job waits, or why it failed, and what to type next.",
-        "rerun": "Submit jobs again, as they were or with changes.",
-        "diff": "Show what differs between two jobs.",
-        "cancel": "End jobs.",
     },
     "Service": {
-        "queues": "List the queues and how full they are.",
         "service": "Show or stop the local service, or read its log.",
         "serve": "Run the service in the foreground, for others too.",
         "login": "Log in to a shared service.",
@@ -44,13 +48,6 @@ GLOBAL_OPTIONS = {
     "--server URL": "Talk to this service instead of the local one.",
     "-V, --version": "Print the version and exit.",
     "-h, --help": "Show this page and exit.",
-}
-
-ENVIRONMENT = {
-    "KOTTA_PROFILE": "What --profile says, for every command.",
-    "KOTTA_SERVER": "What --server says, for every command.",
-    "KOTTA_DEBUG": "1 shows tracebacks.",
-    "NO_COLOR": "1 turns colours off; CLICOLOR_FORCE=1 turns them on in a pipe.",
 }
 
 EXAMPLES = {

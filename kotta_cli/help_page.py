@@ -129,13 +129,12 @@ def top_page(width: int, *, color: bool) -> str:
     page = HelpPage(width, color=color)
     page.paragraph(table.SUMMARY)
     page.usage("kotta [OPTIONS] COMMAND [ARGS]...")
-    named = [*(rows for rows in table.COMMANDS.values()), table.GLOBAL_OPTIONS, table.ENVIRONMENT]
+    page.table("Examples", table.EXAMPLES)
+    named = [*table.COMMANDS.values(), table.TOPICS]
     column = max(len(term) for rows in named for term in rows)
     for title, rows in table.COMMANDS.items():
         page.table(title, rows, term_width=column)
     page.table("Help topics", table.TOPICS, term_width=column)
-    page.table("Options", table.GLOBAL_OPTIONS, term_width=column)
-    page.table("Environment", table.ENVIRONMENT, term_width=column)
-    page.table("Examples", table.EXAMPLES)
+    page.table("Options", table.GLOBAL_OPTIONS)
     page.paragraph(table.CLOSING)
     return page.text()

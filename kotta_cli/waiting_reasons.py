@@ -76,7 +76,8 @@ def _lack(found: Explanation, place: Place, head: Job | None, job: JobDetail) ->
     if place.head_lacks == "cpus":
         free = max(0, queue.cpus - queue.cpus_used)
         wants = "more than that" if head is None else _cores(head.cpus)
-        has = f"{free} of the queue's {_cores(queue.cpus)} {'is' if free == 1 else 'are'} free"
+        are = "are" if free > 1 else "is"
+        has = f"{free or 'none'} of the queue's {_cores(queue.cpus)} {are} free"
     else:
         free_text = size(max(0, queue.memory_mib - queue.memory_used_mib) << 20)
         wants = "more than that" if head is None else size(head.memory_mib << 20) + " of memory"

@@ -27,10 +27,10 @@ app = command_app()
     epilog=examples(
         {
             "kotta list --json id,status": "The newest jobs, for programs",
-            "kotta list --status failed --status cancelled": "What did not go well",
+            "kotta list -s failed -s cancelled": "What did not go well",
             "kotta list --name 'fit-*' --all": "Every job whose name fits a pattern",
             "kotta list --watch": "Follow them live; Ctrl-C stops",
-            "kotta list --since 2d --fields name,status,elapsed --sort -elapsed": "The slowest",
+            "kotta list --since 2d --sort -elapsed": "The slowest of two days",
         }
     ),
 )

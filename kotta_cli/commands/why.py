@@ -57,7 +57,7 @@ def why(ctx: typer.Context, jobs: JobArguments, as_json: JsonOption = False) -> 
 
 
 def _show(app: App, job: JobDetail, found: Explanation) -> None:
-    from kotta_cli.render.plain_text import one_line
+    from kotta_cli.render.plain_text import folded, one_line
     from kotta_cli.render.states import COLORS, SIGNS, paint
 
     color = app.out.color
@@ -71,7 +71,8 @@ def _show(app: App, job: JobDetail, found: Explanation) -> None:
     if found.lines:
         app.print(f"  The end of its {found.stream}:")
         for line in found.lines:
-            app.print("    " + paint(one_line(line), "dim", color))
+            for piece in [one_line(line)] if width is None else folded(one_line(line), width - 2):
+                app.print("    " + paint(piece, "dim", color))
     for number, command in enumerate(found.commands):
         app.print(("  Next:  " if not number else "         ") + paint(command, "cyan", color))
 

@@ -75,7 +75,7 @@ class JobScreen:
         footer = counts(jobs)
         if len(shown) < len(jobs):
             footer.append(f" · {len(jobs) - len(shown)} not shown", style="dim")
-        if hint:
+        if hint and footer.cell_len + len(hint) + 2 < columns:
             footer.append(f"  {hint}", style="dim")
         footer.truncate(columns - 1, overflow="ellipsis")
         return Group(*job_lines(shown, columns, self._fields), Text(), footer)

@@ -10,7 +10,7 @@ from kotta.models import JobState
 from kotta_cli.job_arrays import JobArray
 from kotta_cli.job_fields import DEFAULT, value_of
 from kotta_cli.render.plain_text import one_line
-from kotta_cli.render.states import COLORS, paint, status_word
+from kotta_cli.render.states import COLORS, SIGNS, paint, status_word
 from kotta_cli.render.times import ago, duration, rfc3339, size, so_far
 
 if TYPE_CHECKING:
@@ -24,6 +24,16 @@ _SHORT = 8
 _ON_TERMINAL = ("id", "name", "status", "elapsed", "queue", "jobtype", "submitted_at")
 _ROOM_FOR = {"queue": 70, "elapsed": 80, "jobtype": 100}
 """Columns that a terminal must have for these fields to be shown unasked."""
+_WORST_FIRST = (
+    JobState.FAILED,
+    JobState.CANCELLED,
+    JobState.STAGING_OUTPUTS,
+    JobState.PROCESSING,
+    JobState.STAGING_INPUTS,
+    JobState.PENDING,
+    JobState.COMPLETED,
+    JobState.UNSUBMITTED,
+)
 _HEADS = {
     "jobtype": "TYPE",
     "submitted_at": "SUBMITTED",
@@ -69,8 +79,8 @@ def _cell(job: Job | JobArray, name: str, now: datetime, id_length: int) -> Text
 
     value = value_of(job, name, now)
     if name == "name" and isinstance(job, JobArray):
-        count = f"  {'' if job.is_whole else 'last '}{len(job.jobs)}: "
-        return Text.assemble(one_line(value), (count, "dim")).append_text(counts(job.jobs))
+        count = f"  {'' if job.is_whole else 'last '}{len(job.jobs)} jobs: "
+        return Text.assemble(one_line(value), (count, "dim")).append_text(_signs(job.jobs))
     if value is None or value == []:
         return Text("-", style="dim")
     if name == "id":
@@ -109,6 +119,16 @@ def counts(jobs: Iterable[Job]) -> Text:
 
     parts = [Text(f"{n} {state.value}", style=COLORS[state]) for state, n in _counted(jobs)]
     return Text(" · ").join(parts) if parts else Text("no jobs")
+
+
+def _signs(jobs: Iterable[Job]) -> Text:
+    """The same in little room, by the signs that stand before the words elsewhere."""
+    from rich.text import Text
+
+    worst_first = sorted(_counted(jobs), key=lambda counted: _WORST_FIRST.index(counted[0]))
+    return Text(" ").join(
+        Text(f"{SIGNS[state]}{n}", style=COLORS[state]) for state, n in worst_first
+    )
 
 
 def counts_in_words(jobs: Iterable[Job], *, color: bool) -> str:

@@ -77,6 +77,18 @@ def cell_width(text: str) -> int:
     )
 
 
+def folded(text: str, width: int) -> list[str]:
+    """One line in pieces of at most so many cells; at least one, if an empty one."""
+    pieces, room = [""], width
+    for char in text:
+        room -= cell_width(char)
+        if room < 0:
+            pieces.append("")
+            room = width - cell_width(char)
+        pieces[-1] += char
+    return pieces
+
+
 class LogText:
     """Makes a job's output fit for a terminal, chunk by chunk.
 

@@ -15,30 +15,39 @@ if TYPE_CHECKING:
 
     from kotta.models import Queue
 
-_BAR_CELLS = 8
-_ROOM_FOR_BARS = 80
+_BAR_CELLS = (10, 6, 0)
+"""How long bars may be: the first with which all has room."""
 
 
 def queue_lines(queues: Sequence[Queue], columns: int) -> list[Text]:
     """A header and a line for each queue, with bars where there is room for them."""
-    has_bars = columns >= _ROOM_FOR_BARS
-    rows = []
-    for queue in queues:
-        memory = f"{size(queue.memory_used_mib << 20)} of {size(queue.memory_mib << 20)}"
-        cores = f"{queue.cpus_used} of {queue.cpus}"
-        rows.append(
-            [
-                Text(one_line(queue.name), style="cyan"),
-                Text(str(queue.running)),
-                Text(str(queue.pending), style="yellow" if queue.pending else ""),
-                _load(cores, queue.cpus_used, queue.cpus, has_bars),
-                _load(memory, queue.memory_used_mib, queue.memory_mib, has_bars),
-                Text(duration(queue.max_walltime_minutes * 60)),
-            ]
-        )
-    cores_title, memory_title = ("CORES", "MEMORY") if has_bars else (" CORES", " MEMORY")
-    titles = ["QUEUE…", " RUNNING", " PENDING", cores_title, memory_title, " WALLTIME"]
-    return columns_of(titles, rows, width=columns)
+    for cells in _BAR_CELLS:
+        titles, rows = _table(queues, cells)
+        lines = columns_of(titles, rows, width=sum(map(len, titles)) + 10 * columns)
+        if max(line.cell_len for line in lines) <= columns:
+            return lines
+    return columns_of(*_table(queues, 0), width=columns)
+
+
+def _table(queues: Sequence[Queue], cells: int) -> tuple[list[str], list[list[Text]]]:
+    cores, memory = ("CORES", "MEMORY") if cells else (" CORES", " MEMORY")
+    titles = ["QUEUE…", " RUNNING", " PENDING", cores, memory, " WALLTIME"]
+    return titles, [_row(queue, cells) for queue in queues]
+
+
+def _row(queue: Queue, cells: int) -> list[Text]:
+    whole, unit = size(queue.memory_mib << 20).split()
+    used = queue.memory_used_mib / queue.memory_mib * float(whole) if queue.memory_mib else 0
+    memory = f"{used:.1f} of {whole} {unit}"
+    cores = f"{queue.cpus_used} of {queue.cpus}"
+    return [
+        Text(one_line(queue.name), style="cyan"),
+        Text(str(queue.running)),
+        Text(str(queue.pending), style="yellow" if queue.pending else ""),
+        _load(cores, queue.cpus_used, queue.cpus, cells),
+        _load(memory, queue.memory_used_mib, queue.memory_mib, cells),
+        Text(duration(queue.max_walltime_minutes * 60)),
+    ]
 
 
 def fitting(queue: Queue) -> Text:
@@ -58,11 +67,12 @@ def fitting(queue: Queue) -> Text:
     )
 
 
-def _load(words: str, used: int, whole: int, has_bar: bool) -> Text:
+def _load(words: str, used: int, whole: int, cells: int) -> Text:
     style = "yellow" if used >= whole else ""
-    if not has_bar:
+    if not cells:
         return Text(words, style=style)
-    cells = min(round(_BAR_CELLS * used / max(whole, 1)), _BAR_CELLS)
-    cells = max(cells, 1) if used else cells
-    bar = ("█" * cells, style or "green")
-    return Text.assemble(bar, ("·" * (_BAR_CELLS - cells), "dim"), "  ", (words, style))
+    full = min(round(cells * used / max(whole, 1)), cells)
+    full = max(full, 1) if used else full
+    return Text.assemble(
+        ("█" * full, style or "green"), ("·" * (cells - full), "dim"), "  ", (words, style)
+    )

@@ -306,7 +306,7 @@ def test_on_a_terminal_an_array_is_one_row_with_its_progress(user: User) -> None
     assert len(window.lines) == 3
     assert window.lines[1].split()[:2] == [alone[:8], "alone"]
     assert jobs[0].array is not None
-    assert window.lines[2].startswith(f"{jobs[0].array[:8]}  sweep  30: 15 completed · 15 failed")
+    assert window.lines[2].startswith(f"{jobs[0].array[:8]}  sweep  30 jobs: ✗15 ✓15")
     assert "✗ failed" in window.lines[2]
     assert len(user.quick("list", "--tag", "swept").lines) == 31
     assert len(user.quick("list", "--array", "sweep", "--status", "failed").lines) == 15
@@ -320,7 +320,7 @@ def test_an_array_whose_jobs_have_names_of_their_own_is_called_by_what_they_shar
     )
     window = user.window("list", "--tag", "own")
     assert window.end() == 0
-    assert window.lines[1].split()[1:3] == ["own-*", "2:"]
+    assert window.lines[1].split()[1:3] == ["own-*", "2"]
 
 
 def test_the_limit_counts_an_array_once(user: User) -> None:
@@ -331,7 +331,7 @@ def test_the_limit_counts_an_array_once(user: User) -> None:
     window = user.window("list", "--tag", "rows", "--limit", "2")
     assert window.end() == 0
     names = [line.split()[1:3] for line in window.lines[1:3]]
-    assert names == [["row-2", "60:"], ["row-1", "60:"]]
+    assert names == [["row-2", "60"], ["row-1", "60"]]
     assert window.lines[3].startswith("The newest 2;")
 
 

@@ -41,18 +41,17 @@ def test_what_fits_is_the_largest_job_that_starts_at_once(fresh_user: User) -> N
     )
     page = _page(fresh_user)
     assert "Test: a job of up to 2 cores and 2.0 GiB starts at once." in page
-    assert "········  0 of 2" in page
+    assert "··········  0 of 2" in page
     first = fresh_user.running(executable="sleep 60", cpus=1, memory="1 GiB")
     fresh_user.submit(executable="true", after=[first])
     page = _page(fresh_user)
     assert "Test: a job of up to 1 core and 1.0 GiB starts at once." in page
-    assert "████····  1 of 2" in page
+    assert "█████·····  1 of 2" in page
     second = fresh_user.running(executable="sleep 60", cpus=1, memory="512 MiB")
     assert "Test: no core is free; a new job waits for one that runs." in _page(fresh_user)
     fresh_user.submit(executable="true", cpus=2)
     assert "Test: 1 job waits already; a new one starts after them." in _page(fresh_user)
-    assert "####----" not in _page(fresh_user)
-    assert "########  2 of 2" in _page(fresh_user, LANG="C", LC_ALL="C", PYTHONUTF8="0",
+    assert "##########  2 of 2" in _page(fresh_user, LANG="C", LC_ALL="C", PYTHONUTF8="0",
                                       PYTHONCOERCECLOCALE="0")  # fmt: skip
     fresh_user.client.cancel_many([first, second])
 

@@ -111,7 +111,7 @@ def test_a_job_behind_others_is_told_its_place_and_the_limit(user: User) -> None
     said = _why(user, job)
     assert said[1:3] == [
         "It is number 2 of those that wait in queue Test, which start in order.",
-        f"The first, {head[:8]} (head), needs 2 cores, and 0 of the queue's 2 cores are free.",
+        f"The first, {head[:8]} (head), needs 2 cores, and none of the queue's 2 cores is free.",
     ]
     assert re.fullmatch(
         rf"{blocker[:8]} \(blocker\) has 2 cores and \S+ GiB, and has run \d+ s of 5 h\.", said[3]
@@ -119,7 +119,7 @@ def test_a_job_behind_others_is_told_its_place_and_the_limit(user: User) -> None
     assert said[4:] == ["Next:  kotta queues", f"kotta wait {job[:8]}"]
     assert _why(user, head)[1:3] == [
         "It is the next to start in queue Test.",
-        "It needs 2 cores, and 0 of the queue's 2 cores are free.",
+        "It needs 2 cores, and none of the queue's 2 cores is free.",
     ]
 
 
@@ -160,9 +160,16 @@ def test_what_runs_and_what_completed_is_told_too(user: User) -> None:
     ]
 
 
+def test_long_lines_of_a_job_are_folded_under_their_beginning(user: User) -> None:
+    job = user.done(executable=f"echo {'x' * 100} >&2; exit 1")
+    window = user.window("why", job, columns=60)
+    assert window.end() == 0
+    assert window.lines[3:5] == ["    " + "x" * 56, "    " + "x" * 44]
+
+
 def test_on_a_narrow_terminal_sentences_are_wrapped_at_words(user: User) -> None:
     user.running(executable="sleep 60", cpus=2, jobname="blocker")
     job = user.submit(executable="true", jobname="a job " * 20)
     window = user.window("why", job, columns=60)
     assert window.end() == 0
-    assert "  It needs 1 core, and 0 of the queue's 2 cores are free." in window.lines
+    assert "  It needs 1 core, and none of the queue's 2 cores is free." in window.lines
