@@ -61,13 +61,13 @@ class OidcProvider:
         claims = await self._verified(_text(tokens, "id_token"), attempt, about)
         if "email" not in claims and isinstance(about.get("userinfo_endpoint"), str):
             claims = {**await self._userinfo(tokens, claims, about), **claims}
-        email = claims.get("email")
+        email, said = claims.get("email"), claims.get("email_verified")
         return Identity(
             provider=self.settings.issuer,
             subject=claims["sub"],
             email=email.strip().lower() if isinstance(email, str) else "",
             # some write the truth as text
-            is_email_theirs=claims.get("email_verified") in (True, "true"),
+            is_email_theirs=said is True or said == "true",
         )
 
     async def _metadata(self) -> dict[str, Any]:
