@@ -447,17 +447,15 @@ def _new_phases(row: JobRow, timeline: Mapping[str, float]) -> list[Step]:
     ]
 
 
-def check_needed(connection: Connection, owner: str, wanted: Sequence[Wanted]) -> None:
-    """Refuses jobs that are to come after what does not exist, or will not complete.
+def check(
+    connection: Connection, settings: Settings, owner: str, wanted: Sequence[Wanted]
+) -> list[CheckedJob]:
+    """What would become of jobs in which no problem was found, were they submitted now.
 
     Raises:
-        DescriptionError: some are.
+        DescriptionError: what one of them is to come after does not exist, or will not complete.
     """
-    _needed(connection, owner, wanted)
-
-
-def check(connection: Connection, settings: Settings, wanted: Sequence[Wanted]) -> list[CheckedJob]:
-    """What would become of jobs in which no problem was found, were they submitted now."""
+    needed = _needed(connection, owner, wanted)
     loads = store.loads(connection, with_pending=True)
     free = {}
     for name, size in settings.queues.items():
@@ -474,7 +472,8 @@ def check(connection: Connection, settings: Settings, wanted: Sequence[Wanted]) 
         queue = settings.queues[description.queue]
         memory_mib = description.memory or queue.default_memory_mib(description.cpus)
         fits = description.cpus <= room[0] and memory_mib <= room[1]
-        starts_now = not room[2] and fits and not description.after
+        waits_for = len(needed[job.place])
+        starts_now = not room[2] and fits and not waits_for
         found.append(
             CheckedJob(
                 name=description.display_name,
@@ -483,13 +482,14 @@ def check(connection: Connection, settings: Settings, wanted: Sequence[Wanted]) 
                 memory_mib=memory_mib,
                 walltime_seconds=description.walltime * 60,
                 ahead=room[2],
+                waits_for=waits_for,
                 starts_now=starts_now,
             )
         )
         if starts_now:
             room[0] -= description.cpus
             room[1] -= memory_mib
-        else:
+        elif not waits_for:
             room[2] += 1
     return found
 

@@ -32,7 +32,8 @@ class CheckedJob(_Reply):
     Attributes:
         cpus: cores that would be counted.
         memory_mib: memory that would be counted, MiB.
-        ahead: jobs that wait in its queue already.
+        ahead: jobs that wait in its queue already, those left out that wait for others to complete.
+        waits_for: jobs that would have to complete before it may start.
         starts_now: whether there is room for it at once.
     """
 
@@ -42,6 +43,7 @@ class CheckedJob(_Reply):
     memory_mib: int
     walltime_seconds: float
     ahead: int
+    waits_for: int = 0
     starts_now: bool
 
 

@@ -100,19 +100,15 @@ class ArrayPage:
     def _rows(self, title: str, jobs: Sequence[Job], details: Mapping[str, JobDetail]) -> Section:
         section = Section(title)
         for job in jobs:
-            name = job.id[:8] if self._for_terminal else job.id
-            state: Span = (f"{status_word(job.status):<18}", COLORS[job.status])
-            if not self._for_terminal:
-                state = (job.status.value, "")
-            parts: list[str | Span] = [state]
-            if (seconds := run_seconds(job)) is not None:
-                time = duration(seconds) if self._for_terminal else f"{seconds:.3f} s"
-                parts.append(f"  {time:<8}")
-            if job.status is JobState.FAILED:
-                parts.append((f"  {failure(job)}", "red"))
-            if job.id in details and (words := values_of(details[job.id])):
-                parts.append((f"  {words}", "dim"))
-            section.add(f"[{job.array_index}] {name}", *parts)
+            values = values_of(details[job.id]) if job.id in details else ""
+            why = failure(job) if job.status is JobState.FAILED else ""
+            if self._for_terminal:
+                section.add(f"[{job.array_index}] {job.id[:8]}", *_cells(job, why, values))
+            else:
+                time = run_seconds(job)
+                took = "" if time is None else f"{time:.3f} s"
+                words = [word for word in (job.status.value, took, why, values) if word]
+                section.add(f"[{job.array_index}] {job.id}", ", ".join(words))
         return section
 
     def _next(self) -> Section:
@@ -147,14 +143,16 @@ def is_array(selectors: Sequence[str], jobs: Sequence[Job]) -> bool:
 def array_shape(jobs: Sequence[Job]) -> dict[str, Any]:
     """The same as an object."""
     ordered = sorted(jobs, key=lambda job: job.array_index or 0)
-    last = ended_at(jobs)
+    shapes = [job.model_dump(mode="json") for job in ordered]
+    last = max(range(len(ordered)), key=lambda index: ordered[index].change)
+    is_over = all(job.status.is_terminal for job in ordered)
     return {
         "array": ordered[0].array,
         "name": name_of(ordered),
         "counts": counts(ordered),
-        "submitted_at": rfc3339(ordered[0].submitted_at),
-        "ended_at": None if last is None else rfc3339(last),
-        "jobs": [job.model_dump(mode="json") for job in ordered],
+        "submitted_at": shapes[0]["submitted_at"],
+        "ended_at": shapes[last]["ended_at"] if is_over else None,
+        "jobs": shapes,
     }
 
 
@@ -189,6 +187,16 @@ def values_of(job: JobDetail) -> str:
     )
     shown = one_line(words)
     return shown if len(shown) <= _NAME_CHARS else f"{shown[:_NAME_CHARS]}…"
+
+
+def _cells(job: Job, why: str, values: str) -> list[Span]:
+    time = run_seconds(job)
+    return [
+        (f"{status_word(job.status):<18}", COLORS[job.status]),
+        ("" if time is None else f"  {duration(time):<8}", ""),
+        (f"  {why}" if why else "", "red"),
+        (f"  {values}" if values else "", "dim"),
+    ]
 
 
 def _seconds(job: Job) -> float:

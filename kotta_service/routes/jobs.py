@@ -72,8 +72,7 @@ async def check(wanted: SubmitRequest, parts: WithParts, owner: Owner) -> CheckR
 
     def look() -> list[CheckedJob]:
         with parts.database.read() as connection:
-            jobs.check_needed(connection, owner, all_wanted)
-            return jobs.check(connection, parts.settings, all_wanted)
+            return jobs.check(connection, parts.settings, owner, all_wanted)
 
     return CheckReply(jobs=await asyncio.to_thread(look))
 
