@@ -203,6 +203,20 @@ class Kotta:
 
         return check(self.api, descriptions, self._defaults())
 
+    def rerun(self, job: JobOrId, **changes: Any) -> Job:
+        """Submits a job again as it was; what it was to come after does not count any more.
+
+        Args:
+            changes: fields of its description, and what they are now.
+
+        Raises:
+            DescriptionError: with these changes it cannot be accepted.
+            NotFoundError: there is none of that id.
+        """
+        from kotta.rerunning import again
+
+        return self.submit({**again(self.status(job)), **changes})
+
     def status(self, job: JobOrId, *, wait_seconds: float = 0) -> JobDetail:
         """Everything the service knows of a job, once it has ended or so many seconds have passed.
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import itertools
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cli.conftest import Result, User
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def _description(user: User, *words: str, stdin: str = "", **environment: str) -> dict[str, Any]:
@@ -278,3 +281,16 @@ def test_json_names_the_source_of_each_problem(user: User) -> None:
         ("/walltime", "job.json"),
         ("/cpus", "--cpus 0"),
     ]
+
+
+def test_the_examples_in_yaml_and_of_a_head_run(user: User) -> None:
+    result = user.quick("submit", str(EXAMPLES / "letters.yaml"), "--wait")
+    assert result.code == 0, result.err
+    jobs = user.client.select_many(result.lines[0])
+    said = {job.name: b"".join(user.client.logs(job)).decode() for job in jobs}
+    assert said["Words with e"] == "12 words have the letter e\n"
+    sweep = ["--sweep", "seed=1..2", "--wait", "--json"]
+    jobs = user.quick("submit", str(EXAMPLES / "estimate_pi.sh"), *sweep).json
+    assert [job["status"] for job in jobs] == ["completed", "completed"]
+    assert {job["name"] for job in jobs} == {"Estimate pi[0]", "Estimate pi[1]"}
+    assert float(b"".join(user.client.logs(jobs[0]["id"]))) == pytest.approx(3.14, abs=0.1)
