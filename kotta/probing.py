@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from kotta._httpx import httpx
 PROBE_SECONDS = 10.0
 AT_ONCE = 8
 MAX_REDIRECTS = 5
+_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def _probe(client: httpx.Client, url: str) -> Probe:
     except httpx.TimeoutException:
         return Probe(url, f"no answer in {PROBE_SECONDS:g} s")
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return Probe(url, str(error) or type(error).__name__)
+        return Probe(url, _ERRNO.sub("", str(error)) or type(error).__name__)
 
 
 def _size(answer: httpx.Response) -> int | None:

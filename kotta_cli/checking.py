@@ -124,7 +124,7 @@ def _show(app: App, jobs: Sequence[CheckedJob], inputs: Sequence[_Input]) -> Non
     if len(jobs) > MAX_SHOWN:
         rest = jobs[MAX_SHOWN:]
         now = sum(job.starts_now for job in rest)
-        app.print(f"  and {len(rest)} more jobs, {now} of which would start at once")
+        app.print(f"  and {len(rest)} more jobs, {now or 'none'} of which would start at once")
     if wrong:
         verb = "is" if len(wrong) == 1 else "are"
         app.note(

@@ -90,8 +90,10 @@ def lines(found: Differences) -> Iterator[str]:
     for each in (*found.described, *found.ended):
         yield from _lines_of(each)
     for each in found.measured:
-        yield f"-{_measured(each.field, each.first)}"
-        yield f"+{_measured(each.field, each.second)}"
+        words = [_measured(each.field, value) for value in (each.first, each.second)]
+        # what differs by less than is shown looks the same
+        if words[0] != words[1]:
+            yield from (f"-{words[0]}", f"+{words[1]}")
 
 
 def _lines_of(each: Difference) -> Iterator[str]:
@@ -105,7 +107,8 @@ def _lines_of(each: Difference) -> Iterator[str]:
     for sign, value in (("-", each.first), ("+", each.second)):
         for item in value if isinstance(value, list) else [value]:
             if item is not None:
-                yield f"{sign}{each.field}: {item}"
+                text = f"{item:g}" if isinstance(item, float) else item
+                yield f"{sign}{each.field}: {text}"
 
 
 def _between(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[Difference]:

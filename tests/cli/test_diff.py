@@ -27,7 +27,7 @@ def test_what_was_asked_for_is_compared_field_by_field_and_scripts_line_by_line(
         )
         in result.out
     )
-    for line in ("-walltime: 5.0", "+walltime: 7.0", "-tags: a", "+tags: c", "-env.X: 1",
+    for line in ("-walltime: 5", "+walltime: 7", "-tags: a", "+tags: c", "-env.X: 1",
                  "+env.X: 3", "-env.Y: 2", "+env.Z: 4"):  # fmt: skip
         assert line in lines
     assert not any("queue" in line or "jobname" in line for line in lines)
