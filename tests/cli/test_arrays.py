@@ -103,7 +103,9 @@ def test_json_is_the_list_of_its_jobs(user: User) -> None:
 
 def test_status_shows_an_array_as_one_thing(user: User) -> None:
     words = ["--sweep", "n=0..2", "--name", "trio", "--", "sh", "-c", "exit {n}"]
-    array = user.quick("submit", *words, "--wait").lines[0]
+    done = user.quick("submit", "--wait", *words)
+    assert done.code == 2, done
+    array = done.lines[0]
     result = user.kotta("status", array)
     text = re.sub(r"[\d.]+ s\b", "N s", result.out)  # how long each took
     jobs = sorted(user.client.select_many(array), key=lambda job: job.array_index or 0)
@@ -119,7 +121,9 @@ def test_status_shows_an_array_as_one_thing(user: User) -> None:
 
 def test_a_large_array_shows_its_failures_and_its_slowest_on_a_terminal(user: User) -> None:
     words = ["--sweep", "n=0..24", "--name", "big", "--", "sh", "-c", "[ {n} != 7 ]"]
-    array = user.quick("submit", *words, "--wait").lines[0]
+    done = user.quick("submit", "--wait", *words)
+    assert done.code == 1, done
+    array = done.lines[0]
     window = user.window("status", array[:8])
     assert window.end() == 0
     assert window.lines[0] == "big"
@@ -132,7 +136,7 @@ def test_a_large_array_shows_its_failures_and_its_slowest_on_a_terminal(user: Us
 
 def test_a_set_that_is_no_array_is_shown_job_by_job(user: User) -> None:
     words = ["--sweep", "n=1,2", "--tag", "shown", "--", "true"]
-    array = user.quick("submit", *words, "--wait").lines[0]
+    array = user.quick("submit", "--wait", *words).lines[0]
     assert len(user.quick("status", "tag=shown", "--json").json) == 2
     assert isinstance(user.quick("status", array, "--json").json, dict)
 

@@ -75,7 +75,7 @@ def test_one_of_an_array_runs_again_as_the_one_that_it_was(user: User) -> None:
 
 def test_a_whole_array_runs_again(user: User) -> None:
     words = ["--sweep", "n=1..3", "--name", "whole", "--", "sh", "-c", "echo $KOTTA_PARAM_n"]
-    array = user.quick("submit", *words, "--wait").lines[0]
+    array = user.quick("submit", "--wait", *words).lines[0]
     result = user.quick("rerun", array, "--wait")
     assert [_stdout(user, job) for job in result.lines] == ["1\n", "2\n", "3\n"]
 
