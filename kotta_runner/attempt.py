@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import shutil
+import subprocess
 import time
 from typing import Any, Dict, Iterable, Optional
 
@@ -97,7 +98,11 @@ class Attempt:
         except OSError:
             return  # the command removed it, or put something else in its place
         if not is_empty:
-            shutil.rmtree(self.work, ignore_errors=True)
+            with contextlib.suppress(RecursionError):
+                shutil.rmtree(self.work, ignore_errors=True)
+            if os.path.lexists(self.work):
+                # folders within folders, deeper than Python goes
+                subprocess.run(["rm", "-rf", "--", self.work], check=False)
 
     def _is_over(self) -> bool:
         return any(os.path.exists(self.path(name)) for name in ("started", "exit.json"))

@@ -24,6 +24,8 @@ class Watch:
     Attributes:
         due: when to look again, on the monotonic clock; None if there is nothing to look at.
         words: by how much it went over a limit.
+        peak_memory_bytes: the most memory that was found to be used, where that was looked at
+            closely: near the limit.
     """
 
     def __init__(self, launch: Dict[str, Any]) -> None:
@@ -34,6 +36,7 @@ class Watch:
         is_needed = self._memory_bytes is not None or self._processes is not None
         self.due: Optional[float] = time.monotonic() + CHECK_SECONDS if is_needed else None
         self.words = ""
+        self.peak_memory_bytes = 0
 
     def check(self, now: float) -> Optional[str]:
         """Looks, if it is time to: the reason to end the job, `memory` or `limit`, if any."""
@@ -51,6 +54,7 @@ class Watch:
         if sum(map(_resident_bytes, processes)) <= self._memory_bytes:
             return None
         used = _proportional_bytes(processes)
+        self.peak_memory_bytes = max(self.peak_memory_bytes, used)
         if used <= self._memory_bytes:
             return None
         self.words = "it used %.0f MiB of memory, and may use %.0f MiB" % (

@@ -143,10 +143,12 @@ class Children:
     def end_gently(self, grace_seconds: float) -> None:
         """Ends all descendants; returns when none is left."""
         end_gently(descendants, grace_seconds, self.reap)
+        self.reap()
 
     def kill(self) -> None:
         """Kills all descendants; returns when none is left."""
         kill_until_none(descendants, self.reap)
+        self.reap()
 
 
 def kill_until_none(find: Find, reap: Callable[[], None]) -> None:

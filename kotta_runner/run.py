@@ -92,8 +92,8 @@ class _Run:
                 self.result = take_result(self.attempt, self.outputs, outputs)
                 outcome = outcome._replace(error=outcome.error or error_words(self.result))
             self.is_kept = True
-            if self.outputs.too_large and outcome.status == "completed":
-                outcome = Outcome("failed", "limit", error=self.outputs.too_large)
+            if self.outputs.too_large:
+                outcome = _over_limit(outcome, self.outputs.too_large)
         except StagingError as error:
             outcome = Outcome("failed", "staging", error=str(error))
         except Exception as error:
@@ -256,6 +256,7 @@ class _Run:
             "peak_memory_bytes": max(
                 self.children.peak_memory_bytes,
                 self.sampler.peak_memory_bytes if self.sampler else 0,
+                self.watch.peak_memory_bytes if self.watch else 0,
             ),
             "outputs": outputs,
             "result": self.result,
@@ -302,6 +303,13 @@ def _in_child(writer: int, action: Callable[[], None]) -> None:
             os.write(writer, str(error).encode()[-8192:])
     finally:
         os._exit(0)
+
+
+def _over_limit(outcome: Outcome, words: str) -> Outcome:
+    """What becomes of it as not all outputs are kept: a success no more, and it says so."""
+    if outcome.status == "completed":
+        return Outcome("failed", "limit", error=words)
+    return outcome._replace(error="; ".join(filter(None, (outcome.error, words))))
 
 
 def _outcome(status: int) -> Outcome:

@@ -158,6 +158,7 @@ def test_a_job_that_uses_too_much_memory_is_ended_and_says_so(
     )
     assert (record["status"], record["reason"], record["exit_code"]) == ("failed", "memory", None)
     assert "MiB of memory, and may use 100 MiB" in record["error"]
+    assert record["peak_memory_bytes"] > 100 << 20
 
 
 def test_a_job_with_too_many_processes_is_ended_and_says_so(
@@ -196,6 +197,22 @@ def test_outputs_that_are_too_large_fail_the_job_and_the_others_are_kept(
     assert (record["status"], record["reason"]) == ("failed", "limit")
     assert record["error"] == "b was not kept: the outputs of a job may hold 1 MiB"
     assert [output["available"] for output in record["outputs"]] == [True, True, False]
+
+
+def test_a_job_that_failed_by_itself_says_which_output_was_too_large_as_well(
+    attempts: Attempts,
+) -> None:
+    record = attempts.run(
+        "head -c 3M /dev/zero > a; exit 3", outputs=["a"], limits={"output_bytes": (3 << 20) - 1}
+    )
+    assert (record["status"], record["reason"], record["exit_code"]) == ("failed", "exit", 3)
+
+
+def test_folders_within_folders_are_removed(attempts: Attempts) -> None:
+    code = "import os\nfor _ in range(3000): os.mkdir('d'); os.chdir('d')"
+    record = attempts.run(f'{sys.executable} -c "{code}"; echo done')
+    assert said(attempts, record) == ["done"]
+    assert not (attempts.root / "jobs" / f"{record['job_id']}.1" / "work").exists()
 
 
 def test_no_file_of_a_job_grows_beyond_what_outputs_may_hold(

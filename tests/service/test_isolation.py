@@ -150,6 +150,13 @@ def test_a_machine_that_can_isolate_is_not_complained_about(data: Path) -> None:
     assert isolation.problems(queue(isolation="user"), data) == []
 
 
+def test_jobs_are_roots_unless_they_take_an_account() -> None:
+    need("root", os.geteuid() == 0)
+    assert isolation.runs_jobs_as_root(queue())
+    assert isolation.runs_jobs_as_root(queue(isolation="bubblewrap"))
+    assert not isolation.runs_jobs_as_root(queue(isolation="user"))
+
+
 def test_without_bubblewrap_a_queue_that_needs_it_is_refused(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
