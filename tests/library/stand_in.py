@@ -125,7 +125,13 @@ def _handler(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:
                 self.close_connection = True
                 return
             self.send_response(reply.status)
-            for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
+            # who sends chunks says no length
+            length = (
+                {}
+                if "Transfer-Encoding" in reply.headers
+                else {"Content-Length": str(len(reply.body))}
+            )
+            for name, value in {**length, **reply.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(reply.body[: reply.cut_at])
