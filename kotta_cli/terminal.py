@@ -107,9 +107,10 @@ class Terminal:
     @property
     def columns(self) -> int:
         try:
-            found = terminal_columns(self.stream.fileno())
+            descriptor = self.stream.fileno()
         except (OSError, ValueError):
-            found = None
+            descriptor = -1  # it is no terminal, but the environment may tell
+        found = terminal_columns(descriptor)
         return min(max(found or 80, MIN_COLUMNS), MAX_COLUMNS)
 
     def write(self, text: str) -> None:

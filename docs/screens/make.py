@@ -38,10 +38,10 @@ TRAIN = """\
 import time
 cells, began, total = [], time.time(), 0
 while time.time() - began < 5:
-    total += sum(range(60_000))
-    if len(cells) < 60:
+    total += sum(range(300_000))
+    if len(cells) < 14 * (time.time() - began):
         cells.append(bytearray(4 << 20))
-    time.sleep(0.02)
+    time.sleep(0.003 if time.time() - began < 3 else 0.02)
 print("loss 0.0312")
 open("model.bin", "wb").write(bytes(3_400_000))
 open("metrics.csv", "w").write("epoch,loss\\n1,0.0312\\n")

@@ -21,6 +21,9 @@ _LIGHT = {
     "cyan": "#0b7285", "brightblack": "#737a85",
 }  # fmt: skip
 
+_LOWER_BLOCKS = "▁▂▃▄▅▆▇█"
+_WITHOUT_BLOCKS = str.maketrans(_LOWER_BLOCKS, " " * len(_LOWER_BLOCKS))
+
 
 class Screen(pyte.Screen):
     """A screen that knows of faint letters too, which it takes for grey ones."""
@@ -78,6 +81,10 @@ def _line(screen: Any, row: int) -> str:
         words = "".join(cell.data for _, cell in part)
         if not words.strip():
             continue
+        texts += _blocks(words, part[0][0], row, classes)
+        words = words.translate(_WITHOUT_BLOCKS)
+        if not words.strip():
+            continue
         x = MARGIN + part[0][0] * CELL_WIDTH
         y = BAR_HEIGHT + (row + 1) * CELL_HEIGHT - 5
         texts.append(
@@ -85,6 +92,20 @@ def _line(screen: Any, row: int) -> str:
             f'textLength="{len(part) * CELL_WIDTH:.1f}" xml:space="preserve">{escape(words)}</text>'
         )
     return "\n".join(texts)
+
+
+def _blocks(words: str, column: int, row: int, classes: str) -> Iterator[str]:
+    """The block characters of a run as rectangles: letters would leave gaps between lines."""
+    for char, run in groupby(enumerate(words, column), key=lambda placed: placed[1]):
+        places = [place for place, _ in run]
+        if char in _LOWER_BLOCKS:
+            height = CELL_HEIGHT * (_LOWER_BLOCKS.index(char) + 1) / 8
+            x = MARGIN + places[0] * CELL_WIDTH
+            y = BAR_HEIGHT + (row + 1) * CELL_HEIGHT - height
+            yield (
+                f'<rect class="{classes}" x="{x:.1f}" y="{y:.2f}" '
+                f'width="{len(places) * CELL_WIDTH:.1f}" height="{height:.2f}"/>'
+            )
 
 
 def _classes(cell: Any) -> str:

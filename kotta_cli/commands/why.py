@@ -57,14 +57,17 @@ def why(ctx: typer.Context, jobs: JobArguments, as_json: JsonOption = False) -> 
 
 
 def _show(app: App, job: JobDetail, found: Explanation) -> None:
-    from kotta_cli.render.plain_text import folded, one_line
+    from kotta_cli.render.plain_text import cell_width, folded, one_line
     from kotta_cli.render.states import COLORS, SIGNS, paint
 
     color = app.out.color
     sign = f"{SIGNS[job.status]} {job.status.value}"
-    name = paint(one_line(job.name), "bold", color)
-    app.print(f"{name} {job.id[:8]}  {paint(sign, COLORS[job.status], color)}")
     width = app.out.columns - 2 if app.out.is_tty else None
+    name = one_line(job.name)
+    if width is not None and cell_width(name) > (room := width - len(sign) - 10):
+        name = folded(name, room)[0] + "…"
+    name = paint(name, "bold", color)
+    app.print(f"{name} {job.id[:8]}  {paint(sign, COLORS[job.status], color)}")
     for sentence in found.sentences:
         for line in _wrapped(one_line(sentence), width):
             app.print(f"  {line}")

@@ -16,6 +16,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from rich.cells import cell_len
 
 from cli.conftest import Page
 from kotta import JobDetail, Kotta
@@ -92,7 +93,7 @@ def _job(number: int, name: str) -> JobDetail:
                 "output_file_stderr": other,
             },
             "outputs": [Output(name=name, available=False), Output(name=other, available=ended)],
-            "timeline": [],
+            "timeline": [{"status": status, "at": NOW, "attempt": 1}],
             "cancel_requested_at": None,
             "result": None,
             "staging_inputs_seconds": None,
@@ -165,13 +166,18 @@ class HostileApi:
         pass
 
 
-def _run(home: Path, *words: str, unicode: bool = True) -> str:
+def _run(home: Path, *words: str, unicode: bool = True, columns: int = 200) -> str:
     """Everything that a command writes to a terminal."""
     page = Page(tty=True, color=True, unicode=unicode)
     client = Kotta(server="unix:/nowhere")
     client.api = HostileApi()  # type: ignore[assignment]
     page.app.connect = lambda _: client
-    environment = {"HOME": str(home), "PATH": os.environ["PATH"], "COLUMNS": "200", "TZ": "UTC"}
+    environment = {
+        "HOME": str(home),
+        "PATH": os.environ["PATH"],
+        "COLUMNS": str(columns),
+        "TZ": "UTC",
+    }
     with patch.dict(os.environ, environment, clear=True):
         main(list(words), page.app)
     return page.out + page.err
@@ -267,3 +273,10 @@ def test_where_the_locale_is_ascii_all_is_ascii(home: Path) -> None:
         shown = _run(home, *words, unicode=False)
         assert shown.isascii()
         _assert_harmless(shown)
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120, 200])
+def test_no_line_is_wider_than_the_terminal(home: Path, columns: int) -> None:
+    for words in (("list", "--all"), ("queues",), ("why", "all")):
+        for line in _OURS.sub("", _run(home, *words, columns=columns)).splitlines():
+            assert cell_len(line) <= columns, (words, line)
