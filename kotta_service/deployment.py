@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import socket
 import ssl
 from urllib.parse import urlsplit
 
+from kotta_service import isolation
 from kotta_service.login_settings import problems as login_problems
 from kotta_service.settings import ServeSettings, Settings
 
@@ -17,10 +17,11 @@ def problems(settings: Settings) -> list[str]:
     serve = settings.serve
     found = [*_listening(serve), *_certificate(serve), *_public_url(serve), *_proxies(serve)]
     found += login_problems(settings.login)
-    if os.geteuid() == 0 and not serve.run_jobs_as_root:
+    found += isolation.problems(settings)
+    if isolation.runs_jobs_as_root(settings) and not serve.run_jobs_as_root:
         found.append(
-            "it would run as root, and so would jobs: run it as another user, or set "
-            "[serve] run_jobs_as_root = true"
+            "it would run as root, and so would jobs: run it as another user, give every queue "
+            'isolation = "user", or set [serve] run_jobs_as_root = true'
         )
     return found
 

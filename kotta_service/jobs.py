@@ -157,8 +157,7 @@ def submit(
             )
         known = store.by_numbers(transaction.connection, before.first_number, before.job_count)
         return known, False
-    places = [(job.place, job.description) for job in wanted if not job.array_index]
-    refuse_if(isolation.submit_problems(settings, owner, places))
+    _refuse_if_not_isolated(settings, owner, wanted)
     needed = _needed(transaction.connection, owner, wanted)
     rows = store.add(
         transaction,
@@ -181,6 +180,13 @@ def submit(
         )
     transaction.needs_assignment = True
     return rows, True
+
+
+def _refuse_if_not_isolated(settings: Settings, owner: str, wanted: Sequence[Wanted]) -> None:
+    """Refuses jobs that their queue cannot keep from others as it should."""
+    # an array's jobs all ask for the same
+    places = [(job.place, job.description) for job in wanted if not job.array_index]
+    refuse_if(isolation.submit_problems(settings, owner, places))
 
 
 def _needed(connection: Connection, owner: str, wanted: Sequence[Wanted]) -> dict[int, list[int]]:
@@ -453,8 +459,10 @@ def check(
     """What would become of jobs in which no problem was found, were they submitted now.
 
     Raises:
-        DescriptionError: what one of them is to come after does not exist, or will not complete.
+        DescriptionError: what one of them is to come after does not exist, or will not complete;
+            or its queue cannot run it for this owner.
     """
+    _refuse_if_not_isolated(settings, owner, wanted)
     needed = _needed(connection, owner, wanted)
     loads = store.loads(connection, with_pending=True)
     free = {}

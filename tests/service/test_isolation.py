@@ -19,7 +19,7 @@ from accounts import accounts, need, passable_folder
 from running_service import RunningService
 
 from kotta.errors import ConfigError
-from kotta_service import isolation
+from kotta_service import deployment, isolation
 from kotta_service.settings import QueueSettings, Settings, load_settings
 
 SIZE = "cpus = 2\nmemory_mib = 1024\n"
@@ -69,11 +69,12 @@ def test_a_queue_runs_its_jobs_as_an_account(
 def test_a_job_of_an_owner_without_an_account_is_refused_with_the_reason(
     service: RunningService,
 ) -> None:
-    answer = service.http.post("/jobs", json={"jobs": [{"queue": "Owners", "executable": "id"}]})
-    assert answer.status_code == 422
-    (error,) = answer.json()["errors"]
-    assert error["pointer"] == "/jobs/0/queue"
-    assert error["detail"] == "cannot be used: there is no account `local` on this machine"
+    for path in ("/jobs", "/jobs/check"):
+        answer = service.http.post(path, json={"jobs": [{"queue": "Owners", "executable": "id"}]})
+        assert answer.status_code == 422
+        (error,) = answer.json()["errors"]
+        assert error["pointer"] == "/jobs/0/queue"
+        assert error["detail"] == "cannot be used: there is no account `local` on this machine"
 
 
 def test_an_account_reads_nothing_of_the_services_data(
@@ -155,6 +156,16 @@ def test_jobs_are_roots_unless_they_take_an_account() -> None:
     assert isolation.runs_jobs_as_root(queue())
     assert isolation.runs_jobs_as_root(queue(isolation="bubblewrap"))
     assert not isolation.runs_jobs_as_root(queue(isolation="user"))
+    assert any("as root" in words for words in deployment.problems(queue()))
+    assert deployment.problems(queue(isolation="user")) == []
+
+
+def test_a_shared_service_is_not_started_with_a_queue_that_cannot_be_isolated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    found = deployment.problems(queue(isolation="bubblewrap"))
+    assert 'queue `Some`: isolation = "bubblewrap" needs `bwrap`: install bubblewrap' in found
 
 
 def test_without_bubblewrap_a_queue_that_needs_it_is_refused(
