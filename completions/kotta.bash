@@ -131,7 +131,9 @@ _kotta() {
             '/why --json') _kotta_list 'id status reason reasons stderr stdout commands'; return ;;
             '/diff --json') _kotta_list 'first second is_same described ended measured'; return ;;
             '/queues --json') _kotta_list 'name cpus memory_mib cpus_used memory_used_mib running pending pending_after max_walltime_minutes'; return ;;
-            '/fetch --json') _kotta_list 'directory fetched already_there unavailable'; return ;;
+            '/fetch --json') _kotta_list 'job directory fetched already_there unavailable'; return ;;
+            '/cp --json') _kotta_list 'job name path size_bytes sha256'; return ;;
+            '/upload --json') _kotta_list 'file url sha256 size_bytes sent'; return ;;
             '/service/status --json') _kotta_list 'running service'; return ;;
             '/service/stop --json') _kotta_list 'stopped'; return ;;
             '/login --json') _kotta_list 'login_needed server origin'; return ;;

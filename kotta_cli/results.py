@@ -20,16 +20,49 @@ class FetchResult(TypedDict):
     """Where a job's outputs are now.
 
     Attributes:
+        job: the job's id.
         directory: absolute path of the folder.
         fetched: names of the files that came just now.
         already_there: names of the files that were there, and the same.
         unavailable: names of what was asked for and is not available.
     """
 
+    job: str
     directory: str
     fetched: list[str]
     already_there: list[str]
     unavailable: list[str]
+
+
+class CopiedFile(TypedDict):
+    """An output, and the file that it is now.
+
+    Attributes:
+        job: the job's id.
+        path: absolute path of the file.
+    """
+
+    job: str
+    name: str
+    path: str
+    size_bytes: int
+    sha256: str
+
+
+class UploadedFile(TypedDict):
+    """A local file, and what the service calls it.
+
+    Attributes:
+        file: its path, as it was given.
+        url: what to write into a job's `inputs`.
+        sent: false if the service had it already.
+    """
+
+    file: str
+    url: str
+    sha256: str
+    size_bytes: int
+    sent: bool
 
 
 class FetchedJob(Job):
@@ -315,7 +348,9 @@ RESULTS: dict[str, Any] = {
     "list": list[Job],
     "wait": Job | list[Job],
     "usage": Usage,
-    "fetch": FetchResult,
+    "fetch": FetchResult | list[FetchResult],
+    "cp": list[CopiedFile],
+    "upload": list[UploadedFile],
     "why": Cause | list[Cause],
     "rerun": Job | list[Job] | FetchedJob | list[FetchedJob],
     "diff": Comparison,
@@ -333,6 +368,7 @@ RESULTS: dict[str, Any] = {
 """Command → what it prints. One job is one object; several, or a set, are a list."""
 
 WITHOUT: dict[str, str] = {
+    "cat": "it prints what is in the files, byte for byte",
     "logs": "it prints what the job wrote, byte for byte",
     "service logs": "it prints the service's log, line for line",
     "serve": "it prints nothing",

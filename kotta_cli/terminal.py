@@ -30,6 +30,11 @@ class OutputStream:
         # Python speaks UTF-8 in the C locale; who asked for that locale did not ask for our signs.
         self.is_unicode = encoding.startswith(("utf", "gb18030")) and not _is_c_locale()
 
+    @property
+    def encoding(self) -> str:
+        """What rich goes by when it draws."""
+        return "utf-8" if self.is_unicode else "ascii"
+
     def write(self, text: str) -> int:
         with _told_plainly():
             return self._stream.write(text if self.is_unicode else text.translate(_TO_ASCII))
