@@ -126,7 +126,7 @@ class Browser:
                 return words in self.title
             return False
 
-        wait_until(is_there, what=lambda: f"{self.url}\n{self.text}")
+        wait_until(is_there, 30, what=lambda: f"{self.url}\n{self.text}")
 
     def resize(self, width: int, height: int) -> None:
         self._call("POST", "/window/rect", width=width, height=height)

@@ -71,7 +71,7 @@ class Passwords:
             return Throttled(wait)
         kept = None if row is None or row.is_disabled else row.password
         # as long for a user that there is not
-        is_right = await self._in_turn(self._verify, kept or self._nobodys, password)
+        is_right = await self._in_turn(self._verify, kept, password)
         if row is None or kept is None or not is_right:
             return None
         renewed = None
@@ -129,18 +129,18 @@ class Passwords:
             by = store.user_by_email if "@" in typed else store.user
             return by(connection, typed)
 
-    def _verify(self, kept: str, password: str) -> bool:
+    def _verify(self, kept: str | None, password: str) -> bool:
         from argon2.exceptions import InvalidHashError, VerificationError
 
         try:
-            return self._hasher.verify(kept, _normal(password)[:MAX_LENGTH])
+            return self._hasher.verify(kept or self._nobodys, _normal(password)[:MAX_LENGTH])
         except (VerificationError, InvalidHashError):
             return False
 
     def _digest(self, password: str) -> str:
         return self._hasher.hash(_normal(password))
 
-    async def _in_turn(self, work: Callable[..., T], *arguments: str) -> T:
+    async def _in_turn(self, work: Callable[..., T], *arguments: str | None) -> T:
         """Does the slow and large work of argon2 in a thread, a few at a time."""
         if self._queued >= MAX_QUEUED:
             raise UnavailableError("too many passwords are being checked: try again in a minute")

@@ -65,10 +65,10 @@ def ask_link(visit: WithVisit) -> Response:
     session = visit.session
     with visit.parts.database.read() as connection:
         name = users.invited_by_digest(connection, session.invitation)
-    if name is None or session.identity is None:
+    provider = visit.parts.providers.get(session.provider)
+    if name is None or session.identity is None or provider is None:
         return _used_up(visit)
-    label = visit.parts.providers[session.provider].label
-    return visit.show("link", name=name, email=session.identity.email, label=label)
+    return visit.show("link", name=name, email=session.identity.email, label=provider.label)
 
 
 @router.post("/login/link")

@@ -28,7 +28,9 @@ from kotta_service.routes.oauth_answers import (
     described,
     refusal,
 )
+from kotta_service.store import accounts as store
 from kotta_service.store.database import Transaction
+from kotta_service.store.jobs import JobRow
 
 router = APIRouter(prefix="/login", tags=["login"])
 metadata = APIRouter(tags=["login"])
@@ -143,15 +145,17 @@ async def revoke_login(request: Request, parts: WithParts) -> JSONResponse:
     if "token" not in form:
         return refusal("invalid_request", "token is missing")
 
-    def action(transaction: Transaction) -> str | None:
+    def action(transaction: Transaction) -> JobRow | None:
         login = parts.logins.login_of(transaction.connection, form["token"])
-        if login is not None:
-            parts.logins.end(transaction, [login])
-        return login
+        row = None if login is None else store.login(transaction.connection, login)
+        if row is None or row.revoked_at is not None:
+            return None
+        parts.logins.end(transaction, [row.id])
+        return row
 
-    login = await asyncio.wrap_future(parts.database.write(action))
-    if login is not None:
-        audit.note("ended", "a login", login=login)
+    row = await asyncio.wrap_future(parts.database.write(action))
+    if row is not None:
+        audit.note("logged out", row.user, login=row.id)
     # Source: RFC 7009, 2.2: 200 also for a token that is none
     return answer()
 

@@ -160,9 +160,11 @@ def _who(visit: Visit, status: int = 200, *, name: str = "", error: str = "") ->
 
 
 def _too_late(visit: Visit) -> Response:
-    return visit.tell(
-        "This login waits no longer",
-        "It was decided already, or is more than 15 minutes old. Begin again in your terminal:",
-        status=410,
-        command=f"kotta login {visit.parts.url}",
+    return visit.forgetting(
+        visit.tell(
+            "This login waits no longer",
+            "It was decided already, or is more than 15 minutes old. Begin again in your terminal:",
+            status=410,
+            command=f"kotta login {visit.parts.url}",
+        )
     )

@@ -89,7 +89,10 @@ class Visit:
 
     def leave(self, path: str) -> Response:
         """To another page, and what the browser carried is forgotten."""
-        answer = self._to(path)
+        return self.forgetting(self._to(path))
+
+    def forgetting(self, answer: Response) -> Response:
+        """The same answer, with which what the browser carried is forgotten."""
         answer.delete_cookie(
             self._cookie, path="/", secure=self._is_encrypted, httponly=True, samesite="lax"
         )

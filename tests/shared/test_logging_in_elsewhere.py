@@ -152,12 +152,27 @@ def test_a_user_logs_in_by_a_password_without_script(lab: Lab, tmp_path: Path) -
         browser.close()
 
 
+def test_pages_are_styled_and_fit_a_phone(lab: Lab, browser: Browser) -> None:
+    terminal = Terminal(lab.service, label="x" * 200)
+    browser.resize(320, 640)
+    browser.open(terminal.page)
+    # a policy that did not fit the style sheet would leave the page as wide as it gets
+    assert browser.run("return getComputedStyle(document.querySelector('main')).maxWidth") != "none"
+    browser.press("Continue")
+    browser.until_title("Who are you")
+    browser.press("the campus")
+    agree_as(browser, "ada")
+    browser.until_title("Does your terminal")
+    assert browser.run("return document.documentElement.scrollWidth") <= 320
+
+
 def test_the_answer_to_somebody_elses_question_is_refused(lab: Lab) -> None:
     """Who is sent back with another's code or state must not become them."""
     thief, victim = FormFiller(lab.service.url), FormFiller(lab.service.url)
     try:
         for person in (thief, victim):
             person.open(Terminal(lab.service).page).send()
+            assert person.client.get("/login/with/campus").status_code == 303
         answer = thief.client.get("/login/with/campus")
         state = parse_qs(urlsplit(answer.headers["location"]).query)["state"][0]
         for query in (f"code=x&state={state}", "code=x&state=", "code=x", f"state={state}é"):

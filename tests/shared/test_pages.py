@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from form_filler import FormFiller
@@ -180,6 +183,33 @@ def test_the_cookie_is_for_this_service_alone(enrolled: SharedService, person: F
     assert "domain" not in cookie
 
 
+def test_with_tls_the_cookie_is_for_https_and_this_host_alone() -> None:
+    with tempfile.TemporaryDirectory(prefix="kotta-") as home:
+        certificate, key = made_certificate(Path(home))
+        tls = f'[serve]\ntls_certificate = "{certificate}"\ntls_key = "{key}"\n'
+        service = SharedService(Path(home), tls)
+        service.start()
+        person = FormFiller(service.url, verify=False)
+        try:
+            cookie = person.open("/login").page.headers["set-cookie"]
+            assert person.send(code="BBBB-BBBB").page.status_code == 422, "it was sent back"
+        finally:
+            person.close()
+            service.close()
+    assert cookie.startswith("__Host-kotta-login=")
+    assert "; Secure" in cookie
+    assert "domain" not in cookie.lower()
+
+
+def made_certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate that nobody vouches for, and its key."""
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    command += ["-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    return certificate, key
+
+
 def test_text_is_never_markup(enrolled: SharedService, person: FormFiller) -> None:
     hostile = "<b onclick=x>'\"&\u202e</b>\x1b[31m"
     log_in(person, Terminal(enrolled, label=hostile))
@@ -202,6 +232,19 @@ def test_what_was_decided_cannot_be_decided_again(
     assert other.send("deny").title == "This login waits no longer"
     other.close()
     assert "access_token" in terminal.tokens()
+
+
+def test_who_is_disabled_meanwhile_approves_nothing(
+    enrolled: SharedService, person: FormFiller
+) -> None:
+    person.open(enrolled.add_user("leaver")).send(password=PASSWORD, again=PASSWORD)
+    terminal = Terminal(enrolled)
+    log_in(person, terminal, "leaver")
+    enrolled.http.patch("/users/leaver", json={"disabled": True})
+    assert person.send("approve").title == "This login waits no longer"
+    assert terminal.tokens()["error"] == "authorization_pending"
+    log_in(person, Terminal(enrolled), "leaver")
+    assert "no user with this name and password" in person.text
 
 
 def test_to_look_at_an_invitation_does_not_use_it_up(

@@ -275,6 +275,10 @@ def test_nothing_is_sent_without_encryption_off_this_machine(issuer: Issuer) -> 
     issuer.about["token_endpoint"] = "http://192.0.2.1/token"
     with pytest.raises(ProviderError, match="without encryption"):
         issuer.identify()
+    issuer.about["authorization_endpoint"] = "http://192.0.2.1/authorize"
+    issuer.provider = OidcProvider("lab", issuer.provider.settings)
+    with pytest.raises(ProviderError, match="without encryption"):
+        asyncio.run(issuer.provider.authorize_url(ATTEMPT))
 
 
 def amazon(site: Site, **about: Any) -> AmazonProvider:
@@ -341,6 +345,21 @@ def test_what_is_wrong_in_the_settings_is_said_before_anybody_logs_in(tmp_path: 
     assert "client_secret" in found(amazon)
     assert found(amazon + file) == ""
     assert "token_url" in found(amazon + file + 'token_url = "http://api.amazon.com"')
+
+
+def test_providers_can_be_named_in_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    oidc = {"lab": {"issuer": "https://id.example", "client_id": "k"}}
+    monkeypatch.setenv("KOTTA_SERVICE_LOGIN_ACCOUNTS", "false")
+    monkeypatch.setenv("KOTTA_SERVICE_LOGIN_OIDC", json.dumps(oidc))
+    monkeypatch.setenv("KOTTA_SERVICE_LOGIN_AMAZON", '{"client_id": "a", "client_secret": "s"}')
+    (tmp_path / "service.toml").touch()
+    login = load_settings(tmp_path / "service.toml").login
+    assert not login.accounts
+    assert login.oidc["lab"].issuer == "https://id.example"
+    assert login.amazon is not None
+    assert login.amazon.client_id == "a"
 
 
 def test_a_secret_in_the_settings_is_not_shown(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from kotta_service.accounts.providers import (
     code_in,
 )
 from kotta_service.accounts.providers.asking import ask
-from kotta_service.login_settings import OidcSettings
+from kotta_service.login_settings import OidcSettings, is_safe_url
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA")
 """Signatures with a key of the provider's alone; never `none`, nor a secret of both sides."""
@@ -48,6 +48,8 @@ class OidcProvider:
             "code_challenge_method": "S256",
         }
         endpoint = _text(about, "authorization_endpoint")
+        if not is_safe_url(endpoint):
+            raise ProviderError("it wants to be asked without encryption")
         return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}"
 
     async def identify(self, answer: Mapping[str, str], attempt: Attempt) -> Identity:
