@@ -23,6 +23,13 @@ def problem(address: str) -> str:
     return "" if _is_url(address) else "is no address of a service"
 
 
+def is_safe(address: str) -> bool:
+    """Whether a token may be sent to this address: over TLS, or to this machine itself."""
+    parts = urlsplit(address)
+    host = parts.hostname or ""
+    return parts.scheme == "https" or host in ("localhost", "127.0.0.1", "::1")
+
+
 def _is_url(address: str) -> bool:
     # urlsplit drops line breaks and lets blanks be part of a host
     if not _PRINTABLE.match(address):

@@ -14,9 +14,9 @@ from kotta.errors import (
     FieldProblem,
     ForbiddenError,
     KottaError,
-    LimitError,
     LoginRequiredError,
     NotFoundError,
+    QuotaError,
     RequestError,
     ServiceFaultError,
     StorageFullError,
@@ -31,7 +31,7 @@ STOPPING = "stopping"
 _BY_STATUS: dict[int, type[KottaError]] = {
     401: LoginRequiredError,
     403: ForbiddenError,
-    429: LimitError,
+    429: QuotaError,
     404: NotFoundError,
     409: ConflictError,
     502: UnavailableError,
@@ -95,7 +95,7 @@ class Answer:
         error = kind(
             problem.detail, hint=problem.hint, code=problem.code, request_id=self.request_id
         )
-        if isinstance(error, LimitError) and self.headers.get("retry-after", "").isdigit():
+        if isinstance(error, QuotaError) and self.headers.get("retry-after", "").isdigit():
             error.retry_after_seconds = int(self.headers["retry-after"])
         return error
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, unquote
 
 from kotta.answers import Answer, Model
@@ -38,6 +38,11 @@ from kotta.models import (
     UploadMissing,
     Usage,
 )
+from kotta.session import Session
+
+if TYPE_CHECKING:
+    from kotta.account import Tokens, Users
+    from kotta.models.accounts import WhoAmI
 
 DISK_CHUNK_BYTES = 1 << 20
 MAX_LOG_BYTES = 4 << 20
@@ -99,8 +104,13 @@ class LogStart:
 class Api:
     """The routes of one service; may be used by several threads."""
 
-    def __init__(self, server: Server, notify: Callable[[str], None] | None = None) -> None:
-        self._connection = Connection(server, notify)
+    def __init__(
+        self,
+        server: Server,
+        notify: Callable[[str], None] | None = None,
+        session: Session | None = None,
+    ) -> None:
+        self._connection = Connection(server, notify, session)
         self._is_local = server.is_local
 
     def close(self) -> None:
@@ -109,6 +119,23 @@ class Api:
 
     def service(self) -> ServiceInfo:
         return self._get(ServiceInfo, "/service")
+
+    @property
+    def tokens(self) -> Tokens:
+        from kotta.account import Tokens
+
+        return Tokens(self._connection)
+
+    @property
+    def users(self) -> Users:
+        from kotta.account import Users
+
+        return Users(self._connection)
+
+    def whoami(self) -> WhoAmI:
+        from kotta.models.accounts import WhoAmI
+
+        return self._get(WhoAmI, "/me")
 
     def stop(self) -> None:
         self._connection.send("POST", "/service/stop")
@@ -307,13 +334,8 @@ class Api:
         return answer.parsed(model)
 
     def _post(self, path: str, body: Any, headers: Mapping[str, str] | None = None) -> Answer:
-        return self._connection.send(
-            "POST",
-            path,
-            content=json.dumps(body).encode(),
-            headers={"Content-Type": "application/json", **(headers or {})},
-            repeatable=True,
-        )
+        # with a key, or doing no more the second time
+        return self._connection.send_json("POST", path, body, headers=headers, repeatable=True)
 
     def _about(
         self,

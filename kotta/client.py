@@ -31,13 +31,16 @@ from kotta.models import (
     ServiceInfo,
     Usage,
 )
+from kotta.session import Session
 from kotta.settings import SETTINGS
 
 if TYPE_CHECKING:
+    from kotta.account import Tokens, Users
     from kotta.contents import Progress
     from kotta.credentials import Credentials
     from kotta.following import Follower
     from kotta.models import JobDescription
+    from kotta.models.accounts import WhoAmI
     from kotta.transfers import FetchReport, VerifyReport
     from kotta.uploads import Upload
 
@@ -80,9 +83,10 @@ class Kotta:
     ) -> None:
         self.config = config.Config()
         self.server = self.config.server(server, profile)
-        self._credentials = None if creds is None else _understood(creds)
         self._notify = notify
-        self.api = Api(self.server, notify)
+        credentials = None if creds is None else _understood(creds)
+        self._session = Session(self.server.address, credentials)
+        self.api = Api(self.server, notify, self._session)
         # a notebook's last cell closes nothing: sockets are given back at its end
         weakref.finalize(self, self.api.close)
         self._follower: Follower | None = None
@@ -112,10 +116,12 @@ class Kotta:
     def trusts_pickles(self) -> bool:
         """Whether results that are pickles are opened, which lets the service run code here.
 
-        True for this user's own service. Set it to True for one whose keeper you trust.
+        True for this user's own service, and for one that the user said at login to trust. Set it
+        to True for another whose keeper you trust.
         """
         if self._trusts_pickles is None:
-            self._trusts_pickles = config.is_own(self.server)
+            is_own = config.is_own(self.server)
+            self._trusts_pickles = is_own or self._session.trusts_pickles
         return self._trusts_pickles
 
     @trusts_pickles.setter
@@ -124,7 +130,7 @@ class Kotta:
 
     def connect(self) -> Api:
         """A further connection to the same service; whoever asks for it closes it."""
-        return Api(self.server, self._notify)
+        return Api(self.server, self._notify, self._session)
 
     def _defaults(self) -> dict[str, config.Found]:
         """What the user's settings say of jobs that do not say it themselves."""
@@ -468,6 +474,24 @@ class Kotta:
     def upload_file(self, path: Path | str) -> str:
         """The same under its first name: a URL for a job's `inputs`."""
         return self.upload(path)
+
+    @property
+    def tokens(self) -> Tokens:
+        """The caller's own logins, and tokens for scripts."""
+        return self.api.tokens
+
+    @property
+    def users(self) -> Users:
+        """Everybody who may log in, for administrators."""
+        return self.api.users
+
+    def whoami(self) -> WhoAmI:
+        """Who the service takes this connection's user for.
+
+        Raises:
+            LoginRequiredError: it does not know them.
+        """
+        return self.api.whoami()
 
     def submit_task(self, description: Mapping[str, Any]) -> dict[str, str]:
         """Submits a job as the first library did; see `kotta.first_library`."""

@@ -5,20 +5,28 @@ Knows no route (`kotta.api`) and no meaning of an answer (`kotta.answers`).
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from kotta import local_service
 from kotta._httpx import httpx
 from kotta._version import __version__
 from kotta.answers import STOPPING, Answer
 from kotta.config import Server
-from kotta.errors import ConfigError, ConnectionFailedError, RequestError, UnavailableError
+from kotta.errors import (
+    ConfigError,
+    ConnectionFailedError,
+    LoginRequiredError,
+    RequestError,
+    UnavailableError,
+)
+from kotta.session import Session
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -31,6 +39,8 @@ MAX_ANSWER_BYTES = 64 << 20
 KEEP_CONNECTIONS = 20
 NOT_IN_TIME = "no_answer_in_time"
 
+Ask: TypeAlias = Callable[["httpx.Client", Mapping[str, str]], T]
+"""Sends a request with the headers that say who asks."""
 Content = Callable[[], Iterable[bytes]]
 """Makes a request's body anew, as often as it has to be sent."""
 
@@ -42,8 +52,14 @@ class Connection:
     for, and started if need be, before that: it may have left for idleness, or have been killed.
     """
 
-    def __init__(self, server: Server, notify: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        server: Server,
+        notify: Callable[[str], None] | None = None,
+        session: Session | None = None,
+    ) -> None:
         self._server = server
+        self._session = session or Session(server.address)
         self._notify = notify
         self._lock = threading.Lock()
         self._client: httpx.Client | None = None
@@ -89,15 +105,34 @@ class Connection:
             KottaError: what the answer says.
         """
 
-        def ask(client: httpx.Client) -> Answer:
+        def ask(client: httpx.Client, authorization: Mapping[str, str]) -> Answer:
             body = content() if callable(content) else content
-            request = _request(client, method, path, params, body, headers, wait_seconds)
+            sent = {**(headers or {}), **authorization}
+            request = _request(client, method, path, params, body, sent, wait_seconds)
             answer = self._answer(client.send(request, stream=True), max_bytes)
             if not 200 <= answer.status < 300:
                 raise answer.failure()
             return answer
 
         return self._repeated(ask, repeatable=repeatable)
+
+    def send_json(
+        self,
+        method: str,
+        path: str,
+        body: Any,
+        *,
+        headers: Mapping[str, str] | None = None,
+        repeatable: bool = False,
+    ) -> Answer:
+        """The same with a body of JSON."""
+        return self.send(
+            method,
+            path,
+            content=json.dumps(body).encode(),
+            headers={"Content-Type": "application/json", **(headers or {})},
+            repeatable=repeatable,
+        )
 
     @contextmanager
     def stream(
@@ -117,8 +152,9 @@ class Connection:
         if content is not None:
             headers["Content-Type"] = "application/json"
 
-        def ask(client: httpx.Client) -> httpx.Response:
-            request = _request(client, method, path, content=content, headers=headers)
+        def ask(client: httpx.Client, authorization: Mapping[str, str]) -> httpx.Response:
+            sent = {**headers, **authorization}
+            request = _request(client, method, path, content=content, headers=sent)
             response = client.send(request, stream=True)
             if response.status_code not in (200, 204, 206):
                 raise self._answer(response, MAX_ANSWER_BYTES).failure()
@@ -133,7 +169,7 @@ class Connection:
         finally:
             response.close()
 
-    def _repeated(self, ask: Callable[[httpx.Client], T], *, repeatable: bool) -> T:
+    def _repeated(self, ask: Ask[T], *, repeatable: bool) -> T:
         for pause in PAUSES_SECONDS:
             try:
                 return self._asked(ask)
@@ -146,11 +182,22 @@ class Connection:
                 self._find_local_service()
         return self._asked(ask)
 
-    def _asked(self, ask: Callable[[httpx.Client], T]) -> T:
+    def _asked(self, ask: Ask[T]) -> T:
+        token = self._session.token()
+        try:
+            return self._asked_with(token, ask)
+        except LoginRequiredError as error:
+            # it may have been ended or have expired a moment ago, and another be to be had
+            if token is None or error.code != "token_invalid" or not self._session.renew(token):
+                raise
+        return self._asked_with(self._session.token(), ask)
+
+    def _asked_with(self, token: str | None, ask: Ask[T]) -> T:
         client = self._connected()
+        authorization = {"Authorization": f"Bearer {token}"} if token else {}
         try:
             with self._translated():
-                return ask(client)
+                return ask(client, authorization)
         except RuntimeError as error:
             # what httpx says where another thread closed it in between
             if not client.is_closed:

@@ -14,7 +14,7 @@
     │   └── UntrustedPickleError  a result is a pickle, and its service is not trusted with one
     ├── LoginRequiredError      log in, then repeat it
     ├── ForbiddenError          ask somebody who may, or for a token that is good for it
-    │   └── LimitError          this user has as much as one may have; the message says of what
+    │   └── QuotaError          this user has as much as one may have; the message says of what
     ├── UnavailableError        nothing is wrong with the request: repeat it later
     │   ├── ServiceStartError   the local service could not start; the message says why
     │   ├── ConnectionFailedError  no answer from the service
@@ -192,14 +192,14 @@ class ForbiddenError(KottaError):
     code = "forbidden"
 
 
-class LimitError(ForbiddenError):
+class QuotaError(ForbiddenError):
     """It would be more than one user may have; the message says of what, and how much is left.
 
     Attributes:
         retry_after_seconds: when it may be worth asking again, None if time does not help.
     """
 
-    code = "limit"
+    code = "quota"
 
     def __init__(
         self,
@@ -291,7 +291,7 @@ class WalltimeExceededError(JobFailedError):
 class LimitExceededError(JobFailedError):
     """A job used more memory, processes or room for outputs than it may, and was ended."""
 
-    code = "limit"
+    code = "quota"
 
 
 class JobCancelledError(JobFailedError):

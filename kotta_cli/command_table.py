@@ -34,6 +34,10 @@ COMMANDS: dict[str, dict[str, str]] = {
         "service": "Show or stop the local service, or read its log.",
         "serve": "Run the service in the foreground, for others too.",
         "login": "Log in to a shared service.",
+        "logout": "End a login.",
+        "whoami": "Say who the service takes you for.",
+        "token": "Tokens for scripts, and your logins.",
+        "admin": "Keep a shared service: its users and their limits.",
     },
     "Settings": {
         "config": "Show and change settings and profiles.",

@@ -61,7 +61,7 @@ def known_fields(words: Sequence[str]) -> list[str]:
         before = word
     names = os.listdir(_SCHEMAS)
     # `kotta service status` before `kotta service`; arguments follow the one or the other
-    for name in (f"{'-'.join(path[:count])}.json" for count in (2, 1)):
+    for name in (f"{'-'.join(path[:count])}.json" for count in (3, 2, 1)):
         if name in names:
             with open(os.path.join(_SCHEMAS, name), encoding="utf-8") as file:
                 schema = json.load(file)

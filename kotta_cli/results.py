@@ -14,6 +14,7 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from kotta.models import CheckedJob, Job, JobDetail, JobState, Queue, ServiceInfo, Usage
+from kotta.models.accounts import Invitation, MadeToken, Token, User, WhoAmI
 
 
 class FetchResult(TypedDict):
@@ -241,6 +242,35 @@ class LoginState(TypedDict):
     origin: str
 
 
+class LoggedIn(TypedDict):
+    """A login that was made.
+
+    Attributes:
+        server: address of the service.
+        user: the user's name there.
+        profile: the profile that commands use now.
+        kept_in: `keyring` or `file`.
+    """
+
+    login_needed: bool
+    server: str
+    user: str
+    profile: str
+    kept_in: str
+
+
+class LoggedOut(TypedDict):
+    """What became of a login.
+
+    Attributes:
+        server: `local`, or an address.
+        logged_out: false if there was none.
+    """
+
+    server: str
+    logged_out: bool
+
+
 class Setting(TypedDict):
     """A setting as it counts here.
 
@@ -358,7 +388,19 @@ RESULTS: dict[str, Any] = {
     "queues": list[Queue],
     "service status": ServiceState,
     "service stop": ServiceStopped,
-    "login": LoginState,
+    "login": LoginState | LoggedIn,
+    "logout": LoggedOut,
+    "whoami": WhoAmI,
+    "token list": list[Token],
+    "token create": MadeToken,
+    "token revoke": list[Token],
+    "admin user add": Invitation,
+    "admin user list": list[User],
+    "admin user invite": Invitation,
+    "admin user disable": User,
+    "admin user enable": User,
+    "admin user role": User,
+    "admin user limit": User,
     "config get": Setting,
     "config list": list[Setting],
     "doctor": list[Finding],

@@ -89,6 +89,14 @@ def load(name: str) -> Any:
     return command
 
 
+def below(name: str, command: Any) -> dict[str, Any]:
+    """A command and those below it, however deep, by their paths in the order of their pages."""
+    found = {name: command}
+    for sub_name, sub in getattr(command, "commands", {}).items():
+        found.update(below(f"{name} {sub_name}", sub))
+    return found
+
+
 def root() -> Any:
     """The whole tree, with no command imported yet."""
     app = typer.Typer(

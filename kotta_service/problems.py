@@ -19,9 +19,9 @@ from kotta.errors import (
     FieldProblem,
     ForbiddenError,
     KottaError,
-    LimitError,
     LoginRequiredError,
     NotFoundError,
+    QuotaError,
     RequestError,
     StorageFullError,
     UnavailableError,
@@ -42,7 +42,7 @@ _STATUS_BY_CLASS = (
     (DescriptionError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (RequestError, HTTPStatus.BAD_REQUEST),
     (LoginRequiredError, HTTPStatus.UNAUTHORIZED),
-    (LimitError, HTTPStatus.TOO_MANY_REQUESTS),
+    (QuotaError, HTTPStatus.TOO_MANY_REQUESTS),
     (ForbiddenError, HTTPStatus.FORBIDDEN),
     (StorageFullError, HTTPStatus.INSUFFICIENT_STORAGE),
     (UnavailableError, HTTPStatus.SERVICE_UNAVAILABLE),
@@ -104,7 +104,7 @@ def answer_to(error: KottaError, request_id: str | None = None) -> ProblemRespon
     if isinstance(error, LoginRequiredError):
         # Source: RFC 9110, 11.6.1: a 401 names what it asks for
         headers["WWW-Authenticate"] = 'Bearer realm="kotta"'
-    if isinstance(error, LimitError) and error.retry_after_seconds is not None:
+    if isinstance(error, QuotaError) and error.retry_after_seconds is not None:
         headers["Retry-After"] = str(error.retry_after_seconds)
     return problem(
         _STATUS_BY_CODE.get(error.code, fallback),

@@ -8,7 +8,7 @@ from kotta_cli.command_shape import HELP_TERM, CommandShape, Rows, command_shape
 from kotta_cli.manual.json_page import words_of
 from kotta_cli.manual.parts import keys, part, with_part
 from kotta_cli.manual.schemas import Schema
-from kotta_cli.tree import load
+from kotta_cli.tree import below, load
 
 _WIDTH = 106
 """Of the lines of a page."""
@@ -16,20 +16,16 @@ _WIDTH = 106
 
 def shapes(name: str) -> list[CommandShape]:
     """A command, and those below it."""
-    command = load(name)
-    path = f"kotta {name}"
-    below = getattr(command, "commands", {})
     return [
-        command_shape(command, path),
-        *(command_shape(sub, f"{path} {sub_name}") for sub_name, sub in below.items()),
+        command_shape(command, f"kotta {path}") for path, command in below(name, load(name)).items()
     ]
 
 
 def page(commands: list[CommandShape], schemas: dict[str, Schema], text: str) -> str:
     """The page as it should be, made from what it is; an empty one is begun."""
-    top, *below = commands
+    top, *others = commands
     text = text or f"# {top.path}\n\n{part(top.path, '')}\n{_prose(top)}{_first_examples(commands)}"
-    for command in below:
+    for command in others:
         if command.path not in keys(text):
             text = _with_section(text, command)
     for command in commands:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from kotta.errors import LimitError, NotFoundError
+from kotta.errors import NotFoundError, QuotaError
 from kotta_service.accounts import secrets
 from kotta_service.accounts.logins import Logins, Tokens
 from kotta_service.store import accounts, devices
@@ -80,12 +80,12 @@ def begin(transaction: Transaction, *, label: str, client: str, scopes: Sequence
     """Begins a login.
 
     Raises:
-        LimitError: too many from this address wait for somebody already.
+        QuotaError: too many from this address wait for somebody already.
     """
     now = time.time()
     devices.forget_expired_before(transaction, now - KEPT_SECONDS)
     if devices.count_of(transaction.connection, client, now) >= MAX_WAITING:
-        raise LimitError("too many logins from this address wait to be approved")
+        raise QuotaError("too many logins from this address wait to be approved")
     begun = Begun(secrets.make(secrets.DEVICE), _new_code(transaction.connection))
     devices.add(
         transaction,

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
 
-from kotta.errors import LimitError, RequestError
+from kotta.errors import QuotaError, RequestError
 from kotta_service import audit
 from kotta_service.accounts import devices
 from kotta_service.accounts.logins import Tokens
@@ -85,7 +85,7 @@ async def begin_login(request: Request, parts: WithParts) -> JSONResponse:
 
     try:
         begun = await asyncio.wrap_future(parts.database.write(action))
-    except LimitError as error:
+    except QuotaError as error:
         return refusal("slow_down", error.message, 429)
     return answer(
         DeviceAuthorization(

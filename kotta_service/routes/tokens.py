@@ -10,7 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from sqlalchemy import Connection
 
-from kotta.errors import ConflictError, ForbiddenError, LimitError, NotFoundError
+from kotta.errors import ConflictError, ForbiddenError, NotFoundError, QuotaError
 from kotta.models.accounts import MadeToken, Token, TokenPage
 from kotta.models.requests import NewToken
 from kotta_service import audit
@@ -53,7 +53,7 @@ async def make_token(wanted: NewToken, found: WithCaller, parts: WithParts) -> M
         connection = transaction.connection
         _check_end(connection, found.login or "", expires_at)
         if len(parts.logins.listed(connection, found.name)) >= MAX_TOKENS:
-            raise LimitError(f"you have {MAX_TOKENS} tokens already", hint="kotta token list")
+            raise QuotaError(f"you have {MAX_TOKENS} tokens already", hint="kotta token list")
         identifier, secret = parts.logins.make_token(
             transaction, found.name, label=wanted.label, scopes=scopes, expires_at=expires_at
         )

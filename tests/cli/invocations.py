@@ -11,7 +11,7 @@ from typing import Any
 
 from cli.conftest import User
 from kotta_cli.command_table import command_names
-from kotta_cli.tree import load
+from kotta_cli.tree import below, load
 
 INVOCATIONS: dict[str, list[str]] = {
     "submit": ["job.json", "jobs.json", "job.json --fetch", "job.json --check"],
@@ -30,6 +30,12 @@ INVOCATIONS: dict[str, list[str]] = {
     "upload": ["job.json jobs.json"],
     "cp": ["made:made.txt copy.txt --force"],
     "cat": ["made:made.txt"],
+    "completion": ["bash"],
+    "admin user invite": ["ada"],
+    "admin user disable": ["ada"],
+    "admin user enable": ["ada"],
+    "admin user role": ["ada user"],
+    "admin user limit": ["ada queued=5"],
     "config get": ["queue"],
     "config set": ["queue Test"],
     "config unset": ["queue"],
@@ -38,6 +44,9 @@ INVOCATIONS: dict[str, list[str]] = {
 
 LASTING = ("serve", "config edit")
 """Commands that do not end by themselves; their own tests see to them."""
+
+ELSEWHERE = ("admin user add", "token list", "token create", "token revoke")
+"""Commands that can be called once, or at a shared service alone; see tests/shared."""
 
 LAST = ("service stop",)
 """What would be in the way of the others."""
@@ -65,12 +74,12 @@ class Call:
 
 def every_command() -> dict[str, Any]:
     """Path → command, of all that can be called."""
-    found = {}
-    for name in command_names():
-        command = load(name)
-        below = getattr(command, "commands", {})
-        found.update({f"{name} {sub}": each for sub, each in below.items()} or {name: command})
-    return found
+    return {
+        path: command
+        for name in command_names()
+        for path, command in below(name, load(name)).items()
+        if not hasattr(command, "commands")
+    }
 
 
 def every_call() -> list[Call]:
@@ -78,7 +87,7 @@ def every_call() -> list[Call]:
     calls = [
         Call(path, words, command)
         for path, command in every_command().items()
-        if path not in LASTING
+        if path not in LASTING + ELSEWHERE
         for words in INVOCATIONS.get(path, [""])
     ]
     return sorted(calls, key=lambda call: call.path in LAST)
@@ -93,4 +102,5 @@ def prepare(user: User) -> None:
     user.done(jobname="other", executable="true")
     user.done(jobname="made", **made)
     user.client.submit_many([{"executable": "true", "jobname": "many", "array": [1, 2]}])
+    user.client.users.add("ada", "ada@example.org")
     user.submit(jobname="sleeping", executable="sleep 60")

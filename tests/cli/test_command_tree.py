@@ -5,18 +5,14 @@ from typing import Any
 
 import pytest
 
+from cli.invocations import every_command
 from kotta_cli.command_shape import example_rows, option_term
 from kotta_cli.command_table import COMMANDS, EXAMPLES, GLOBAL_OPTIONS, command_names
 from kotta_cli.tree import load, root
 
 
 def _every_command() -> list[tuple[str, Any]]:
-    found = []
-    for name in command_names():
-        command = load(name)
-        below = getattr(command, "commands", {})
-        found += [(f"{name} {sub}", c) for sub, c in below.items()] or [(name, command)]
-    return found
+    return list(every_command().items())
 
 
 def test_the_static_table_says_the_same_help_lines_as_the_commands() -> None:
@@ -57,7 +53,7 @@ def test_examples_use_options_that_exist() -> None:
     shown = {**EXAMPLES}
     for command in commands.values():
         shown |= example_rows(command.epilog)
-    groups = "|".join(sorted({f"{name.split()[0]} " for name in commands if " " in name}))
+    groups = "|".join({f"{name.rpartition(' ')[0]} " for name in commands if " " in name})
     for line in shown:
         for name, options in re.findall(rf"kotta ((?:{groups})?[a-z]+)((?: [^|&]*)?)", line):
             known = {opt for param in commands[name].params for opt in param.opts}

@@ -15,14 +15,21 @@ def test_it_does_not_start_the_service(idle_user: User) -> None:
     assert idle_user.kotta("service", "status").code == 1
 
 
-def test_a_shared_service_is_refused(user: User) -> None:
-    result = user.quick("--server", "https://kotta.example.org", "login")
+def test_a_service_that_does_not_answer_is_an_error(user: User) -> None:
+    result = user.quick("login", "http://127.0.0.1:9")
     assert (result.code, result.out) == (1, "")
-    assert "is not part of this release" in result.err
+    assert "no answer from http://127.0.0.1:9" in result.err
+
+
+def test_a_token_would_not_be_sent_in_the_clear(user: User) -> None:
+    result = user.quick("login", "http://kotta.example.org")
+    assert result.code == 1
+    assert "is not https" in result.err
+    assert "kotta login https://kotta.example.org" in result.err
 
 
 def test_the_server_may_come_from_the_environment_or_a_profile(user: User) -> None:
-    server = "https://kotta.example.org"
+    server = "https://127.0.0.1:9"
     assert user.quick("login", KOTTA_SERVER=server).code == 1
     (user.home / ".config/kotta").mkdir(parents=True, exist_ok=True)
     (user.home / ".config/kotta/config.toml").write_text(
