@@ -53,8 +53,11 @@ _kotta() {
                 ((index++)) ;;
             *' --') only_arguments=1 ;;
             *' -'* | *' =') ;;
-            ' submit' | ' rerun' | ' wait' | ' cancel' | ' list' | ' status' | ' logs' | ' usage' | ' why' | ' diff' | ' queues' | ' fetch' | ' cat' | ' cp' | ' upload' | ' service' | ' serve' | ' login' | ' config' | ' doctor' | ' completion') command=$command/$word ;;
+            ' submit' | ' rerun' | ' wait' | ' cancel' | ' list' | ' status' | ' logs' | ' usage' | ' why' | ' diff' | ' queues' | ' fetch' | ' cat' | ' cp' | ' upload' | ' service' | ' serve' | ' login' | ' logout' | ' whoami' | ' token' | ' admin' | ' config' | ' doctor' | ' completion') command=$command/$word ;;
             '/service status' | '/service stop' | '/service logs') command=$command/$word ;;
+            '/token list' | '/token create' | '/token revoke') command=$command/$word ;;
+            '/admin user') command=$command/$word ;;
+            '/admin/user add' | '/admin/user list' | '/admin/user invite' | '/admin/user disable' | '/admin/user enable' | '/admin/user role' | '/admin/user limit') command=$command/$word ;;
             '/config get' | '/config set' | '/config unset' | '/config list' | '/config path' | '/config edit') command=$command/$word ;;
             '/completion install' | '/completion uninstall' | '/completion bash' | '/completion zsh' | '/completion fish') command=$command/$word ;;
         esac
@@ -118,6 +121,11 @@ _kotta() {
             '/serve --port') :; return ;;
             '/serve --data') _kotta_directories; return ;;
             '/serve --socket') _kotta_files -f; return ;;
+            '/login --auth-file') _kotta_files -f; return ;;
+            '/token/create --label') :; return ;;
+            '/token/create --scope') :; return ;;
+            '/token/create --expires') :; return ;;
+            '/admin/user/add --role') :; return ;;
         esac
         # What may stand behind `=` alone.
         [[ -z $equals ]] || case "$command $prev" in
@@ -136,7 +144,19 @@ _kotta() {
             '/upload --json') _kotta_list 'file url sha256 size_bytes sent'; return ;;
             '/service/status --json') _kotta_list 'running service'; return ;;
             '/service/stop --json') _kotta_list 'stopped'; return ;;
-            '/login --json') _kotta_list 'login_needed server origin'; return ;;
+            '/login --json') _kotta_list 'login_needed server origin user profile kept_in'; return ;;
+            '/logout --json') _kotta_list 'server logged_out'; return ;;
+            '/whoami --json') _kotta_list 'name email role scopes server'; return ;;
+            '/token/list --json') _kotta_list 'id kind label scopes created_at last_used_at expires_at is_current'; return ;;
+            '/token/create --json') _kotta_list 'id kind label scopes created_at last_used_at expires_at is_current token'; return ;;
+            '/token/revoke --json') _kotta_list 'id kind label scopes created_at last_used_at expires_at is_current'; return ;;
+            '/admin/user/add --json') _kotta_list 'user url expires_at'; return ;;
+            '/admin/user/list --json') _kotta_list 'name email role disabled created_at limits'; return ;;
+            '/admin/user/invite --json') _kotta_list 'user url expires_at'; return ;;
+            '/admin/user/disable --json') _kotta_list 'name email role disabled created_at limits'; return ;;
+            '/admin/user/enable --json') _kotta_list 'name email role disabled created_at limits'; return ;;
+            '/admin/user/role --json') _kotta_list 'name email role disabled created_at limits'; return ;;
+            '/admin/user/limit --json') _kotta_list 'name email role disabled created_at limits'; return ;;
             '/config/get --json') _kotta_list 'key value origin'; return ;;
             '/config/list --json') _kotta_list 'key value origin'; return ;;
             '/doctor --json') _kotta_list 'check state text advice'; return ;;
@@ -166,7 +186,22 @@ _kotta() {
                 '/service/stop') _kotta_words '--json -h --help' ;;
                 '/service/logs') _kotta_words '-f --follow -h --help' ;;
                 '/serve') _kotta_words '--settings --host --port --data --socket --local --check -h --help' ;;
-                '/login') _kotta_words '--json -h --help' ;;
+                '/login') _kotta_words '--with-token --auth-file --admin --trust-pickles --no-browser --json -h --help' ;;
+                '/logout') _kotta_words '--json -h --help' ;;
+                '/whoami') _kotta_words '--json -h --help' ;;
+                '/token') _kotta_words '-h --help' ;;
+                '/token/list') _kotta_words '--json -h --help' ;;
+                '/token/create') _kotta_words '--label --scope --expires --json -h --help' ;;
+                '/token/revoke') _kotta_words '--json -h --help' ;;
+                '/admin') _kotta_words '-h --help' ;;
+                '/admin/user') _kotta_words '-h --help' ;;
+                '/admin/user/add') _kotta_words '--role --json -h --help' ;;
+                '/admin/user/list') _kotta_words '--json -h --help' ;;
+                '/admin/user/invite') _kotta_words '--json -h --help' ;;
+                '/admin/user/disable') _kotta_words '--json -h --help' ;;
+                '/admin/user/enable') _kotta_words '--json -h --help' ;;
+                '/admin/user/role') _kotta_words '--json -h --help' ;;
+                '/admin/user/limit') _kotta_words '--json -h --help' ;;
                 '/config') _kotta_words '-h --help' ;;
                 '/config/get') _kotta_words '--json -h --help' ;;
                 '/config/set') _kotta_words '--project -h --help' ;;
@@ -186,7 +221,7 @@ _kotta() {
         fi
     fi
     case "$command" in
-        '') _kotta_words 'submit rerun wait cancel list status logs usage why diff queues fetch cat cp upload service serve login config doctor completion' ;;
+        '') _kotta_words 'submit rerun wait cancel list status logs usage why diff queues fetch cat cp upload service serve login logout whoami token admin config doctor completion' ;;
         '/submit') _kotta_files -f ;;
         '/rerun') _kotta_ask jobs ;;
         '/wait') _kotta_ask active-jobs ;;
@@ -201,6 +236,18 @@ _kotta() {
         '/cp') _kotta_ask job-and-output; _kotta_files -f ;;
         '/upload') _kotta_files -f ;;
         '/service') _kotta_words 'status stop logs' ;;
+        '/login') : ;;
+        '/logout') : ;;
+        '/token') _kotta_words 'list create revoke' ;;
+        '/token/revoke') : ;;
+        '/admin') _kotta_words 'user' ;;
+        '/admin/user') _kotta_words 'add list invite disable enable role limit' ;;
+        '/admin/user/add') : ;;
+        '/admin/user/invite') : ;;
+        '/admin/user/disable') : ;;
+        '/admin/user/enable') : ;;
+        '/admin/user/role') : ;;
+        '/admin/user/limit') : ;;
         '/config') _kotta_words 'get set unset list path edit' ;;
         '/config/get') _kotta_ask keys ;;
         '/config/set') _kotta_ask key-then-value ;;

@@ -209,8 +209,14 @@ def test_it_says_which_client_asks(stand_in: StandIn, kotta: Kotta) -> None:
 
 
 def test_an_answer_about_another_job_is_refused(stand_in: StandIn, kotta: Kotta) -> None:
-    stand_in.replies(as_json(a_job("../../etc", description={})))
+    stand_in.replies(as_json(a_job("another", description={})))
     with pytest.raises(ServiceFaultError, match="another job"):
+        kotta.status(A_JOB_ID)
+
+
+def test_an_id_that_could_be_a_path_is_refused(stand_in: StandIn, kotta: Kotta) -> None:
+    stand_in.replies(as_json(a_job("../../etc", description={})))
+    with pytest.raises(ServiceFaultError, match="no JobDetail"):
         kotta.status(A_JOB_ID)
 
 
