@@ -25,7 +25,7 @@ def user_of(transaction: Transaction, identity: Identity, settings: ProviderSett
     row = store.user_by_identity(connection, identity.provider, identity.subject)
     if row is None and identity.email and identity.is_email_theirs:
         row = store.user_by_email(connection, identity.email)
-        if row is None and settings.may_create(identity.email):
+        if row is None and users.is_address(identity.email) and settings.may_create(identity.email):
             row = store.user(connection, _created(transaction, identity.email))
         elif row is not None and store.has_identity_at(connection, row.name, identity.provider):
             row = None

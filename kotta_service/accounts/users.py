@@ -36,7 +36,7 @@ def add(transaction: Transaction, name: str, email: str, *, role: str = "user") 
             hint="up to 64 of a-z, 0-9, `_`, `.`, `-`, beginning with a letter",
         )
     email = email.strip().lower()
-    if not _EMAIL.match(email):
+    if not is_address(email):
         raise RequestError(f"`{email}` is no address of mail", hint="somebody@example.org")
     check_role(role)
     if store.user(transaction.connection, name) is not None:
@@ -115,6 +115,11 @@ def change(transaction: Transaction, name: str, **values: Any) -> None:
     if values.get("is_disabled"):
         ids = [login.id for login in store.logins_of(transaction.connection, name)]
         store.revoke(transaction, ids, time.time())
+
+
+def is_address(email: str) -> bool:
+    """Whether mail could be sent there."""
+    return bool(_EMAIL.match(email))
 
 
 def check_role(role: str) -> None:

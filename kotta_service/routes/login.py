@@ -61,6 +61,7 @@ async def oauth_metadata(parts: WithParts) -> ServerMetadata:
             "scope": "of `read`, `write` and `admin`, separated by blanks (optional)",
             "label": "what the login is called in lists (optional)",
         },
+        429,
     ),
 )
 async def begin_login(request: Request, parts: WithParts) -> JSONResponse:

@@ -70,11 +70,14 @@ def refusal(error: str, description: str, status: int = 400) -> JSONResponse:
     return answer(OAuthError(error=error, error_description=description), status)
 
 
-def described(answers: type[BaseModel] | None, fields: Mapping[str, str]) -> dict[str, Any]:
+def described(
+    answers: type[BaseModel] | None, fields: Mapping[str, str], *refusals: int
+) -> dict[str, Any]:
     """How FastAPI is to describe a route that takes a form.
 
     Args:
         answers: what it answers with 200, None for an empty object.
+        refusals: with which status it refuses, beside 400.
         fields: of the form, with a sentence each; one that ends with "(optional)" may be left out.
     """
     ok: dict[str, Any] = {"description": "As asked for"}
@@ -89,6 +92,9 @@ def described(answers: type[BaseModel] | None, fields: Mapping[str, str]) -> dic
     }
     content = {"application/x-www-form-urlencoded": {"schema": schema}}
     return {
-        "responses": {200: ok, 400: {"model": OAuthError, "description": "Why not"}},
+        "responses": {
+            200: ok,
+            **{each: {"model": OAuthError, "description": "Why not"} for each in (400, *refusals)},
+        },
         "openapi_extra": {"requestBody": {"required": True, "content": content}},
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+import shlex
 from dataclasses import replace
 
 from fastapi import APIRouter
@@ -96,5 +97,7 @@ def _unknown(visit: Visit, provider: str, identity: Identity) -> Response:
         f"{label} knows you as {email}, but no user of this service is known by that.",
         "Ask whoever administers it to add you, or to send you an invitation. They can type:",
         status=403,
-        command=f"kotta admin user add NAME {email if identity.email else 'ADDRESS'}",
+        # an address may hold anything, and this is to be pasted into an administrator's shell
+        command=f"kotta admin user add NAME {shlex.quote(email) if identity.email else 'ADDRESS'}",
+        again=True,
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import re
+import shlex
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -293,6 +296,17 @@ def test_another_who_has_the_address_now_is_not_the_user(shop: Shop, person: For
     person.open(Terminal(shop.service).page).send()
     assert person.open("/login/with/amazon").title == "You are not a user here"
     shop.amazon.site.answers["/user/profile"] = profile
+
+
+def test_what_is_to_be_pasted_does_what_it_says(shop: Shop, person: FormFiller) -> None:
+    shop.amazon.audience, shop.amazon.who = "kotta", "$(reboot)@x.org;reboot"
+    # it ends with a domain that users may come from, but is no address
+    person.open(Terminal(shop.service).page).send().follow("Amazon")
+    assert person.title == "You are not a user here"
+    (command,) = re.findall(r"<code>(.*?)</code>", person.page.text)
+    typed = shlex.split(html.unescape(command))
+    assert typed[:4] == ["kotta", "admin", "user", "add"]
+    assert typed[5:] == ["$(reboot)@x.org;reboot@example.org"]
 
 
 def test_who_is_disabled_is_let_in_by_nobody(shop: Shop, person: FormFiller) -> None:

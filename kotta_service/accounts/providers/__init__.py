@@ -17,6 +17,9 @@ from typing import Protocol
 
 from kotta_service.login_settings import AMAZON, LoginSettings, ProviderSettings
 
+MAX_SUBJECT = 255
+MAX_EMAIL = 320
+
 
 class ProviderError(Exception):
     """A provider did not say who somebody is; the words are for the log and for that person."""
@@ -37,6 +40,21 @@ class Identity:
     subject: str
     email: str
     is_email_theirs: bool
+
+    @classmethod
+    def told(cls, provider: str, subject: object, email: object, *, is_theirs: bool) -> Identity:
+        """An identity of what a provider said, which may be anything.
+
+        Raises:
+            ProviderError: it did not say who somebody is.
+        """
+        # Source: OpenID Connect Core 1.0, 2: `sub` is at most 255 characters of ASCII
+        is_name = isinstance(subject, str) and 0 < len(subject) <= MAX_SUBJECT
+        if not is_name or not str(subject).isascii() or not str(subject).isprintable():
+            raise ProviderError("it did not say who you are")
+        email = email.strip().lower() if isinstance(email, str) else ""
+        is_text = email.isprintable() and len(email) <= MAX_EMAIL
+        return cls(provider, str(subject), email if is_text else "", is_theirs)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from kotta_service.accounts.providers.asking import ask
 from kotta_service.login_settings import AmazonSettings
 
 ISSUER = "https://www.amazon.com"
-MAX_SUBJECT = 255
 
 
 class AmazonProvider:
@@ -54,14 +53,9 @@ class AmazonProvider:
             raise ProviderError("its token was made for somebody else")
         headers = {"Authorization": f"Bearer {token}"}
         profile = await ask(self.settings.profile_url, headers=headers)
-        subject, email = profile.get("user_id"), profile.get("email")
-        if not isinstance(subject, str) or not 0 < len(subject) <= MAX_SUBJECT:
-            raise ProviderError("it did not say who you are")
+        subject = profile.get("user_id")
         if about.get("user_id", subject) != subject:
             raise ProviderError("its token speaks of somebody else than its profile")
-        return Identity(
-            provider=ISSUER,
-            subject=subject,
-            email=email.strip().lower() if isinstance(email, str) else "",
-            is_email_theirs=self.settings.trust_addresses,
+        return Identity.told(
+            ISSUER, subject, profile.get("email"), is_theirs=self.settings.trust_addresses
         )
