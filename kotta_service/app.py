@@ -123,7 +123,13 @@ def _opened(
     storage = FileStorage(data / "files")
     job_tokens = JobTokens.from_file(data / "job-tokens.key")
     launches = Launches(
-        settings, storage, job_tokens, executor.directory, data / "environments", address
+        settings,
+        storage,
+        job_tokens,
+        executor.directory,
+        data / "environments",
+        address,
+        is_shared=is_shared,
     )
     dispatcher = Dispatcher(database, executor, launches, settings)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import ssl
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from kotta_service import isolation
@@ -12,12 +13,16 @@ from kotta_service.login_settings import problems as login_problems
 from kotta_service.settings import ServeSettings, Settings
 
 
-def problems(settings: Settings) -> list[str]:
-    """What has to be changed first, in sentences; empty if it may be served."""
+def problems(settings: Settings, data: Path | None = None) -> list[str]:
+    """What has to be changed first, in sentences; empty if it may be served.
+
+    Args:
+        data: the service's data directory; None: it is not looked at.
+    """
     serve = settings.serve
     found = [*_listening(serve), *_certificate(serve), *_public_url(serve), *_proxies(serve)]
     found += login_problems(settings.login)
-    found += isolation.problems(settings)
+    found += isolation.problems(settings, data)
     if isolation.runs_jobs_as_root(settings) and not serve.run_jobs_as_root:
         found.append(
             "it would run as root, and so would jobs: run it as another user, give every queue "

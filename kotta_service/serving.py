@@ -55,11 +55,17 @@ def serve_local(
     log_as_text()
     with owned(data), own_socket(socket) as listener:
         # slow to import, so only once it is sure that there is something to serve
+        from kotta_service import isolation
         from kotta_service.settings import load_settings
 
         settings = load_settings()
         if idle_stop_seconds is not None:
             settings = settings.model_copy(update={"idle_stop_seconds": idle_stop_seconds})
+        if found := isolation.problems(settings, data):
+            raise ConfigError(
+                f"jobs cannot be isolated as the settings say: {'; '.join(found)}",
+                hint="kotta serve --check",
+            )
         logger.info("serving %s, data in %s, pid %d", socket, data, os.getpid())
         log_file = None if log_to_stderr else data / "service.log"
         _run(settings, data, socket, listener, None, log_file, _when_ready(ready_fd))

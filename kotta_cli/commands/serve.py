@@ -73,9 +73,9 @@ def serve(
         raise UsageProblem("`--local` is for no network, so it has no --host and no --port")
     collect_garbage_again()
     given = _settings(settings, host, port)
-    if not local and (check or _problems(given)):
-        return _tell(app, _problems(given))
     directory = Path(os.path.abspath(data)) if data is not None else paths.data_directory()
+    if not local and ((found := _problems(given, directory)) or check):
+        return _tell(app, found)
     listen_at = Path(os.path.abspath(socket)) if socket is not None else None
     listen_at = listen_at or paths.socket_path(directory)
     try:
@@ -106,10 +106,10 @@ def _settings(file: Path | None, host: str | None, port: int | None) -> Settings
     return settings.model_copy(update={"serve": settings.serve.model_copy(update=given)})
 
 
-def _problems(settings: Settings) -> list[str]:
+def _problems(settings: Settings, data: Path) -> list[str]:
     from kotta_service.deployment import problems
 
-    return problems(settings)
+    return problems(settings, data)
 
 
 def _tell(app: App, found: list[str]) -> int:

@@ -11,8 +11,8 @@ from fastapi import APIRouter
 
 from kotta._version import __version__
 from kotta.models import QueuePage, ServiceInfo
-from kotta_service import views
-from kotta_service.callers import Owner
+from kotta_service import audit, views
+from kotta_service.callers import Owner, WithAdmin
 from kotta_service.parts import WithParts
 from kotta_service.store import jobs as store
 from kotta_service.store.jobs import Load
@@ -42,7 +42,8 @@ def service(parts: WithParts, _: Owner) -> ServiceInfo:
 
 
 @router.post("/service/stop", status_code=202, summary="Leave; jobs run on")
-async def stop(parts: WithParts, _: Owner) -> None:
+async def stop(parts: WithParts, who: WithAdmin) -> None:
+    audit.note("stops the service", who)
     parts.stop()
 
 

@@ -60,6 +60,12 @@ def test_who_is_disabled_is_out_at_once(shared: SharedService) -> None:
     assert leaver.get("/me").status_code == 401
 
 
+def test_only_an_administrator_ends_the_service(shared: SharedService) -> None:
+    answer = shared.client(shared.token("bob")).post("/service/stop")
+    assert (answer.status_code, answer.json()["code"]) == (403, "not_admin")
+    assert shared.client().get(f"{shared.url}/readyz").status_code == 200
+
+
 def test_names_and_addresses_of_users_are_checked(shared: SharedService) -> None:
     for name in ("", "Ada", "a b", "../x", "local", "x" * 65, "-a", "everyone"):
         answer = shared.http.post("/users", json={"name": name, "email": "x@example.org"})
