@@ -43,6 +43,8 @@ from kotta_service.store import jobs as store
 from kotta_service.store.database import Database, last_change
 from kotta_service.store.migration import prepare
 from kotta_service.tokens import JobTokens
+from kotta_service.v1 import files as first_clients_files
+from kotta_service.v1 import routes as first_clients
 
 logger = logging.getLogger(__name__)
 
@@ -95,6 +97,9 @@ def build(
     if is_shared:
         for part in (pages, provider_pages, enrolment):
             app.include_router(part.router)
+    if settings.serve.first_clients:
+        for router in (first_clients.router, first_clients_files.router):
+            app.include_router(router)
     problems.install(app)
     app.add_middleware(Front, activity=activity)
     return app

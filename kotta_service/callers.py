@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from kotta.errors import ForbiddenError, LoginRequiredError
+from kotta_service.accounts.logins import Login, User
 from kotta_service.doors import Door, door_of
 from kotta_service.parts import Parts, WithParts
 from kotta_service.store import accounts
@@ -50,13 +51,7 @@ async def caller(request: Request, parts: WithParts) -> Caller:
         ForbiddenError: the token is not good for this.
     """
     found = await _known(request, parts)
-    wanted = "read" if request.method in ("GET", "HEAD") else "write"
-    if wanted not in found.scopes:
-        raise ForbiddenError(
-            f"this token is not good for that: it lacks the scope `{wanted}`",
-            hint="kotta token create --scope write",
-            code="scope_missing",
-        )
+    need_scope(found, "read" if request.method in ("GET", "HEAD") else "write")
     # access logs tell who asked
     request.scope["kotta.caller"] = found.name
     return found
@@ -82,6 +77,31 @@ def known_by_token(parts: Parts, token: str) -> Caller:
     """
     with parts.database.read() as connection:
         user, login = parts.logins.authenticate(connection, token)
+    return _known_as(parts, user, login)
+
+
+def known_by_refresh_token(parts: Parts, token: str) -> Caller | None:
+    """Whose refresh token this is, None if it does not count; it is not used up."""
+    with parts.database.read() as connection:
+        found = parts.logins.authenticate_by_refresh_token(connection, token)
+    return None if found is None else _known_as(parts, *found)
+
+
+def need_scope(found: Caller, wanted: str) -> None:
+    """Refuses what a token is not good for.
+
+    Raises:
+        ForbiddenError: it lacks the scope.
+    """
+    if wanted not in found.scopes:
+        raise ForbiddenError(
+            f"this token is not good for that: it lacks the scope `{wanted}`",
+            hint="kotta token create --scope write",
+            code="scope_missing",
+        )
+
+
+def _known_as(parts: Parts, user: User, login: Login) -> Caller:
     if login.is_newly_used:
         # nobody waits for it: when a token was last used is known to some minutes
         at = time.time()

@@ -17,7 +17,7 @@ from kotta_service.problems import problem
 logger = logging.getLogger(__name__)
 requests = logging.getLogger("kotta_service.requests")
 MAX_BODY_BYTES = 64 << 20
-_UNBOUNDED = "/api/v2/uploads/"
+_UNBOUNDED = ("/api/v2/uploads/", "/uploads/")
 """Paths below this bound their bodies themselves."""
 
 

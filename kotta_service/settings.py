@@ -92,6 +92,8 @@ class ServeSettings(BaseModel):
         plain_http_is_fine: listen off loopback without TLS; everybody on the way reads tokens.
         run_jobs_as_root: jobs may run as root, where the service does.
         log_format: `json`, an object a line, or `text`.
+        first_clients: whether the clients of 2016 are answered: `/rest/v1`.
+        bucket: what these call the place of their uploads: the first part of its host's name.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -105,6 +107,10 @@ class ServeSettings(BaseModel):
     plain_http_is_fine: bool = False
     run_jobs_as_root: bool = False
     log_format: Literal["json", "text"] = "json"
+    first_clients: bool = True
+    bucket: Annotated[
+        str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", min_length=3, max_length=63)
+    ] = "klab-jobs"
 
     @property
     def has_tls(self) -> bool:

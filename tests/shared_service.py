@@ -13,7 +13,7 @@ from running_service import RunningService
 from waiting import wait_until
 
 from kotta_service.accounts.keys import TokenKeys
-from kotta_service.accounts.logins import Logins
+from kotta_service.accounts.logins import Logins, Tokens
 from kotta_service.callers import SCOPES
 from kotta_service.store.database import Database
 
@@ -58,6 +58,18 @@ class SharedService(RunningService):
         assert answer.status_code == 201, answer.text
         url: str = answer.json()["url"]
         return url
+
+    def login(self, user: str, scopes: tuple[str, ...] = SCOPES) -> Tokens:
+        """Tokens of a login of a user, made without them."""
+        database = Database(self.data / "kotta.db")
+        database.start()
+        logins = Logins(TokenKeys(self.data / "token-keys.json", self.url))
+        try:
+            return database.write(
+                lambda tx: logins.begin(tx, user, label="test", scopes=scopes)
+            ).result()
+        finally:
+            database.close()
 
     def token(self, user: str, scopes: tuple[str, ...] = SCOPES) -> str:
         """A token of a user, made without them."""

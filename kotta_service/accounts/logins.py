@@ -139,6 +139,24 @@ class Logins:
         login_used = Login(row.id, tuple(row.scopes), row.last_used_at)
         return User(row.name, row.email, row.role), login_used
 
+    def authenticate_by_refresh_token(
+        self, connection: Connection, token: str
+    ) -> tuple[User, Login] | None:
+        """Whose refresh token this is; None if it does not count, or no longer.
+
+        For clients that cannot keep the next one: it is not used up, and gives none. One that was
+        used up already is refused, and no more: whoever shows it gains nothing by it, and perhaps
+        it is its owner, who has renewed the login elsewhere.
+        """
+        row = store.refresh_token(connection, secrets.digest(token))
+        if row is None or row.replaced_by is not None or row.expires_at <= time.time():
+            return None
+        login = store.login_and_user(connection, row.login)
+        if login is None or login.revoked_at is not None or login.is_disabled:
+            return None
+        known = Login(login.id, tuple(login.scopes), login.last_used_at)
+        return User(login.name, login.email, login.role), known
+
     def login_of(self, connection: Connection, token: str) -> str | None:
         """The login that a refresh, access or script token belongs to, whether it counts or not."""
         if token.startswith(secrets.TOKEN):

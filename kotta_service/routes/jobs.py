@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from kotta.models import (
     CheckedJob,
     CheckReply,
     Job,
+    JobDescription,
     JobDetail,
     JobPage,
     JobState,
@@ -24,7 +26,7 @@ from kotta.models import (
     SubmitReply,
 )
 from kotta.models.requests import CancelRequest, SubmitRequest
-from kotta_service import jobs, selectors, views
+from kotta_service import jobs, named_uploads, selectors, views
 from kotta_service.callers import Owner
 from kotta_service.executors import Key
 from kotta_service.feed import MAX_WAIT_SECONDS
@@ -47,7 +49,7 @@ async def submit(
     ] = None,
 ) -> SubmitReply:
     digest = hashlib.sha256(await request.body()).hexdigest()
-    all_wanted = await _checked(parts, owner, wanted)
+    all_wanted = await checked(parts, owner, wanted.jobs)
     rows, is_new = await asyncio.wrap_future(
         parts.database.write(
             lambda transaction: jobs.submit(
@@ -68,7 +70,7 @@ async def submit(
 
 @router.post("/check", summary="What would become of jobs, were they submitted now")
 async def check(wanted: SubmitRequest, parts: WithParts, owner: Owner) -> CheckReply:
-    all_wanted = await _checked(parts, owner, wanted)
+    all_wanted = await checked(parts, owner, wanted.jobs)
 
     def look() -> list[CheckedJob]:
         with parts.database.read() as connection:
@@ -77,18 +79,22 @@ async def check(wanted: SubmitRequest, parts: WithParts, owner: Owner) -> CheckR
     return CheckReply(jobs=await asyncio.to_thread(look))
 
 
-async def _checked(parts: Parts, owner: str, wanted: SubmitRequest) -> list[jobs.Wanted]:
+async def checked(
+    parts: Parts, owner: str, descriptions: Sequence[JobDescription]
+) -> list[jobs.Wanted]:
     """Every job that is asked for, none of them with a problem."""
-    descriptions = wanted.jobs
     found = jobs.expanded(descriptions)
 
-    def look_for_inputs() -> list[FieldProblem]:
+    def look_at_inputs() -> tuple[list[jobs.Wanted], list[FieldProblem]]:
+        bucket = parts.settings.serve.bucket
         with parts.database.read() as connection:
-            return jobs.input_problems(connection, owner, found)
+            wanted = named_uploads.with_contents(connection, bucket, owner, found)
+            return wanted, jobs.input_problems(connection, owner, wanted)
 
     problems = jobs.limit_problems(parts.settings, found)
     if any(description.inputs for description in descriptions):
-        problems += await asyncio.to_thread(look_for_inputs)
+        found, more = await asyncio.to_thread(look_at_inputs)
+        problems += more
     jobs.refuse_if(problems)
     return found
 

@@ -45,9 +45,20 @@ class FileStorage:
                 hash (`hash_mismatch`).
             StorageFullError: there is no room; nothing was kept.
         """
+        return (await self._keep(sha256, chunks, limit_bytes))[1]
+
+    async def keep_unannounced(
+        self, chunks: AsyncIterator[bytes], limit_bytes: int
+    ) -> tuple[str, int]:
+        """The same for bytes whose hash nobody told; it and their number are the result."""
+        return await self._keep(None, chunks, limit_bytes)
+
+    async def _keep(
+        self, announced: str | None, chunks: AsyncIterator[bytes], limit_bytes: int
+    ) -> tuple[str, int]:
         aside = self._incoming / secrets.token_hex(8)
         try:
-            size = await self._receive(aside, sha256, chunks, limit_bytes)
+            sha256, size = await self._receive(aside, announced, chunks, limit_bytes)
             final = self.upload_path(sha256)
             final.parent.mkdir(mode=0o700, exist_ok=True)
             aside.rename(final)
@@ -60,11 +71,11 @@ class FileStorage:
             ) from error
         finally:
             aside.unlink(missing_ok=True)
-        return size
+        return sha256, size
 
     async def _receive(
-        self, aside: Path, sha256: str, chunks: AsyncIterator[bytes], limit_bytes: int
-    ) -> int:
+        self, aside: Path, announced: str | None, chunks: AsyncIterator[bytes], limit_bytes: int
+    ) -> tuple[str, int]:
         digest, size = hashlib.sha256(), 0
         descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
@@ -76,7 +87,8 @@ class FileStorage:
                     )
                 digest.update(chunk)
                 file.write(chunk)
-            if digest.hexdigest() != sha256:
+            found = digest.hexdigest()
+            if announced not in (None, found):
                 raise RequestError(
                     "the bytes that came are not those that were announced",
                     hint="the file changed while it was sent, or was damaged on its way: repeat it",
@@ -84,7 +96,7 @@ class FileStorage:
                 )
             file.flush()
             os.fsync(file.fileno())
-        return size
+        return found, size
 
 
 def _sync_directory(path: Path) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0003"
 """The newest revision in `migrations/versions`, and so what a fresh database is stamped with."""
 
 metadata = MetaData()
@@ -237,4 +237,23 @@ uploads = Table(
     Column("sha256", String(64), primary_key=True),
     Column("size_bytes", BigInteger, nullable=False),
     Column("uploaded_at", Float, nullable=False),
+)
+
+named_uploads = Table(
+    "named_uploads",
+    metadata,
+    # what the first clients uploaded: which contents a name of theirs stands for now
+    Column("owner", String(255), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("sha256", String(64), nullable=False),
+    Column("uploaded_at", Float, nullable=False),
+)
+
+used_upload_urls = Table(
+    "used_upload_urls",
+    metadata,
+    # each takes one file; kept until it would have expired
+    Column("signature", String(64), primary_key=True),
+    Column("sha256", String(64), nullable=False),
+    Column("expires_at", Float, nullable=False),
 )

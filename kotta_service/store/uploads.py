@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 
 from kotta_service.store.database import Transaction
-from kotta_service.store.schema import uploads
+from kotta_service.store.schema import named_uploads, uploads, used_upload_urls
 
 
 def missing(connection: Connection, owner: str, sha256: Sequence[str]) -> list[str]:
@@ -35,3 +35,39 @@ def keep(
         )
     )
     return True
+
+
+def named(connection: Connection, owner: str, name: str) -> str | None:
+    """SHA-256 of what a name of `owner`'s stands for now, None for nothing."""
+    statement = select(named_uploads.c.sha256).where(
+        named_uploads.c.owner == owner, named_uploads.c.name == name
+    )
+    return connection.execute(statement).scalar_one_or_none()
+
+
+def keep_name(
+    transaction: Transaction, owner: str, name: str, sha256: str, uploaded_at: float
+) -> None:
+    """Lets a name stand for these contents from now on."""
+    values = {"sha256": sha256, "uploaded_at": uploaded_at}
+    known = named_uploads.c.owner == owner, named_uploads.c.name == name
+    if transaction.connection.execute(update(named_uploads).where(*known).values(values)).rowcount:
+        return
+    transaction.connection.execute(insert(named_uploads).values(owner=owner, name=name, **values))
+
+
+def taken_by(connection: Connection, signature: str) -> str | None:
+    """SHA-256 of the file that the upload URL of this signature has taken, None for none yet."""
+    statement = select(used_upload_urls.c.sha256).where(used_upload_urls.c.signature == signature)
+    return connection.execute(statement).scalar_one_or_none()
+
+
+def take(
+    transaction: Transaction, signature: str, sha256: str, *, expires_at: float, now: float
+) -> None:
+    """Notes that an upload URL has taken its file, and forgets those that have expired."""
+    connection = transaction.connection
+    connection.execute(delete(used_upload_urls).where(used_upload_urls.c.expires_at < now))
+    connection.execute(
+        insert(used_upload_urls).values(signature=signature, sha256=sha256, expires_at=expires_at)
+    )

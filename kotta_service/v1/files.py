@@ -1,0 +1,109 @@
+"""Files by links that need no token: outputs and inputs to be fetched, uploads to be put."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Query, Request, Response
+
+from kotta.errors import ForbiddenError, NotFoundError
+from kotta.models.description import input_name
+from kotta_service.file_answers import FileAnswer
+from kotta_service.parts import Parts, WithParts
+from kotta_service.store import accounts, uploads
+from kotta_service.store import jobs as store
+from kotta_service.store.database import Transaction
+from kotta_service.v1.links import PREFIX, Grant, Links
+
+router = APIRouter(include_in_schema=False)
+Signature = Annotated[str, Query(max_length=256)]
+
+
+@router.get(PREFIX + "/outputs/{job_id}/{attempt}/{name}")
+def output(
+    job_id: str,
+    attempt: int,
+    name: str,
+    request: Request,
+    parts: WithParts,
+    signature: Signature = "",
+) -> Response:
+    Links(parts).check(signature, "output", job_id, str(attempt), name)
+    with parts.database.read() as connection:
+        row = store.by_id(connection, job_id)
+        found = None if row is None else store.output(connection, job_id, name, row.owner)
+    if found is None or found.attempt != attempt:
+        raise NotFoundError(f"job {job_id} has no output `{name}`")
+    path = parts.storage.output_directory(job_id, attempt) / name
+    return _attachment(path, found.sha256, name, request)
+
+
+@router.get(PREFIX + "/inputs/{job_id}/{position}/{name}")
+def uploaded_input(
+    job_id: str,
+    position: int,
+    name: str,
+    request: Request,
+    parts: WithParts,
+    signature: Signature = "",
+) -> Response:
+    Links(parts).check(signature, "input", job_id, str(position), name)
+    with parts.database.read() as connection:
+        row = store.by_id(connection, job_id)
+    inputs = [] if row is None else row.description.get("inputs", [])
+    url = inputs[position] if 0 <= position < len(inputs) else ""
+    if not url.startswith("kotta://uploads/") or input_name(url) != name:
+        raise NotFoundError(f"job {job_id} has no input `{name}`")
+    sha256 = url.split("/")[3]
+    return _attachment(parts.storage.upload_path(sha256), sha256, name, request)
+
+
+@router.put("/uploads/{owner}/{name}")
+async def upload(
+    owner: str, name: str, request: Request, parts: WithParts, signature: Signature = ""
+) -> Response:
+    grant = Links(parts).check(signature, "upload", owner, name)
+    request.scope["kotta.caller"] = owner
+    await asyncio.to_thread(_refuse_if_disabled, parts, owner)
+    limit = parts.settings.max_upload_mib << 20
+    sha256, size = await parts.storage.keep_unannounced(request.stream(), limit)
+    await asyncio.wrap_future(
+        parts.database.write(lambda tx: _keep(tx, owner, name, sha256, size, grant))
+    )
+    return Response(headers={"ETag": f'"{sha256}"'})
+
+
+def _keep(
+    transaction: Transaction, owner: str, name: str, sha256: str, size: int, grant: Grant
+) -> None:
+    now = time.time()
+    taken = uploads.taken_by(transaction.connection, grant.signature)
+    if taken == sha256:
+        return  # the answer got lost, and the client asks again
+    if taken is not None:
+        raise ForbiddenError("this link has taken a file already", code="link_used")
+    uploads.take(transaction, grant.signature, sha256, expires_at=grant.expires_at, now=now)
+    uploads.keep(transaction, owner, sha256, size, now)
+    uploads.keep_name(transaction, owner, name, sha256, now)
+
+
+def _refuse_if_disabled(parts: Parts, owner: str) -> None:
+    with parts.database.read() as connection:
+        user = accounts.user(connection, owner)
+    if user is not None and user.is_disabled:
+        raise ForbiddenError("this link does not count any more", code="link_invalid")
+
+
+def _attachment(path: Path, sha256: str, name: str, request: Request) -> Response:
+    """A file as something to keep: what users make is never a page of this service."""
+    answer = FileAnswer(path, f'"{sha256}"', request.headers)
+    # Source: RFC 6266, 4.1, and RFC 8187, 3.2
+    answer.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
+    answer.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    answer.headers["Referrer-Policy"] = "no-referrer"
+    answer.headers["Cache-Control"] = "private, no-store"
+    return answer
