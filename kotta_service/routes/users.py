@@ -8,6 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
+from kotta.errors import ConflictError
 from kotta.models.accounts import Invitation, User, UserPage, WhoAmI
 from kotta.models.requests import NewUser, UserChange
 from kotta_service import audit
@@ -41,6 +42,8 @@ def list_users(_: WithAdmin, parts: WithParts) -> UserPage:
 
 @router.post("/users", status_code=201, summary="Add a user, and a link to choose a password by")
 async def add_user(wanted: NewUser, who: WithAdmin, parts: WithParts) -> Invitation:
+    _refuse_if_alone(parts)
+
     def action(transaction: Transaction) -> tuple[JobRow, str]:
         users.add(transaction, wanted.name, wanted.email, role=wanted.role)
         return _invited(transaction, wanted.name)
@@ -66,9 +69,19 @@ async def change_user(name: Name, wanted: UserChange, who: WithAdmin, parts: Wit
 
 @router.post("/users/{name}/invitation", summary="A new link to choose a password by")
 async def invite(name: Name, who: WithAdmin, parts: WithParts) -> Invitation:
+    _refuse_if_alone(parts)
     found = await asyncio.wrap_future(parts.database.write(lambda tx: _invited(tx, name)))
     audit.note("invited a user", who, user=name)
     return _invitation(parts, *found)
+
+
+def _refuse_if_alone(parts: Parts) -> None:
+    if not parts.is_shared:
+        raise ConflictError(
+            "this service serves you alone, so nobody else can log in to it",
+            hint="kotta serve",
+            code="not_shared",
+        )
 
 
 def _invited(transaction: Transaction, name: str) -> tuple[JobRow, str]:

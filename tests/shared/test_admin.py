@@ -6,10 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
+from running_service import RunningService
 from shared_service import SharedService
 
 SCHEMAS = Path(__file__).parents[2] / "kotta_cli/schemas"
@@ -27,10 +30,18 @@ def kotta(
     )
 
 
-def check(path: str, printed: str) -> object:
+def check(path: str, printed: str) -> Any:
     value = json.loads(printed)
     jsonschema.validate(value, json.loads((SCHEMAS / f"{path}.json").read_text()))
     return value
+
+
+@pytest.fixture
+def own_local_service(tmp_path: Path) -> Iterator[RunningService]:
+    service = RunningService(tmp_path)
+    service.start()
+    yield service
+    service.close()
 
 
 def test_a_user_is_added_with_a_link_to_choose_a_password_by(shared: SharedService) -> None:
@@ -49,7 +60,7 @@ def test_a_user_is_added_with_a_link_to_choose_a_password_by(shared: SharedServi
 
 def test_what_it_prints_as_json_is_what_its_schema_says(shared: SharedService) -> None:
     added = kotta(shared, "admin", "user", "add", "joan", "joan@example.org", "--json")
-    assert check("admin-user-add", added.stdout)["user"]["name"] == "joan"  # type: ignore[index]
+    assert check("admin-user-add", added.stdout)["user"]["name"] == "joan"
 
 
 def test_roles_limits_and_being_kept_out(shared: SharedService) -> None:
@@ -75,6 +86,46 @@ def test_what_makes_no_sense_is_a_usage_error(
     shared: SharedService, words: tuple[str, ...]
 ) -> None:
     assert kotta(shared, "admin", "user", *words).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("list", ()),
+        ("invite", ("ada",)),
+        ("disable", ("bob",)),
+        ("enable", ("bob",)),
+        ("role", ("bob", "user")),
+        ("limit", ("bob", "queued=7")),
+    ],
+)
+def test_what_the_others_print_as_json_is_what_their_schemas_say(
+    shared: SharedService, path: str, words: tuple[str, ...]
+) -> None:
+    printed = kotta(shared, "admin", "user", path, *words, "--json")
+    assert printed.returncode == 0
+    check(f"admin-user-{path}", printed.stdout)
+
+
+def test_tokens_are_made_listed_and_revoked(shared: SharedService) -> None:
+    by = {"KOTTA_SERVER": shared.url, "KOTTA_TOKEN": shared.token("ada")}
+    made = kotta(
+        shared, "token", "create", "--label", "nightly", "--expires", "30d", "--json", **by
+    )
+    token = check("token-create", made.stdout)
+    assert kotta(shared, "whoami", **{**by, "KOTTA_TOKEN": token["token"]}).returncode == 0
+    listed = check("token-list", kotta(shared, "token", "list", "--json", **by).stdout)
+    assert [each["label"] for each in listed if each["id"] == token["id"]] == ["nightly"]
+    ended = kotta(shared, "token", "revoke", token["id"][:13], "--json", **by)
+    check("token-revoke", ended.stdout)
+    refused = kotta(shared, "whoami", **{**by, "KOTTA_TOKEN": token["token"]})
+    assert (refused.returncode, refused.stdout) == (4, "")
+
+
+def test_a_service_of_ones_own_has_no_users(own_local_service: RunningService) -> None:
+    body = {"name": "ada", "email": "ada@example.org"}
+    answer = own_local_service.http.post("/users", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (409, "not_shared")
 
 
 def test_somebody_who_is_not_there_is_an_error(shared: SharedService) -> None:
