@@ -12,10 +12,11 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
+from urllib.parse import quote, urlencode
 
-from kotta import local_service
-from kotta._httpx import httpx
+from kotta import http_pool, local_service
 from kotta._version import __version__
 from kotta.answers import STOPPING, Answer
 from kotta.config import Server
@@ -26,6 +27,8 @@ from kotta.errors import (
     RequestError,
     UnavailableError,
 )
+from kotta.http_pool import Pool
+from kotta.http_wire import NotInTimeError, Reply, Request, UnsendableError, WireError
 from kotta.session import Session
 
 logger = logging.getLogger(__name__)
@@ -36,10 +39,10 @@ ANSWER_SECONDS = 30.0
 PAUSES_SECONDS = (0.05, 0.25)
 """Before the second try and the third, which is the last."""
 MAX_ANSWER_BYTES = 64 << 20
-KEEP_CONNECTIONS = 20
+MAX_TARGET_BYTES = 64 << 10
 NOT_IN_TIME = "no_answer_in_time"
 
-Ask: TypeAlias = Callable[["httpx.Client", Mapping[str, str]], T]
+Ask: TypeAlias = Callable[[Pool, Mapping[str, str]], T]
 """Sends a request with the headers that say who asks."""
 Content = Callable[[], Iterable[bytes]]
 """Makes a request's body anew, as often as it has to be sent."""
@@ -62,8 +65,8 @@ class Connection:
         self._session = session or Session(server.address)
         self._notify = notify
         self._lock = threading.Lock()
-        self._client: httpx.Client | None = None
-        self._retired: list[httpx.Client] = []
+        self._pool: Pool | None = None
+        self._retired: list[Pool] = []
         self._address = ""
         self._pid = 0
 
@@ -75,11 +78,11 @@ class Connection:
     def close(self) -> None:
         """Gives the connections back; the next use makes new ones."""
         with self._lock:
-            clients = [*self._retired, *([self._client] if self._client else [])]
-            self._retired, self._client = [], None
+            pools = [*self._retired, *([self._pool] if self._pool else [])]
+            self._retired, self._pool = [], None
             # those of the process that we were forked from are not ours to close
-            for client in clients if self._pid == os.getpid() else ():
-                client.close()
+            for pool in pools if self._pid == os.getpid() else ():
+                pool.close()
 
     def send(
         self,
@@ -105,11 +108,11 @@ class Connection:
             KottaError: what the answer says.
         """
 
-        def ask(client: httpx.Client, authorization: Mapping[str, str]) -> Answer:
+        def ask(pool: Pool, authorization: Mapping[str, str]) -> Answer:
             body = content() if callable(content) else content
             sent = {**(headers or {}), **authorization}
-            request = _request(client, method, path, params, body, sent, wait_seconds)
-            answer = self._answer(client.send(request, stream=True), max_bytes)
+            request = _request(method, path, params, body, sent, wait_seconds)
+            answer = self._answer(pool.send(request), max_bytes)
             if not 200 <= answer.status < 300:
                 raise answer.failure()
             return answer
@@ -152,22 +155,19 @@ class Connection:
         if content is not None:
             headers["Content-Type"] = "application/json"
 
-        def ask(client: httpx.Client, authorization: Mapping[str, str]) -> httpx.Response:
+        def ask(pool: Pool, authorization: Mapping[str, str]) -> Reply:
             sent = {**headers, **authorization}
-            request = _request(client, method, path, content=content, headers=sent)
-            response = client.send(request, stream=True)
-            if response.status_code not in (200, 204, 206):
-                raise self._answer(response, MAX_ANSWER_BYTES).failure()
-            return response
+            reply = pool.send(_request(method, path, content=content, headers=sent))
+            if reply.status not in (200, 204, 206):
+                raise self._answer(reply, MAX_ANSWER_BYTES).failure()
+            return reply
 
-        response = self._repeated(ask, repeatable=True)
+        reply = self._repeated(ask, repeatable=True)
         try:
             with self._translated():
-                begun = Answer(self.where, response.status_code, response.headers)
-                # as they come: gathered into larger pieces, a cut would lose what was gathered
-                yield begun, response.iter_bytes()
+                yield self._begun(reply), reply.chunks()
         finally:
-            response.close()
+            reply.close()
 
     def _repeated(self, ask: Ask[T], *, repeatable: bool) -> T:
         for pause in PAUSES_SECONDS:
@@ -193,112 +193,101 @@ class Connection:
         return self._asked_with(self._session.token(), ask)
 
     def _asked_with(self, token: str | None, ask: Ask[T]) -> T:
-        client = self._connected()
         authorization = {"Authorization": f"Bearer {token}"} if token else {}
-        try:
-            with self._translated():
-                return ask(client, authorization)
-        except RuntimeError as error:
-            # what httpx says where another thread closed it in between
-            if not client.is_closed:
-                raise
-            raise ConnectionFailedError("the connection was closed meanwhile") from error
+        pool = self._connected()
+        with self._translated():
+            return ask(pool, authorization)
 
-    def _answer(self, response: httpx.Response, max_bytes: int) -> Answer:
+    def _answer(self, reply: Reply, max_bytes: int) -> Answer:
         received, size = [], 0
         try:
-            for chunk in response.iter_bytes():
+            begun = self._begun(reply)
+            for chunk in reply.chunks():
                 size += len(chunk)
                 if size > max_bytes:
-                    break
+                    raise begun.strange(f"its answer is longer than {max_bytes >> 20} MiB")
                 received.append(chunk)
         finally:
-            response.close()
-        answer = Answer(self.where, response.status_code, response.headers, b"".join(received))
-        if size > max_bytes:
-            raise answer.strange(f"its answer is longer than {max_bytes >> 20} MiB")
+            reply.close()
+        return replace(begun, content=b"".join(received))
+
+    def _begun(self, reply: Reply) -> Answer:
+        """An answer of which nothing but the head has been read."""
+        answer = Answer(self.where, reply.status, reply.headers)
+        if reply.headers.get("content-encoding", "identity") != "identity":
+            raise answer.strange("its answer is compressed, which nobody asked for")
         return answer
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        """Makes httpx's errors ours."""
+        """Makes the errors of what is below ours."""
         try:
             yield
-        except httpx.TimeoutException as error:
+        except NotInTimeError as error:
             raise ConnectionFailedError(
                 f"no answer in time from {self.where}", hint=self._hint, code=NOT_IN_TIME
             ) from error
-        except (httpx.TransportError, httpx.StreamError, httpx.DecodingError) as error:
-            words = str(error) or type(error).__name__
+        except UnsendableError as error:
+            raise _unsendable() from error
+        except WireError as error:
             raise ConnectionFailedError(
-                f"no answer from {self.where}: {words}", hint=self._hint
+                f"no answer from {self.where}: {error}", hint=self._hint
             ) from error
 
     @property
     def _hint(self) -> str:
         return "kotta service logs" if self._server.is_local else "is the address right?"
 
-    def _connected(self) -> httpx.Client:
+    def _connected(self) -> Pool:
         # a forked process must not talk on its parent's connections
-        if self._client is None or self._pid != os.getpid():
+        if self._pool is None or self._pid != os.getpid():
             with self._lock:
-                if self._client is None or self._pid != os.getpid():
+                if self._pool is None or self._pid != os.getpid():
                     address = self._server.address
                     if self._server.is_local:
                         address = f"unix:{local_service.ensure_running(self._notify)}"
-                    self._client, self._address = self._made(address), address
+                    self._pool, self._address = _made(address), address
                     self._pid = os.getpid()
-        return self._client
+        return self._pool
 
     def _find_local_service(self) -> None:
         """Starts it if need be; it may listen elsewhere now, if somebody else started it."""
         with self._lock:
             address = f"unix:{local_service.ensure_running(self._notify)}"
-            if self._client is not None and address != self._address:
+            if self._pool is not None and address != self._address:
                 # other threads may be using it
-                self._retired.append(self._client)
-                self._client, self._address = self._made(address), address
+                self._retired.append(self._pool)
+                self._pool, self._address = _made(address), address
 
-    def _made(self, address: str) -> httpx.Client:
-        headers = {"User-Agent": f"kotta/{__version__}", "Accept-Encoding": "identity"}
-        if address.startswith("unix:"):
-            from kotta.unix_transport import UnixTransport
 
-            path = address.removeprefix("unix:")
-            transport = UnixTransport(path, keep_connections=KEEP_CONNECTIONS)
-            return httpx.Client(
-                transport=transport, base_url="http://kotta", headers=headers, trust_env=False
-            )
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=KEEP_CONNECTIONS)
-        try:
-            return httpx.Client(base_url=address, headers=headers, limits=limits)
-        except httpx.InvalidURL as error:
-            raise ConfigError(f"`{address}` is no address of a service: {error}") from error
+def _made(address: str) -> Pool:
+    try:
+        return http_pool.pool(address)
+    except ValueError as error:
+        raise ConfigError(f"`{address}` is no address of a service: {error}") from error
 
 
 def _request(
-    client: httpx.Client,
     method: str,
     path: str,
     params: Mapping[str, Any] | None = None,
     content: bytes | Iterable[bytes] | None = None,
     headers: Mapping[str, str] | None = None,
     wait_seconds: float = 0,
-) -> httpx.Request:
-    timeout = httpx.Timeout(ANSWER_SECONDS + wait_seconds, connect=CONNECT_SECONDS)
+) -> Request:
+    sent = {"User-Agent": f"kotta/{__version__}", "Accept-Encoding": "identity", **(headers or {})}
     try:
-        return client.build_request(
-            method,
-            f"/api/v2{path}",
-            params=params,
-            content=content,
-            headers=headers,
-            timeout=timeout,
-        )
+        query = urlencode(params, doseq=True, quote_via=quote) if params else ""
     except UnicodeEncodeError as error:
-        raise RequestError("something in the request is not text that can be sent") from error
-    except httpx.InvalidURL as error:
-        raise RequestError(f"the request cannot be sent: {error}") from error
+        raise _unsendable() from error
+    target = f"/api/v2{path}?{query}" if query else f"/api/v2{path}"
+    if len(target) > MAX_TARGET_BYTES:
+        raise RequestError("the request cannot be sent: its address is too long")
+    return Request(method, target, sent, content, CONNECT_SECONDS, ANSWER_SECONDS + wait_seconds)
+
+
+def _unsendable() -> RequestError:
+    return RequestError("something in the request is not text that can be sent")
 
 
 def _is_worth_repeating(error: UnavailableError, repeatable: bool) -> bool:
