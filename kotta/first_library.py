@@ -56,8 +56,8 @@ def status_task(konn: Kotta, job_id: str) -> dict[str, Any]:
         `submit_time`, `start_time`, `complete_time` (UTC, `YYYY-MM-DD HH:MM:SS`); seconds under
         `walltime`, `z_stagein_dur`, `z_processing_dur`, `z_stageout_dur`; `inputs`, and once it has
         ended `outputs`, as lists of `<a href="URL">name</a>`, an output that was not made as
-        `<i>name</i>`; `ERROR` and `ERROR_CODE` if it failed, `reason` and `cancel_time` if it was
-        cancelled. What is not known yet is left out.
+        `<i>name</i>`; `ERROR` and `ERROR_CODE` if it failed or was killed, `reason` and
+        `cancel_time` if it was cancelled. What is not known yet is left out.
     """
     try:
         job = konn.status(job_id)
@@ -95,12 +95,20 @@ def _end(job: JobDetail) -> dict[str, Any]:
         "outputs": [_link(output_url(job.id, output), output.name) for output in job.outputs]
     }
     if job.status is JobState.CANCELLED:
-        return {**end, "reason": job.error or "cancelled", "cancel_time": _stamp(job.ended_at)}
-    if job.status is JobState.FAILED:
-        code = WALLTIME_CODE if job.reason is Reason.WALLTIME else job.exit_code
-        end["ERROR"] = job.error or (job.reason.value if job.reason else "failed")
-        end["ERROR_CODE"] = KILLED_CODE if code is None else code
+        end |= {"reason": job.error or "cancelled by request", "cancel_time": _stamp(job.ended_at)}
+        if job.started_at is not None:
+            end |= {"ERROR": "killed by request", "ERROR_CODE": KILLED_CODE}
+    elif job.status is JobState.FAILED:
+        end["ERROR"] = job.error or f"the command ended with status {_code(job)}"
+        end["ERROR_CODE"] = _code(job)
     return end
+
+
+def _code(job: JobDetail) -> int:
+    """The exit status as a shell would give it, 1 if there was none."""
+    if job.reason is Reason.WALLTIME:
+        return WALLTIME_CODE
+    return 128 + job.signal if job.signal is not None else job.exit_code or 1
 
 
 def _modern(description: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,8 +128,13 @@ def _modern(description: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _link(url: str | None, name: str) -> str:
-    shown = html.escape(name)
-    return f"<i>{shown}</i>" if url is None else f'<a href="{html.escape(url)}">{shown}</a>'
+    shown = _escaped(name)
+    return f"<i>{shown}</i>" if url is None else f'<a href="{_escaped(url)}">{shown}</a>'
+
+
+def _escaped(text: str) -> str:
+    # as it always was: an apostrophe stays one
+    return html.escape(text, quote=False).replace('"', "&quot;")
 
 
 def _stamp(at: datetime | None) -> str | None:

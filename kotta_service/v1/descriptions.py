@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from pydantic import ValidationError
 
@@ -10,7 +11,10 @@ from kotta.errors import DescriptionError, FieldProblem
 from kotta.models import DESCRIPTION_FIELDS, JobDescription
 from kotta.models.problems import field_problems
 from kotta_service.callers import Caller
+from kotta_service.parts import Parts
+from kotta_service.store import jobs as store
 from kotta_service.v1.forms import Form
+from kotta_service.v1.links import Links
 
 _STREAMS = ("output_file_stdout", "output_file_stderr")
 _LISTS = ("inputs", "outputs", "tags", "after")
@@ -43,6 +47,27 @@ def described(form: Form, sender: Caller) -> JobDescription:
     if problems:
         raise DescriptionError("the job cannot be accepted", problems=tuple(problems))
     return description
+
+
+def with_own_outputs(parts: Parts, owner: str, description: JobDescription) -> JobDescription:
+    """The same with links to outputs of the owner's own jobs replaced by what they lead to.
+
+    A link may be older than 25 minutes by the time the job starts, and its address one of those
+    that nothing is downloaded from.
+    """
+    links = Links(parts)
+    found = {url: at for url in description.inputs if (at := links.output_at(url))}
+    if not found:
+        return description
+    with parts.database.read() as connection:
+        own = {
+            url: f"kotta://jobs/{job_id}/{quote(name, safe='')}"
+            for url, (job_id, name) in found.items()
+            if store.output(connection, job_id, name, owner)
+        }
+    return description.model_copy(
+        update={"inputs": [own.get(url, url) for url in description.inputs]}
+    )
 
 
 def _listed(form: Form, name: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from urllib.parse import parse_qsl
 
@@ -10,9 +11,11 @@ from starlette.exceptions import HTTPException
 
 from kotta.errors import RequestError
 
-MAX_BYTES = 8 << 20
+MAX_BYTES = 4 << 20
 """A script may hold 1 MiB, of which each byte may be written as three."""
 MAX_FIELDS = 25_000
+_SLOW_BYTES = 64 << 10
+"""What is longer is taken apart beside the event loop: a megabyte takes a third of a second."""
 _KIND = "application/x-www-form-urlencoded"
 
 
@@ -60,6 +63,12 @@ async def form_of(request: Request) -> Form:
     except HTTPException as error:
         # the bound on all bodies; said as these clients understand it
         raise RequestError(error.detail) from error
+    if len(body) > _SLOW_BYTES:
+        return await asyncio.to_thread(_parsed, bytes(body))
+    return _parsed(bytes(body))
+
+
+def _parsed(body: bytes) -> Form:
     try:
         # not all of these clients escape what is no ASCII
         text = body.decode("utf-8")

@@ -12,7 +12,7 @@ import ipaddress
 import secrets
 import time
 from dataclasses import dataclass
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from kotta.errors import ForbiddenError, RequestError
 from kotta_service import named_uploads
@@ -51,6 +51,20 @@ class Links:
     def to_input(self, job_id: str, position: int, name: str) -> str:
         path = f"{PREFIX}/inputs/{job_id}/{position}/{quote(name, safe='')}"
         return f"{self._url}{path}?{self._query('input', job_id, str(position), name)}"
+
+    def output_at(self, url: str) -> tuple[str, str] | None:
+        """Job and name of the output that a link of ours leads to, None if it is none, or old."""
+        begin = f"{self._url}{PREFIX}/outputs/"
+        path, _, query = url.partition("?signature=")
+        parts = path.removeprefix(begin).split("/")
+        if not path.startswith(begin) or len(parts) != 3:
+            return None
+        job_id, attempt, name = (unquote(part) for part in parts)
+        try:
+            self.check(query, "output", job_id, attempt, name)
+        except ForbiddenError:
+            return None
+        return job_id, name
 
     def for_upload(self, owner: str, name: str) -> str:
         """Where one file may be put, as that of this name.

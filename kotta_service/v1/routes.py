@@ -19,7 +19,7 @@ from kotta_service.parts import Parts, WithParts
 from kotta_service.routes import jobs as modern
 from kotta_service.store import jobs as store
 from kotta_service.v1 import items
-from kotta_service.v1.descriptions import described
+from kotta_service.v1.descriptions import described, with_own_outputs
 from kotta_service.v1.forms import form_of
 from kotta_service.v1.links import PREFIX, Links
 from kotta_service.v1.senders import sender_of
@@ -50,7 +50,10 @@ def answered(
 async def submit_task(request: Request, parts: WithParts) -> JSONResponse:
     form = await form_of(request)
     sender = await sender_of(request, form, parts, "write")
-    wanted = await modern.checked(parts, sender.name, [described(form, sender)])
+    description = await asyncio.to_thread(
+        with_own_outputs, parts, sender.name, described(form, sender)
+    )
+    wanted = await modern.checked(parts, sender.name, [description])
     rows, _ = await asyncio.wrap_future(
         parts.database.write(
             lambda transaction: jobs.submit(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import wait_until
 
 import kotta
 
@@ -272,6 +273,19 @@ def test_a_failed_task_tells_its_error(konn: Kotta) -> None:
     job.submit(konn)
     job.wait()
     assert konn.status_task(job.job_id or "")["ERROR_CODE"] == 3
+
+
+def test_a_killed_task_tells_by_what(konn: Kotta) -> None:
+    by_signal, by_request = KottaJob(executable="kill -9 $$"), KottaJob(executable="sleep 60")
+    by_signal.submit(konn)
+    by_signal.wait()
+    assert konn.status_task(by_signal.job_id or "")["ERROR_CODE"] == 128 + 9
+    by_request.submit(konn)
+    wait_until(lambda: by_request.status(konn) == "processing")
+    by_request.cancel(konn)
+    by_request.wait()
+    told = konn.status_task(by_request.job_id or "")
+    assert (told["ERROR_CODE"], told["reason"]) == (1002, "cancelled by request")
 
 
 @pytest.mark.parametrize(

@@ -305,7 +305,7 @@ def test_fields_that_mean_nothing_are_passed_over(ada: FirstLibrary) -> None:
         (b"a=%ff", "application/x-www-form-urlencoded", "no form that can be read"),
         (b"{}", "application/json", "is not application/x-www-form-urlencoded"),
         (b"a=1&" * 30_000, "application/x-www-form-urlencoded", "no form that can be read"),
-        (b"a=" + b"x" * (9 << 20), "application/x-www-form-urlencoded", "8 MiB at most"),
+        (b"a=" + b"x" * (5 << 20), "application/x-www-form-urlencoded", "4 MiB at most"),
         (b"a=" + b"x" * (65 << 20), "application/x-www-form-urlencoded", "MiB at most"),
         (b"access_token=a%00b&queue=Test", "", "is not application/x-www-form-urlencoded"),
         (b"", "application/x-www-form-urlencoded", "an `access_token` is needed"),
@@ -490,6 +490,37 @@ def test_no_token_or_signature_is_in_the_log(
     assert "signature=" not in log
     assert status["job_id"] not in log or "/rest/v1/status_task/" + status["job_id"] not in log
     assert '"route": "/rest/v1/status_task/{job_id}"' in log
+
+
+def test_a_link_to_an_output_of_ones_own_is_an_input(
+    shared: SharedService, ada: FirstLibrary, bob: FirstLibrary
+) -> None:
+    made = ada.submitted(**ECHO | {"executable": "echo one > 'a b.txt'"}, outputs="a b.txt")
+    url = outputs(ada.wait(made))["a b.txt"] or ""
+    # a shared service downloads nothing from this machine, and this link is on it
+    job_id = ada.submitted(**ECHO | {"executable": "cat 'a b.txt'"}, inputs=url)
+    status = ada.wait(job_id)
+    assert fetched(status, "STDOUT.txt") == b"one\n"
+    ((name, again),) = [link(item) for item in status["inputs"]]
+    assert (name, curl(again or "")) == ("a b.txt", b"one\n")
+    for other in (url[:-1] + "x", url.replace("/1/", "/2/")):
+        assert ada.wait(ada.submitted(**ECHO, inputs=other))["status"] == "failed"
+    assert bob.wait(bob.submitted(**ECHO, inputs=url))["status"] == "failed"
+
+
+def test_an_upload_is_an_input_for_the_clients_of_today_too(
+    shared: SharedService, ada: FirstLibrary, tmp_path: Path
+) -> None:
+    (tmp_path / "today.txt").write_text("today")
+    source = ada.upload_file(tmp_path / "today.txt")
+    description = {"executable": "cat today.txt", "inputs": [source]}
+    modern = shared.client(ada.credentials["access_token"])
+    job = modern.post("/jobs", json={"jobs": [description]}).json()["jobs"][0]
+    assert fetched(ada.wait(job["id"]), "STDOUT.txt") == b"today"
+    never = {**description, "inputs": ["https://example.org/a", source + "x"]}
+    refused = modern.post("/jobs/check", json={"jobs": [never]})
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["pointer"] == "/jobs/0/inputs/1"
 
 
 def test_an_administrator_may_do_without_them() -> None:
