@@ -144,6 +144,7 @@ _kotta() {
             '/upload --json') _kotta_list 'file url sha256 size_bytes sent'; return ;;
             '/service/status --json') _kotta_list 'running service'; return ;;
             '/service/stop --json') _kotta_list 'stopped'; return ;;
+            '/serve --json') _kotta_list 'problems warnings serves'; return ;;
             '/login --json') _kotta_list 'login_needed server origin user profile kept_in'; return ;;
             '/logout --json') _kotta_list 'server logged_out'; return ;;
             '/whoami --json') _kotta_list 'name email role scopes server'; return ;;
@@ -185,7 +186,7 @@ _kotta() {
                 '/service/status') _kotta_words '--json -h --help' ;;
                 '/service/stop') _kotta_words '--json -h --help' ;;
                 '/service/logs') _kotta_words '-f --follow -h --help' ;;
-                '/serve') _kotta_words '--settings --host --port --data --socket --local --check -h --help' ;;
+                '/serve') _kotta_words '--settings --host --port --data --socket --local --check --json -h --help' ;;
                 '/login') _kotta_words '--with-token --auth-file --admin --trust-pickles --no-browser --json -h --help' ;;
                 '/logout') _kotta_words '--json -h --help' ;;
                 '/whoami') _kotta_words '--json -h --help' ;;

@@ -196,6 +196,7 @@ complete --command kotta --condition '__kotta_at serve' --long-option data --exc
 complete --command kotta --condition '__kotta_at serve' --long-option socket --require-parameter --force-files --description 'Socket for whoever runs the service'
 complete --command kotta --condition '__kotta_at serve' --long-option local --description 'Listen on the socket alone, not on the network'
 complete --command kotta --condition '__kotta_at serve' --long-option check --description 'Serve nothing; say what is wrong with the settings'
+complete --command kotta --condition '__kotta_at serve' --long-option json --keep-order --arguments '(__kotta_list problems warnings serves)' --description 'Print JSON, or FIELDS of it, and errors as JSON'
 complete --command kotta --condition '__kotta_at serve' --short-option h --long-option help --description 'Show this page and exit'
 complete --command kotta --condition '__kotta_at login' --long-option with-token --description 'Read a token from stdin'
 complete --command kotta --condition '__kotta_at login' --long-option auth-file --require-parameter --force-files --description 'The first clients\' file: an address or JSON'

@@ -229,6 +229,40 @@ class ServiceStopped(TypedDict):
     stopped: bool
 
 
+class Served(TypedDict):
+    """What a service would serve.
+
+    Attributes:
+        url: what users type.
+        certificate_ends_at: when the TLS certificate expires, null where it speaks no TLS.
+        login: the ways to log in: `accounts`, and providers by name.
+        queues: how the jobs of each queue are isolated.
+    """
+
+    url: str
+    host: str
+    port: int
+    certificate_ends_at: datetime | None
+    trusted_proxies: list[str]
+    login: list[str]
+    data_directory: str
+    queues: dict[str, str]
+
+
+class ServeCheck(TypedDict):
+    """What `--check` finds in the settings of a service.
+
+    Attributes:
+        problems: what has to be changed before it is served, in sentences.
+        warnings: what should be seen to.
+        serves: null if there are problems.
+    """
+
+    problems: list[str]
+    warnings: list[str]
+    serves: Served | None
+
+
 class LoginState(TypedDict):
     """What commands talk to, and whether it wants a login.
 
@@ -392,6 +426,7 @@ RESULTS: dict[str, Any] = {
     "logout": LoggedOut,
     "whoami": WhoAmI,
     "token list": list[Token],
+    "serve": ServeCheck,
     "token create": MadeToken,
     "token revoke": list[Token],
     "admin user add": Invitation,
@@ -413,7 +448,6 @@ WITHOUT: dict[str, str] = {
     "cat": "it prints what is in the files, byte for byte",
     "logs": "it prints what the job wrote, byte for byte",
     "service logs": "it prints the service's log, line for line",
-    "serve": "it prints nothing",
     "completion bash": "it prints a script",
     "completion zsh": "it prints a script",
     "completion fish": "it prints a script",

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
-import ssl
+import stat
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
-from kotta_service import isolation
+from kotta_service import certificates, isolation
 from kotta_service.login_settings import problems as login_problems
 from kotta_service.settings import ServeSettings, Settings
+
+_FOR_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def problems(settings: Settings, data: Path | None = None) -> list[str]:
@@ -23,12 +28,61 @@ def problems(settings: Settings, data: Path | None = None) -> list[str]:
     found = [*_listening(serve), *_certificate(serve), *_public_url(serve), *_proxies(serve)]
     found += login_problems(settings.login)
     found += isolation.problems(settings, data)
+    found += [] if data is None else _data(data)
     if isolation.runs_jobs_as_root(settings) and not serve.run_jobs_as_root:
         found.append(
             "it would run as root, and so would jobs: run it as another user, give every queue "
             'isolation = "user", or set [serve] run_jobs_as_root = true'
         )
     return found
+
+
+def warnings(settings: Settings, data: Path, file: Path) -> list[str]:
+    """What should be seen to, of settings that can be served; in sentences.
+
+    Args:
+        file: where they come from; it need not be there.
+    """
+    found = [] if settings.serve.tls is None else certificates.warnings(*settings.serve.tls)
+    # where jobs run under accounts of their own, those pass through it and list nothing
+    if data.is_dir() and data.stat().st_mode & (_FOR_OTHERS & ~stat.S_IXOTH & ~stat.S_IXGRP):
+        found.append(f"others can read or write {data}: chmod 700 {data}")
+    has_secret = any(
+        provider.client_secret.get_secret_value()
+        for provider in (*settings.login.oidc.values(), settings.login.amazon)
+        if provider is not None
+    )
+    if has_secret and file.is_file() and file.stat().st_mode & _FOR_OTHERS:
+        found.append(f"others can read the client_secret in {file}: chmod 600 {file}")
+    return found
+
+
+def summary(settings: Settings, data: Path) -> dict[str, Any]:
+    """What would be served with settings in which there is no problem: `Served` of docs/json.md."""
+    serve, login = settings.serve, settings.login
+    ways = ["accounts"] if login.accounts else []
+    ways += [*login.oidc, *(["amazon"] if login.amazon is not None else [])]
+    ends_at = certificates.read(serve.tls[0]).ends_at if serve.tls is not None else None
+    return {
+        "url": serve.url,
+        "host": serve.host,
+        "port": serve.port,
+        "certificate_ends_at": ends_at and ends_at.isoformat().replace("+00:00", "Z"),
+        "trusted_proxies": serve.trusted_proxies,
+        "login": ways,
+        "data_directory": str(data),
+        "queues": {name: queue.isolation for name, queue in settings.queues.items()},
+    }
+
+
+def _data(data: Path) -> Iterator[str]:
+    nearest = next(folder for folder in (data, *data.parents) if folder.exists())
+    if not nearest.is_dir():
+        yield f"data cannot be kept in {data}: {nearest} is no folder"
+    elif not os.access(nearest, os.W_OK | os.X_OK):
+        yield f"data cannot be kept in {data}: {nearest} cannot be written to"
+    elif nearest == data and data.stat().st_uid != os.geteuid():
+        yield f"{data} belongs to another user than the one who would serve it"
 
 
 def _listening(serve: ServeSettings) -> list[str]:
@@ -44,6 +98,13 @@ def _listening(serve: ServeSettings) -> list[str]:
     ]
 
 
+def _is_unspecified(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
 def _is_loopback(host: str) -> bool:
     try:
         found = socket.getaddrinfo(host, None)
@@ -53,22 +114,19 @@ def _is_loopback(host: str) -> bool:
 
 
 def _certificate(serve: ServeSettings) -> list[str]:
-    if serve.tls_certificate is None and serve.tls_key is None:
-        return []
-    if serve.tls_certificate is None or serve.tls_key is None:
+    if serve.tls is not None:
+        return certificates.problems(*serve.tls, urlsplit(serve.url).hostname or "")
+    if serve.tls_certificate is not None or serve.tls_key is not None:
         return ["[serve] tls_certificate and tls_key belong together: one of them is missing"]
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
-            serve.tls_certificate, serve.tls_key, password=lambda: ""
-        )
-    except (OSError, ssl.SSLError) as error:
-        words = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
-        return [f"[serve] tls_certificate and tls_key cannot be used: {words}"]
     return []
 
 
 def _public_url(serve: ServeSettings) -> list[str]:
     if not serve.public_url:
+        if serve.trusted_proxies:
+            return ["[serve] public_url is missing: by which address do users reach the proxy?"]
+        if _is_unspecified(serve.host):
+            return [f"[serve] public_url is missing: nobody reaches a service at {serve.host}"]
         return []
     try:
         parts = urlsplit(serve.public_url)
@@ -87,7 +145,7 @@ def _proxies(serve: ServeSettings) -> list[str]:
     found = []
     for each in serve.trusted_proxies:
         try:
-            ipaddress.ip_network(each, strict=False)
+            ipaddress.ip_network(each)
         except ValueError:
             found.append(f"[serve] trusted_proxies: {each!r} is no address or network")
     return found

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import logging
+import re
 import secrets
 import time
+from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kotta_service.doors import Door, door_of
@@ -18,6 +22,8 @@ logger = logging.getLogger(__name__)
 requests = logging.getLogger("kotta_service.requests")
 MAX_BODY_BYTES = 64 << 20
 _UNBOUNDED = ("/api/v2/uploads/", "/uploads/")
+_API = "/api/v2"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}\Z")
 """Paths below this bound their bodies themselves."""
 
 
@@ -59,22 +65,42 @@ class Front:
             return
         name = f"{self._prefix}-{next(self._numbers)}"
         scope["kotta.request_id"] = name
-        started, status = False, 0
+        told = _Told(name)
+
+        async def heard() -> Message:
+            message = await receive()
+            told.received_bytes += len(message.get("body", b""))
+            return message
 
         async def named(message: Message) -> None:
-            nonlocal started, status
             if message["type"] == "http.response.start":
-                started, status = True, message["status"]
+                told.status = message["status"]
                 MutableHeaders(scope=message)["Kotta-Request-Id"] = name
+            else:
+                told.sent_bytes += len(message.get("body", b""))
             await send(message)
 
-        began = time.monotonic()
         self._activity.begin()
         try:
-            await self._app(scope, _bounded(scope, receive), named)
+            await self._app(scope, _bounded(scope, heard), named)
+        except ClientDisconnect:
+            pass  # nobody is there to be told; the line of the log has status 0
+        except asyncio.CancelledError:
+            # the service leaves, and this would have taken too long
+            if not told.status:
+                words = "the service is leaving, and did not finish this"
+                answer = problem(503, "unavailable", words, request_id=name)
+                await answer(scope, receive, named)
         except Exception:
-            logger.exception("request %s %s %s failed", name, scope["method"], scope["path"])
-            if not started:
+            facts = {"request_id": name}
+            logger.exception(
+                "request %s %s %s failed",
+                name,
+                scope["method"],
+                _route(scope),
+                extra={"facts": facts},
+            )
+            if not told.status:
                 words = "the service failed to carry this out"
                 hint = "see its log: kotta service logs"
                 answer = problem(500, "service_fault", words, hint=hint, request_id=name)
@@ -82,23 +108,47 @@ class Front:
         finally:
             self._activity.end()
             if door_of(scope) is Door.NETWORK:
-                _note(scope, name, status, time.monotonic() - began)
+                told.note(scope)
 
 
-def _note(scope: Scope, name: str, status: int, seconds: float) -> None:
-    """A line of the log for a request from the network; never its query, which may hold codes."""
-    # the route as it was declared: what a path holds may be a secret, as in a link to enrol by
-    route = getattr(scope.get("route"), "path", "")
-    facts = {
-        "request_id": name,
-        "method": scope["method"],
-        "route": route,
-        "status": status,
-        "seconds": round(seconds, 4),
-        "user": scope.get("kotta.caller", ""),
-        "client": (scope.get("client") or ("",))[0],
-    }
-    requests.info("%s %s %s", scope["method"], route, status, extra={"facts": facts})
+@dataclass
+class _Told:
+    """What the log's line says of a request from the network."""
+
+    name: str
+    status: int = 0
+    sent_bytes: int = 0
+    received_bytes: int = 0
+    began: float = field(default_factory=time.monotonic)
+
+    def note(self, scope: Scope) -> None:
+        """Writes the line; never the query, which may hold codes."""
+        route = _route(scope)
+        facts = {
+            "request_id": self.name,
+            "method": scope["method"],
+            "route": route,
+            "status": self.status,
+            "seconds": round(time.monotonic() - self.began, 4),
+            "received_bytes": self.received_bytes,
+            "sent_bytes": self.sent_bytes,
+            "user": scope.get("kotta.caller", ""),
+            "client": (scope.get("client") or ("",))[0],
+        }
+        # what a proxy or a script calls the request; only ours is sure to be one request's alone
+        theirs = Headers(scope=scope).get("x-request-id", "")
+        if _REQUEST_ID.match(theirs):
+            facts["x_request_id"] = theirs
+        words = (scope["method"], route, self.status)
+        requests.info("%s %s %s", *words, extra={"facts": facts})
+
+
+def _route(scope: Scope) -> str:
+    """The route as it was declared: what a path holds may be a secret, as in a link to enrol by."""
+    route = str(getattr(scope.get("route"), "path", ""))
+    # a router that was included does not know below what
+    is_below = bool(route) and scope["path"].startswith(f"{_API}/")
+    return f"{_API}{route}" if is_below and not route.startswith(_API) else route
 
 
 def _too_large() -> HTTPException:

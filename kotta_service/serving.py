@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import gc
 import json
@@ -12,23 +11,19 @@ import socket as sockets
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kotta.errors import ConfigError
 from kotta_service.listening import network_socket, own_socket, owned
 from kotta_service.logging_format import log_as_json, log_as_text
 
 if TYPE_CHECKING:
-    import uvicorn
-
     from kotta_service.settings import Settings
 
 logger = logging.getLogger("kotta_service")
 SWITCH_SECONDS = 0.0005
 GARBAGE_THRESHOLD = 20_000
 """Objects made since the last collection; Python's own is 700."""
-LEAVE_SECONDS = 10
 
 
 def serve_local(
@@ -89,7 +84,8 @@ def serve_shared(
         KottaError: it cannot serve; the message says why.
     """
     os.umask(0o077)
-    (log_as_json if settings.serve.log_format == "json" else log_as_text)()
+    log = log_as_json if settings.serve.log_format == "json" else log_as_text
+    log(settings.serve.log_level)
     with (
         owned(data),
         own_socket(socket) as own,
@@ -98,10 +94,13 @@ def serve_shared(
         port = network.getsockname()[1]
         serve = settings.serve.model_copy(update={"port": port})
         settings = settings.model_copy(update={"serve": serve, "idle_stop_seconds": 0})
-        logger.info("serving %s, data in %s, pid %d", serve.url, data, os.getpid())
         tell_ready = _when_ready(ready_fd, url=serve.url)
 
         def ready() -> None:
+            # of all that is logged the one line that has to be there
+            level = max(logger.getEffectiveLevel(), logging.INFO)
+            facts = {"url": serve.url, "data": str(data), "pid": os.getpid()}
+            logger.log(level, "serving %s", serve.url, extra={"facts": facts})
             tell_ready()
             on_ready(serve.url)
 
@@ -132,10 +131,8 @@ def _run(
     log_file: Path | None,
     ready: Callable[[], None],
 ) -> None:
-    import uvicorn
-
     from kotta_service.app import build
-    from kotta_service.doors import Door, Marked
+    from kotta_service.server import Server, Way
 
     app = build(
         settings,
@@ -145,76 +142,15 @@ def _run(
         log_file=log_file,
         stop=lambda: server.leave(),
     )
-
-    class Server(uvicorn.Server):
-        """A server that opens a second door, and can be asked to leave."""
-
-        def leave(self) -> None:
-            self.should_exit = True
-            if parts := getattr(app.state, "parts", None):
-                # wakes those who wait for a change: they would hold the server up
-                parts.feed.close()
-
-        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            self.leave()
-
-        async def startup(self, sockets: list[sockets.socket] | None = None) -> None:
-            await super().startup(sockets)
-            if not self.started:
-                return
-            if network is not None:
-                await self._open_own_door()
-            ready()
-
-        async def _open_own_door(self) -> None:
-            # the same server, so that one end ends both; but no TLS, and nobody is asked for tokens
-            config = _config(Marked(app, Door.OWN))
-            config.load()
-
-            def protocol() -> asyncio.Protocol:
-                made: Any = config.http_protocol_class
-                protocol: asyncio.Protocol = made(
-                    config=config,
-                    server_state=self.server_state,
-                    app_state=self.lifespan.state,
-                )
-                return protocol
-
-            loop = asyncio.get_running_loop()
-            self.servers.append(await loop.create_server(protocol, sock=own, backlog=2048))
-
     _prefer_latency()
-    if network is None:
-        config = _config(Marked(app, Door.OWN))
-    else:
-        config = _config(Marked(app, Door.NETWORK), settings)
-    server = Server(config)
-    server.run(sockets=[network or own])
+    ways = [Way.to_own_socket(app, own)]
+    if network is not None:
+        ways.insert(0, Way.to_network(app, network, settings.serve))
+    server = Server(app, ways, ready)
+    server.run(sockets=[ways[0].socket])
     if not server.started:
         where = f": see {log_file}" if log_file else ""
         raise ConfigError(f"the service could not start{where}")
-
-
-def _config(app: Any, settings: Settings | None = None) -> uvicorn.Config:
-    """How a door is served; with settings, one to the network."""
-    import uvicorn
-
-    serve = None if settings is None else settings.serve
-    return uvicorn.Config(
-        app,
-        http="httptools",
-        ws="none",
-        loop="asyncio",
-        access_log=False,
-        log_config=None,
-        timeout_graceful_shutdown=LEAVE_SECONDS,
-        timeout_keep_alive=60,
-        server_header=False,
-        proxy_headers=serve is not None and bool(serve.trusted_proxies),
-        forwarded_allow_ips=list(serve.trusted_proxies) if serve else None,
-        ssl_certfile=serve.tls_certificate if serve else None,
-        ssl_keyfile=serve.tls_key if serve else None,
-    )
 
 
 def _prefer_latency() -> None:

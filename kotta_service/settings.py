@@ -3,16 +3,15 @@
 Every setting has a default that suits one person's machine. A setting `name` is also read from the
 environment variable `KOTTA_SERVICE_NAME`, which wins over the file; one in a table from
 `KOTTA_SERVICE_TABLE_NAME`. What is no text is written as in JSON: `KOTTA_SERVICE_SERVE_PORT=80`.
+How that is done is in `settings_sources.py`.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import json
 import os
-import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import platformdirs
 from pydantic import (
@@ -23,14 +22,8 @@ from pydantic import (
     ValidationError,
 )
 
-from kotta.errors import ConfigError
-from kotta.models.problems import field_problems
+from kotta_service import settings_sources
 from kotta_service.login_settings import LoginSettings
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 MIB = 1 << 20
 
@@ -94,6 +87,8 @@ class ServeSettings(BaseModel):
         log_format: `json`, an object a line, or `text`.
         first_clients: whether the clients of 2016 are answered: `/rest/v1`.
         bucket: what these call the place of their uploads: the first part of its host's name.
+        log_level: what is logged: `info` has a line for each request, `warning` only what somebody
+            should look at.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -111,10 +106,18 @@ class ServeSettings(BaseModel):
     bucket: Annotated[
         str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", min_length=3, max_length=63)
     ] = "klab-jobs"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @property
     def has_tls(self) -> bool:
         return self.tls_certificate is not None
+
+    @property
+    def tls(self) -> tuple[Path, Path] | None:
+        """Certificate and key, None without TLS."""
+        if self.tls_certificate is None or self.tls_key is None:
+            return None
+        return self.tls_certificate, self.tls_key
 
     @property
     def url(self) -> str:
@@ -163,54 +166,28 @@ def default_settings_file() -> Path:
     return platformdirs.user_config_path("kotta") / "service.toml"
 
 
+def settings_file(named: Path | None = None) -> tuple[Path, bool]:
+    """The settings file that counts, and whether it does for want of another."""
+    variable = os.environ.get("KOTTA_SERVICE_SETTINGS")
+    if named is None and not variable:
+        return default_settings_file(), True
+    return named or Path(variable or ""), False
+
+
 def load_settings(file: Path | None = None) -> Settings:
     """The settings in `file`, in what KOTTA_SERVICE_SETTINGS names, or in the user's own file.
 
     Raises:
-        ConfigError: the file cannot be read, is no TOML, or has a wrong or unknown setting.
+        ConfigError: the file cannot be read, is no TOML, or it or the environment has a wrong or
+            unknown setting; names file, line and setting.
     """
-    if file is None and (named := os.environ.get("KOTTA_SERVICE_SETTINGS")):
-        file = Path(named)
-    path = file or default_settings_file()
-    values: dict[str, Any] = {}
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        if file is not None:
-            raise ConfigError(f"there is no settings file {path}") from None
-    except OSError as error:
-        raise ConfigError(f"cannot read the settings file {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from error
-    _from_environment(values, Settings, "KOTTA_SERVICE")
+    path, is_default = settings_file(file)
+    values, text = settings_sources.read(path, is_needed=not is_default)
+    said = settings_sources.lay_over(values, Settings, os.environ)
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        words = "; ".join(f"{item.field}: {item.detail}" for item in field_problems(error))
-        raise ConfigError(
-            f"a setting of the service is wrong: {words}", hint=f"see {path}"
-        ) from None
-
-
-def _from_environment(values: dict[str, Any], table: type[BaseModel], prefix: str) -> None:
-    """Puts what the environment says over `values`, of a table and those below it."""
-    for name, field in table.model_fields.items():
-        variable = f"{prefix}_{name.upper()}"
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            below = values.get(name, {})
-            if isinstance(below, dict):
-                below = dict(below)
-                _from_environment(below, kind, variable)
-                if below or name in values:
-                    values[name] = below
-        elif text := os.environ.get(variable):
-            # lists and tables are written as JSON; pydantic understands numbers and booleans itself
-            is_json = text[:1] in "[{"
-            try:
-                values[name] = json.loads(text) if is_json else text
-            except ValueError as error:
-                raise ConfigError(f"{variable} is not JSON: {error}") from error
+        raise settings_sources.refusal(error, Settings, path, text, said) from None
 
 
 def _machine_queues() -> dict[str, QueueSettings]:

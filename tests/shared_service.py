@@ -46,7 +46,7 @@ class SharedService(RunningService):
         def address() -> str | None:
             assert self.process is not None
             assert self.process.poll() is None, self.log()
-            told = re.search(r"^Serving at (\S+)", self.log()[started_at:], re.MULTILINE)
+            told = re.search(r'"message": "serving (\S+)"', self.log()[started_at:])
             return told and told[1]
 
         self.url = wait_until(address, timeout=20, what=self.log)

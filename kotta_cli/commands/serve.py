@@ -10,7 +10,7 @@ import typer
 
 from kotta_cli.command_page import examples
 from kotta_cli.exit_codes import ExitCode
-from kotta_cli.parameters import UsageProblem
+from kotta_cli.parameters import JsonOption, UsageProblem
 from kotta_cli.tree import Command, command_app
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def serve(
     check: Annotated[
         bool, typer.Option("--check", help="Serve nothing; say what is wrong with the settings.")
     ] = False,
+    as_json: JsonOption = False,
 ) -> int:
     """Run the service in the foreground, for others too.
 
@@ -69,13 +70,16 @@ def serve(
     from kotta_service.serving import serve_local, serve_shared
 
     app: App = ctx.obj
+    app.as_json = as_json
+    if as_json and not check:
+        raise UsageProblem("`--json` is for what `--check` finds")
     if local and (host is not None or port is not None):
         raise UsageProblem("`--local` is for no network, so it has no --host and no --port")
     collect_garbage_again()
     given = _settings(settings, host, port)
     directory = Path(os.path.abspath(data)) if data is not None else paths.data_directory()
     if not local and ((found := _problems(given, directory)) or check):
-        return _tell(app, found)
+        return _tell(app, given, directory, settings, found)
     listen_at = Path(os.path.abspath(socket)) if socket is not None else None
     listen_at = listen_at or paths.socket_path(directory)
     try:
@@ -87,9 +91,7 @@ def serve(
                 given,
                 socket=listen_at,
                 data=directory,
-                on_ready=lambda url: app.note(
-                    f"Serving at {url} with data in {directory}; Ctrl-C ends it."
-                ),
+                on_ready=lambda url: _say_where(app, given, url, directory),
             )
     except KeyboardInterrupt:
         # It has left as it should by now, and was meant to.
@@ -112,12 +114,44 @@ def _problems(settings: Settings, data: Path) -> list[str]:
     return problems(settings, data)
 
 
-def _tell(app: App, found: list[str]) -> int:
-    from kotta_cli.render.plain_text import one_line
+def _say_where(app: App, settings: Settings, url: str, data: Path) -> None:
+    # what reads a log of objects has it in one of those
+    if app.err.is_tty or settings.serve.log_format == "text":
+        app.note(f"Serving at {url} with data in {data}; Ctrl-C ends it.")
 
-    for sentence in found:
-        app.note(f"error: {one_line(sentence)}")
-    if found:
-        return ExitCode.ERROR
+
+def _tell(app: App, settings: Settings, data: Path, file: Path | None, found: list[str]) -> int:
+    from kotta_cli.render.plain_text import one_line
+    from kotta_service import deployment
+    from kotta_service.settings import settings_file
+
+    serves = None if found else deployment.summary(settings, data)
+    warnings = [] if found else deployment.warnings(settings, data, settings_file(file)[0])
+    if app.as_json:
+        from kotta_cli.render.as_json import print_json
+
+        print_json(app, {"problems": found, "warnings": warnings, "serves": serves})
+    for words in found:
+        app.note(f"error: {one_line(words)}")
+    for words in warnings:
+        app.note(f"warning: {one_line(words)}")
+    if serves is not None and not app.as_json:
+        _render(app, serves)
+    return ExitCode.ERROR if found else ExitCode.OK
+
+
+def _render(app: App, serves: dict[str, Any]) -> None:
+    queues = [f"{name} (isolation: {kind})" for name, kind in serves["queues"].items()]
+    tls = serves["certificate_ends_at"]
+    facts = {
+        "Users type": serves["url"],
+        "Listens on": f"{serves['host']}, port {serves['port'] or 'any'}",
+        "TLS": f"certificate until {tls[:10]}" if tls else "none",
+        "Believes": ", ".join(serves["trusted_proxies"]) or "no proxy",
+        "Login": ", ".join(serves["login"]),
+        "Data": serves["data_directory"],
+        "Queues": ", ".join(queues),
+    }
+    for label, value in facts.items():
+        app.print(f"{label}: {value}")
     app.print("These settings can be served.")
-    return ExitCode.OK

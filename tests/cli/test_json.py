@@ -142,7 +142,7 @@ def test_the_word_after_json_is_fields_if_all_of_it_is(line: str, rest: str, fie
 
 def test_a_command_that_prints_no_facts_has_no_fields() -> None:
     with pytest.raises(UsageProblem, match="no field `id`"):
-        json_fields.split(["serve", "--json=id"])
+        json_fields.split(["logs", "--json=id"])
 
 
 def test_a_field_that_only_another_shape_has_is_null() -> None:

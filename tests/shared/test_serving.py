@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import signal
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from shared_service import SharedService
+from waiting import wait_until
 
 from kotta_service.deployment import problems
 from kotta_service.settings import load_settings
@@ -84,11 +87,40 @@ def test_it_says_when_it_is_ready_without_a_token(shared: SharedService) -> None
 
 
 def test_its_log_has_a_line_of_json_for_each_request(shared: SharedService) -> None:
-    answer = shared.client(shared.token("bob")).get("/queues")
-    name = answer.headers["kotta-request-id"]
-    lines = [json.loads(line) for line in shared.log().splitlines() if line.startswith("{")]
-    (told,) = [line for line in lines if line.get("request_id") == name]
+    bob = shared.client(shared.token("bob"))
+    answer = bob.get("/queues?secret=s3cret", headers={"X-Request-Id": "proxy-1"})
+    told = line_of(shared, answer)
     assert (told["user"], told["status"], told["method"]) == ("bob", 200, "GET")
+    assert (told["route"], told["x_request_id"]) == ("/api/v2/queues", "proxy-1")
+    assert (told["sent_bytes"], told["received_bytes"]) == (len(answer.content), 0)
+    assert told["client"] == "127.0.0.1"
+    assert "s3cret" not in shared.log()
+
+
+def test_a_request_is_called_nothing_that_could_be_a_line_of_the_log(shared: SharedService) -> None:
+    for name in ('x"y', "x" * 129, "a b"):
+        answer = shared.client().get("/queues", headers={"X-Request-Id": name})
+        assert "x_request_id" not in line_of(shared, answer)
+
+
+def test_a_link_to_enrol_by_is_not_in_the_log(shared: SharedService) -> None:
+    url = shared.add_user("carl")
+    secret = url.rsplit("/", 1)[1]
+    assert shared.client().get(url).status_code == 200
+    assert secret not in shared.log()
+    assert "/enrol/{" in shared.log()
+
+
+def line_of(shared: SharedService, answer: httpx.Response) -> dict[str, Any]:
+    """The log's line of a request, written once it is answered; every line is an object."""
+    name = answer.headers["kotta-request-id"]
+
+    def told() -> list[dict[str, Any]]:
+        lines = [json.loads(line) for line in shared.log().splitlines()]
+        return [line for line in lines if line.get("request_id") == name]
+
+    (found,) = wait_until(told)
+    return found
 
 
 def test_it_leaves_when_it_is_asked_to(tmp_path: Path) -> None:
@@ -110,10 +142,14 @@ def test_what_would_not_be_safe_is_not_served(tmp_path: Path) -> None:
 
     assert found("") == ""
     assert "without TLS" in found('host = "0.0.0.0"')
-    assert found('host = "0.0.0.0"\nplain_http_is_fine = true') == ""
-    assert found('host = "0.0.0.0"\ntrusted_proxies = ["10.0.0.1"]') == ""
+    url = 'public_url = "https://kotta.lab"\n'
+    assert "public_url is missing" in found('host = "::"\nplain_http_is_fine = true')
+    assert found(f'{url}host = "0.0.0.0"\nplain_http_is_fine = true') == ""
+    assert "public_url is missing" in found('trusted_proxies = ["10.0.0.1"]')
+    assert found(f'{url}host = "0.0.0.0"\ntrusted_proxies = ["10.0.0.1"]') == ""
     assert "belong together" in found('tls_key = "/nowhere"')
     assert "cannot be used" in found('tls_key = "/nowhere"\ntls_certificate = "/nowhere"')
     assert "no address" in found('public_url = "kotta.lab"')
     assert "not https" in found('public_url = "http://kotta.lab"')
-    assert "no address or network" in found('trusted_proxies = ["proxy"]')
+    for wrong in ("proxy", "10.0.0.1/8", "*"):
+        assert "no address or network" in found(f'{url}trusted_proxies = ["{wrong}"]')
