@@ -160,8 +160,8 @@ def test_with_json_an_error_is_json(monkeypatch: pytest.MonkeyPatch) -> None:
             "`tcsh` is no shell known here\nhint: did you mean `zsh`?",
         ),
         (
-            ["serve", "--port", "80"],
-            "serving over TCP is not part of this release\nhint: leave out",
+            ["serve", "--local", "--port", "80"],
+            "`--local` is for no network, so it has no --host and no --port",
         ),
     ],
 )

@@ -316,7 +316,8 @@ def test_a_program_that_outlives_its_services_takes_leave_of_them(data: Path) ->
         kill(first)
         second = kotta.service().pid
     assert not Path(f"/proc/{first}").exists()
-    assert service_process._children == [second]
+    # what other tests of this process have started is not its business
+    assert [pid for pid in service_process._children if pid in (first, second)] == [second]
 
 
 def test_threads_of_one_connection_start_one_service(data: Path) -> None:
