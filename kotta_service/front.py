@@ -22,9 +22,9 @@ logger = logging.getLogger(__name__)
 requests = logging.getLogger("kotta_service.requests")
 MAX_BODY_BYTES = 64 << 20
 _UNBOUNDED = ("/api/v2/uploads/", "/uploads/")
+"""Paths below this bound their bodies themselves."""
 _API = "/api/v2"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}\Z")
-"""Paths below this bound their bodies themselves."""
 
 
 class Activity:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import tempfile
 import time
 import uuid
@@ -474,6 +475,19 @@ def test_an_upload_of_any_size_arrives(ada: FirstLibrary, tmp_path: Path) -> Non
         assert fetched(status, "STDOUT.txt").split()[0] == str(size).encode()
 
 
+def test_an_upload_that_breaks_off_leaves_nothing(shared: SharedService, ada: FirstLibrary) -> None:
+    url = httpx.URL(ada.upload_url("cut"))
+    with socket.create_connection((httpx.URL(ada.url).host, url.port)) as connection:
+        head = f"PUT {url.raw_path.decode()} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"
+        connection.sendall(head.encode() + b"x" * 1000)
+        wait_until(lambda: list((shared.data / "files/incoming").iterdir()))
+    wait_until(lambda: '"status": 0' in shared.log(), what=shared.log)
+    assert not list((shared.data / "files/incoming").iterdir())
+    assert "Traceback" not in shared.log()
+    told = ada.submit_task(**ECHO, inputs=s3("klab-jobs", "ada", "cut"))
+    assert told["status"] == "Fail"
+
+
 def test_no_token_or_signature_is_in_the_log(
     shared: SharedService, ada: FirstLibrary, tmp_path: Path
 ) -> None:
@@ -488,8 +502,21 @@ def test_no_token_or_signature_is_in_the_log(
     assert ada.credentials["access_token"] not in log
     assert url.partition("signature=")[2] not in log
     assert "signature=" not in log
-    assert status["job_id"] not in log or "/rest/v1/status_task/" + status["job_id"] not in log
+    assert f"status_task/{status['job_id']}" not in log
     assert '"route": "/rest/v1/status_task/{job_id}"' in log
+
+
+def test_no_token_is_kept_or_seen_by_a_job(shared: SharedService, ada: FirstLibrary) -> None:
+    token, refresh_token = ada.credentials["access_token"], shared.login("ada").refresh_token
+    both = FirstLibrary(shared.url, access_token=token, refresh_token=refresh_token)
+    seen = fetched(
+        both.wait(both.submitted(**ECHO | {"executable": "env; ps axeww"})), "STDOUT.txt"
+    )
+    kept = [path.read_bytes() for path in shared.data.rglob("*") if path.is_file()]
+    assert len(kept) > 5
+    for secret in (token.encode(), refresh_token.encode()):
+        assert secret not in seen
+        assert not any(secret in content for content in kept)
 
 
 def test_a_link_to_an_output_of_ones_own_is_an_input(
