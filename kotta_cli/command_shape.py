@@ -65,6 +65,8 @@ def option_term(param: Any) -> str:
     short = [name for name in param.opts if not name.startswith("--")]
     long = [name for name in param.opts if name.startswith("--")]
     term = ", ".join(short + long)
+    if term == "--json":
+        return "--json [FIELDS]"  # a flag to Typer; see `kotta_cli.json_fields`
     return term if param.is_flag else f"{term} {param.metavar}"
 
 

@@ -318,6 +318,16 @@ class Setting(TypedDict):
     origin: str
 
 
+class SettingsFile(TypedDict):
+    """Where settings are written to.
+
+    Attributes:
+        path: absolute path of the file, there or not.
+    """
+
+    path: str
+
+
 class CompletionState(TypedDict):
     """Where the completion of a shell is installed, or was.
 
@@ -437,7 +447,10 @@ RESULTS: dict[str, Any] = {
     "admin user role": User,
     "admin user limit": User,
     "config get": Setting,
+    "config set": Setting,
+    "config unset": Setting,
     "config list": list[Setting],
+    "config path": SettingsFile,
     "doctor": list[Finding],
     "completion install": CompletionState,
     "completion uninstall": CompletionState,
@@ -451,9 +464,6 @@ WITHOUT: dict[str, str] = {
     "completion bash": "it prints a script",
     "completion zsh": "it prints a script",
     "completion fish": "it prints a script",
-    "config set": "it prints nothing",
-    "config unset": "it prints nothing",
-    "config path": "it prints a path",
     "config edit": "it is a conversation with your editor",
 }
 """Commands that have no `--json`, and why."""

@@ -511,7 +511,7 @@ def _queue_problems(
         return [
             FieldProblem(
                 pointer(*place, "queue"),
-                f"there is no queue `{description.queue}`",
+                f"`{description.queue}` is no queue here",
                 f"the queues are {known}",
             )
         ]

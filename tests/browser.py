@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
+from programs import needed
 from waiting import wait_until
 
 _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
@@ -31,15 +29,6 @@ _ARGUMENTS = (
 )
 
 
-def need(name: str) -> str:
-    """The path of a program; a test that lacks it is skipped, but fails where all must be there."""
-    found = shutil.which(name)
-    if found is None:
-        assert not os.environ.get("CI"), f"{name} is missing"
-        pytest.skip(f"{name} is missing")
-    return found
-
-
 class NotThereError(Exception):
     """An element is not on the page, or not any more."""
 
@@ -53,7 +42,7 @@ class Browser:
     """
 
     def __init__(self, folder: Path, *, has_script: bool = True, dark: bool = False) -> None:
-        driver, binary = need("chromedriver"), need("chromium")
+        driver, binary = needed("chromedriver"), needed("chromium")
         log = folder / "chromedriver.log"
         with open(log, "wb") as opened:
             self._driver = subprocess.Popen(

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from programs import needed
 
 ROOT = Path(__file__).parents[1]
 ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -47,9 +48,7 @@ def same(text: str) -> str:
 
 
 def test_the_session_in_the_readme_is_true(newcomer: dict[str, str]) -> None:
-    if shutil.which("jq") is None:
-        assert not os.environ.get("CI"), "CI must have jq"
-        pytest.skip("jq is not here")
+    needed("jq")
     commands = session()
     assert len(commands) > 5
     for command, expected in commands:

@@ -60,6 +60,8 @@ def list_users(ctx: typer.Context, as_json: JsonOption = False) -> int:
         from kotta_cli.render.as_json import print_json
 
         print_json(app, found)
+    elif not found:
+        app.note("No users yet. `kotta admin user add NAME EMAIL` adds one.")
     elif app.out.is_tty:
         _print_table(app, found)
     else:

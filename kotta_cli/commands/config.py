@@ -85,6 +85,7 @@ def set_(
         str, typer.Argument(metavar="VALUE", help="A list is written a,b,c.", show_default=False)
     ],
     project: ProjectOption = False,
+    as_json: JsonOption = False,
 ) -> int:
     """Change a setting.
 
@@ -94,9 +95,10 @@ def set_(
     from kotta_cli.config_values import parsed, target
 
     app: App = ctx.obj
+    app.as_json = as_json
     path = target(project=project)
     set_value(path, key, parsed(key, value, project=project), is_project=project)
-    _say_who_wins(app, key, path)
+    _tell_what_counts(app, key, path)
     return ExitCode.OK
 
 
@@ -110,7 +112,12 @@ def set_(
         }
     ),
 )
-def unset(ctx: typer.Context, key: KeyArgument, project: ProjectOption = False) -> int:
+def unset(
+    ctx: typer.Context,
+    key: KeyArgument,
+    project: ProjectOption = False,
+    as_json: JsonOption = False,
+) -> int:
     """Remove a setting, or a whole profile.
 
     Exit code 1 if it was not set there.
@@ -120,11 +127,12 @@ def unset(ctx: typer.Context, key: KeyArgument, project: ProjectOption = False) 
     from kotta_cli.config_values import checked_key, target
 
     app: App = ctx.obj
+    app.as_json = as_json
     path = target(project=project)
     checked_key(key, profile_is_enough=True)
     if not unset_value(path, key, is_project=project):
         raise NotFoundError(f"{path} does not set `{key}`", hint="kotta config list --show-origin")
-    _say_who_wins(app, key, path)
+    _tell_what_counts(app, key, path)
     _say_what_is_missing(app)
     return ExitCode.OK
 
@@ -166,12 +174,19 @@ def list_settings(
     cls=Command,
     epilog=examples({"kotta config path": "Your own file, there or not"}),
 )
-def path(ctx: typer.Context, project: ProjectOption = False) -> int:
+def path(ctx: typer.Context, project: ProjectOption = False, as_json: JsonOption = False) -> int:
     """Print where the file is that settings are written to."""
     from kotta_cli.config_values import target
 
     app: App = ctx.obj
-    app.print(str(target(project=project)))
+    app.as_json = as_json
+    file = str(target(project=project))
+    if as_json:
+        from kotta_cli.render.as_json import print_json
+
+        print_json(app, {"path": file})
+    else:
+        app.print(file)
     return ExitCode.OK
 
 
@@ -192,16 +207,22 @@ def edit(ctx: typer.Context, project: ProjectOption = False) -> int:
     return edit_file(ctx.obj, target(project=project), is_project=project)
 
 
-def _say_who_wins(app: App, key: str, path: Path) -> None:
-    """A person who sets what has no effect here should hear of it."""
+def _tell_what_counts(app: App, key: str, path: Path) -> None:
+    """A person who sets what has no effect here should hear of it; a program hears what has."""
     from kotta.errors import ConfigError
     from kotta_cli.config_values import entry_of
 
     try:
         entry = entry_of(app, key, is_known=True)
     except ConfigError:
+        if app.as_json:
+            raise
         return  # what is wrong elsewhere is told where it matters
-    if entry.value is not None and entry.origin not in (str(path), "default"):
+    if app.as_json:
+        from kotta_cli.render.as_json import print_json
+
+        print_json(app, entry.shape())
+    elif entry.value is not None and entry.origin not in (str(path), "default"):
         app.note(f"`{key}` is still `{entry.text}` here: {entry.origin} says so.")
 
 

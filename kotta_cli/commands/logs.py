@@ -82,6 +82,11 @@ def logs(
     start = LogStart(offset or 0, tail, moment, attempt or 0)
     count = show_streams(app, found, streams, start, follow=follow)
     if not count and not follow and len(found) == 1 and app.err.is_tty:
-        when = "so far" if start == LogStart(attempt=start.attempt) else "there"
-        app.note(f"Nothing written {when}; the job is {found[0].status.value}.")
+        status = found[0].status
+        if start != LogStart(attempt=start.attempt):
+            app.note(f"Nothing written there; the job is {status.value}.")
+        elif status.is_terminal:
+            app.note(f"It wrote nothing; `kotta status {found[0].id[:8]}` shows its files.")
+        else:
+            app.note(f"Nothing written so far; the job is {status.value}.")
     return 0

@@ -31,6 +31,8 @@ def list_tokens(ctx: typer.Context, as_json: JsonOption = False) -> int:
         from kotta_cli.render.as_json import print_json
 
         print_json(app, found)
+    elif not found:
+        app.note("Nobody is logged in, and there is no token.")
     elif app.out.is_tty:
         _print_table(app, found)
     else:

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from kotta.models import JobState
-from kotta_cli.command_table import command_names
+from kotta_cli.command_table import TOPICS, command_names
 from kotta_cli.job_fields import FIELDS
 from kotta_cli.json_fields import fields_in
 from kotta_cli.manual.schemas import schemas
@@ -101,12 +101,21 @@ class Command:
     commands: tuple[Command, ...] = field(default=())
 
 
+_HELP_OPTION = Option(("-h", "--help"), "Show this page and exit", None)
+
+
 @cache
 def grammar() -> Command:
     """The whole command line, its commands below it."""
     top = root()
     commands = tuple(_command(name, load(name)) for name in command_names())
-    return Command("kotta", "", _options(top, "kotta"), commands=commands)
+    return Command("kotta", "", _options(top, "kotta"), commands=(*commands, _help()))
+
+
+def _help() -> Command:
+    """`kotta help`, which is answered before there is a command tree."""
+    about = Value("TOPIC", words=(*command_names(), *TOPICS))
+    return Command("help", "Say more about a command or a topic.", (_HELP_OPTION,), about)
 
 
 def _command(name: str, command: Any, above: str = "") -> Command:
@@ -136,7 +145,7 @@ def _options(command: Any, path: str) -> tuple[Option, ...]:
         for param in command.params
         if param.param_type_name == "option" and not param.hidden
     ]
-    return (*options, Option(("-h", "--help"), "Show this page and exit", None))
+    return (*options, _HELP_OPTION)
 
 
 def _json_fields(path: str) -> Value | None:

@@ -133,6 +133,8 @@ class LogText:
 
 
 def _without_controls(text: str) -> str:
+    # no new line, for that would have no label before it
+    text = re.sub("[\u2028\u2029]", " ", text)
     return "\r".join(_invisible().sub("", part) for part in text.split("\r"))
 
 

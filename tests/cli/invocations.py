@@ -33,15 +33,17 @@ INVOCATIONS: dict[str, list[str]] = {
     "completion": ["bash"],
     "config get": ["queue"],
     "config set": ["queue Test"],
-    "config unset": ["queue"],
 }
 """Command → the words after it, a line for each call."""
 
 LASTING = ("serve", "config edit")
 """Commands that do not end by themselves; their own tests see to them."""
 
-ELSEWHERE = ("admin user ", "token ")
-"""What commands begin with that mean something at a shared service alone; see tests/shared."""
+ELSEWHERE = ("admin user ", "token ", "config unset")
+"""What commands begin with that can be called once, or mean something at a shared service alone.
+
+Their own tests see to them.
+"""
 
 LAST = ("service stop",)
 """What would be in the way of the others."""

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from typing import Any
 
 import platformdirs
 import pytest
+from programs import needed
 
 from cli.conftest import User
 from cli.terminal import TerminalWindow
@@ -23,14 +23,6 @@ from kotta_cli.completion_scripts import FILE_NAMES, SCRIPTS
 REPOSITORY = Path(__file__).parents[2]
 FIRST = "11111111-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
 SECOND = "22222222-bbbb-4bbb-8bbb-bbbbbbbbbbbb"
-
-
-def _needs(program: str) -> str:
-    path = shutil.which(program)
-    if path is None:
-        assert not os.environ.get("CI"), f"{program} is missing"
-        pytest.skip(f"{program} is not installed")
-    return path
 
 
 def _job(job_id: str, name: str, status: str, minutes: int = 0) -> Job:
@@ -302,7 +294,7 @@ def _bash(user: User, *words: str) -> list[str]:
         printf '%s\\n' "${COMPREPLY[@]}"
     """
     done = subprocess.run(
-        [_needs("bash"), "-c", script, "bash", REPOSITORY / "completions/kotta.bash", *words],
+        [needed("bash"), "-c", script, "bash", REPOSITORY / "completions/kotta.bash", *words],
         capture_output=True,
         text=True,
         env=user.environment,
@@ -315,7 +307,7 @@ def _bash(user: User, *words: str) -> list[str]:
 def _fish(user: User, *words: str) -> list[str]:
     script = f"source {REPOSITORY}/completions/kotta.fish; complete -C $argv[1]"
     done = subprocess.run(
-        [_needs("fish"), "--no-config", "-c", script, " ".join(words)],
+        [needed("fish"), "--no-config", "-c", script, " ".join(words)],
         capture_output=True,
         text=True,
         env=user.environment,
@@ -349,6 +341,8 @@ def _fish(user: User, *words: str) -> list[str]:
         (["list", "--fields", "id,na"], ["id,name"]),
         (["config", "set", "list.l"], ["list.limit"]),
         (["rerun", "@fai"], ["@failed"]),
+        (["help", "ex"], ["exit-codes"]),
+        (["help", "canc"], ["cancel"]),
     ],
 )
 def test_bash_and_fish_complete(
@@ -372,7 +366,7 @@ class Shell:
 
     def __init__(self, name: str, user: User) -> None:
         self._name = name
-        program = _needs(name)
+        program = needed(name)
         words = {
             "bash": [program, "--norc", "--noprofile", "-i"],
             "zsh": [program, "-f", "-i"],
@@ -482,7 +476,7 @@ def test_zsh_completes_with_descriptions(user: User, cache: Path) -> None:
     functions.mkdir(exist_ok=True)
     shutil.copy(REPOSITORY / "completions/_kotta", functions)
     zsh = TerminalWindow(
-        [_needs("zsh"), "-f", "-i"],
+        [needed("zsh"), "-f", "-i"],
         columns=120,
         rows=30,
         environment={**user.environment, "PS1": "ready> "},
@@ -496,6 +490,7 @@ def test_zsh_completes_with_descriptions(user: User, cache: Path) -> None:
         ("kotta service \t\t", "-- Stop the local service"),
         ("kotta status \t\t", "11111111  -- my fit, completed"),
         ("kotta status m\t", "kotta status my\\ fit"),
+        ("kotta help sel\t", "kotta help selectors"),
     ):
         zsh.type(typed)
         zsh.until(shown)

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from programs import needed
 
 from cli.conftest import User
 from cli.terminal import TerminalWindow
@@ -127,10 +127,7 @@ def test_errors_are_json_when_asked(idle_user: User, home: Path) -> None:
 
 @pytest.mark.parametrize("shell", PLACES)
 def test_a_new_shell_completes(idle_user: User, home: Path, shell: str) -> None:
-    program = shutil.which(shell)
-    if program is None:
-        assert not os.environ.get("CI"), f"{shell} is missing"
-        pytest.skip(f"{shell} is not installed")
+    program = needed(shell)
     idle_user.quick("completion", "install", shell, "--rc")
     words = [program, "--noprofile"] if shell == "bash" else [program]
     window = TerminalWindow(

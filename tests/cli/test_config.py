@@ -53,6 +53,16 @@ def test_what_is_set_counts_and_lies_in_a_file_of_the_users_own(user: User, own:
     assert "does not set `walltime`" in user.quick("config", "unset", "walltime").err
 
 
+def test_programs_hear_what_counts_after_a_change(user: User, own: Path) -> None:
+    default = {"key": "queue", "value": "Test", "origin": "default"}
+    prod = {"key": "queue", "value": "Prod", "origin": str(own)}
+    assert user.quick("config", "set", "queue", "Prod", "--json").json == prod
+    assert user.quick("config", "unset", "queue", "--json").json == default
+    here = user.quick("config", "set", "queue", "Prod", "--json", KOTTA_QUEUE="Test")
+    assert (here.json, here.err) == ({**default, "origin": "KOTTA_QUEUE"}, "")
+    assert user.quick("config", "path", "--json").json == {"path": str(own)}
+
+
 def test_a_setting_without_a_value_exits_with_one(user: User, own: Path) -> None:
     result = user.quick("config", "get", "profile")
     assert (result.code, result.out) == (1, "")

@@ -141,7 +141,7 @@ def test_a_head_may_go_over_several_lines(user: User) -> None:
         ("#!/bin/sh\n\n# KOTTA  waltime: 5\n", "head.sh:3:10: waltime is not a known field"),
         ("#KOTTA tags: [a\n", "head.sh:1:16: while parsing a flow sequence"),
         ("#KOTTA queue: Prod\n#KOTTA queue: Test\n", "head.sh:2:8: queue stands there twice"),
-        ("#KOTTA queue: Nowhere\r\n", "head.sh:1:8: queue there is no queue `Nowhere`"),
+        ("#KOTTA queue: Nowhere\r\n", "head.sh:1:8: queue `Nowhere` is no queue here"),
     ],
 )
 def test_what_is_wrong_in_a_head_is_shown_in_its_line(user: User, text: str, said: str) -> None:
@@ -230,7 +230,7 @@ def test_requirements_are_read_from_a_file(user: User) -> None:
         (["--cpus", "4000"], "  --cpus 4000: cpus "),
         (["--memory", "lots"], "  --memory lots: memory must be an amount"),
         (["--retries", "1000"], "  --retries 1000: retries must be a whole number"),
-        (["--queue", "Nowhere"], "  --queue Nowhere: queue there is no queue `Nowhere`"),
+        (["--queue", "Nowhere"], "  --queue Nowhere: queue `Nowhere` is no queue here"),
         (["--name", "a\x1b[2J"], "  --name a: jobname `a\\x1b[2J` contains a control character"),
         (["--name", "n" * 300], f"  --name {'n' * 40}...: jobname is longer than 256"),
         (["--tag", "a\nb"], "  --tag: tags[0] `a\\x0ab` contains a control character"),

@@ -22,7 +22,7 @@ from cli.conftest import Page
 from kotta import JobDetail, Kotta
 from kotta.api import LogChunk
 from kotta.errors import DescriptionError, FieldProblem, KottaError, ServiceFaultError
-from kotta.models import Change, ChangePage, Job, JobPage, Output, Place, Queue
+from kotta.models import Change, ChangePage, Job, JobPage, Output, Place, Queue, Usage
 from kotta_cli.main import main
 from kotta_cli.render.errors import show_error
 
@@ -159,6 +159,19 @@ class HostileApi:
         said = NAMES[int(job_id[:8], 16)].encode("utf-8", "replace")
         return LogChunk(said, len(said), ended=True)
 
+    def usage(self, job_id: str, *_: Any) -> Usage:
+        samples = [{"seconds": second, "at": NOW, "cpu_seconds": second} for second in (0, 1)]
+        return Usage.model_validate(
+            {
+                "id": job_id,
+                "attempt": 1,
+                "cpus": 1,
+                "memory_mib": 1,
+                "walltime_seconds": 60,
+                "samples": samples,
+            }
+        )
+
     def cancel_many(self, ids: Any) -> list[Job]:
         return [self.status(job_id) for job_id in ids]
 
@@ -221,6 +234,11 @@ def test_the_names_would_do_harm() -> None:
         ("wait", "all"),
         ("wait", "=1"),
         ("fetch", "=2"),
+        ("diff", "=1", "=2"),
+        ("diff", "=1", "=2", "--json"),
+        ("usage", "=1"),
+        ("cat", "=2:*"),
+        ("cp", "=2:*", "here/"),
     ],
     ids=" ".join,
 )
@@ -228,6 +246,15 @@ def test_no_foreign_escape_reaches_the_terminal(home: Path, words: tuple[str, ..
     shown = _run(home, *words)
     assert len(shown) > 20
     _assert_harmless(shown)
+
+
+@pytest.mark.parametrize("words", [("logs", "all"), ("logs", "=1")], ids=" ".join)
+def test_of_what_jobs_write_colours_alone_reach_it(home: Path, words: tuple[str, ...]) -> None:
+    shown = _run(home, *words)
+    assert len(shown) > 5
+    _assert_harmless(re.sub(r"\x1b\[[0-9;:]*m", "", shown))
+    if words[1] == "all":
+        assert all(re.match(r"(\x1b\[[0-9;]*m)*[0-9a-f]{8} ", line) for line in shown.splitlines())
 
 
 def test_nothing_is_read_as_markup(home: Path) -> None:

@@ -85,7 +85,7 @@ def test_on_a_terminal_silence_is_explained(user: User) -> None:
     job = user.done(executable="true")
     window = user.window("logs", job)
     assert window.end() == 0
-    assert window.lines == ["Nothing written so far; the job is completed."]
+    assert window.lines == [f"It wrote nothing; `kotta status {job[:8]}` shows its files."]
 
 
 def test_an_unknown_stream_is_a_usage_error(user: User) -> None:

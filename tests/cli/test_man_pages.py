@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from programs import needed
 
 from kotta_cli import markdown
 from kotta_cli.command_table import command_names
@@ -17,17 +18,9 @@ MAN = Path(__file__).parents[2] / "man"
 _PAGES = sorted(MAN.rglob("*.?"))
 
 
-def _tool(name: str) -> str:
-    path = shutil.which(name)
-    if path is None:
-        assert not os.environ.get("CI"), f"{name} is missing"
-        pytest.skip(f"no {name} here")
-    return path
-
-
 def _shown(page: str, columns: int = 78) -> str:
     """What a reader sees of a page, and nothing that groff complains of."""
-    command = [_tool("groff"), "-ww", "-man", "-Tutf8", "-P-cbou", f"-rLL={columns}n"]
+    command = [needed("groff"), "-ww", "-man", "-Tutf8", "-P-cbou", f"-rLL={columns}n"]
     done = subprocess.run(command, input=page, capture_output=True, text=True, encoding="utf-8")
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
@@ -57,7 +50,7 @@ def test_man_finds_the_pages_in_a_prefix_and_whatis_knows_them(tmp_path: Path) -
     man = tmp_path / "share/man"
     shutil.copytree(MAN, man)
     environment = {"PATH": os.environ["PATH"], "MANPATH": str(man), "LC_ALL": "C.UTF-8"}
-    command = [_tool("man"), "--warnings", "kotta-submit"]
+    command = [needed("man"), "--warnings", "kotta-submit"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert (done.returncode, done.stderr) == (0, "")
     assert "kotta-submit - submit a job, or many" in done.stdout

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from programs import needed
 
 from cli.conftest import User
 
@@ -28,9 +27,7 @@ def _recipes() -> list[tuple[str, str]]:
 
 @pytest.mark.slow
 def test_the_recipes_print_what_the_page_says(fresh_user: User) -> None:
-    if shutil.which("jq") is None:
-        assert not os.environ.get("CI"), "CI must have jq"
-        pytest.skip("jq is not here")
+    needed("jq")
     fresh_user.kotta("queues")
     recipes = _recipes()
     assert sum(" | jq " in command for command, _ in recipes) >= 10

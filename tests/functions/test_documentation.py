@@ -1,4 +1,4 @@
-"""Examples of docs/library.md are run as they stand."""
+"""Examples of docs/library.md and of the README are run as they stand."""
 
 from __future__ import annotations
 
@@ -11,18 +11,23 @@ from pathlib import Path
 
 import pytest
 
-PAGE = Path(__file__).parents[2] / "docs" / "library.md"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
-    ("first_words", "said"),
+    ("page", "first_words", "said"),
     [
-        ("from kotta import Kotta, kottajob", ["3", "[3, 7]", "30 True", "3"]),
-        ("from kotta import Kotta\n", ["2 True", "['completed', 'completed']", "300.0"]),
+        ("README.md", "from kotta import Kotta, kottajob", ["3", "[3, 7]"]),
+        ("docs/library.md", "from kotta import Kotta, kottajob", ["3", "[3, 7]", "30 True", "3"]),
+        (
+            "docs/library.md",
+            "from kotta import Kotta\n",
+            ["2 True", "['completed', 'completed']", "300.0"],
+        ),
     ],
 )
-def test_an_example_of_the_library_page_runs(first_words: str, said: list[str]) -> None:
-    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+def test_an_example_of_a_page_runs(page: str, first_words: str, said: list[str]) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
     (block,) = (each for each in blocks if each.startswith(first_words))
     with tempfile.TemporaryDirectory(prefix="kd-") as home:
         Path(home, "run").mkdir(mode=0o700)

@@ -113,17 +113,22 @@ def test_jobs_run_on_when_the_service_stops_in_order(own_service: RunningService
 def test_fifty_kills_during_two_hundred_submissions_lose_and_repeat_nothing(
     stopped_service: RunningService,
 ) -> None:
-    """The service is killed at random moments while a client submits, repeating by key."""
+    """The service is killed at random moments while a client submits, repeating by key.
+
+    The client gets four submissions a kill, so that none of the kills comes when it has finished.
+    """
     service, seed = stopped_service, random.randrange(1 << 32)
     print(f"seed {seed}")
     chance = random.Random(seed)
     log = service.home / "ran.log"
     service.start()
+    turns = threading.Semaphore(0)
     done = threading.Event()
     ids: dict[str, str] = {}
 
     def submit_all() -> None:
         for number in range(200):
+            turns.acquire()
             key = f"key-{number}"
             body = {"jobs": [{"executable": f"echo {key} >> {log}", "jobname": key}]}
             while key not in ids:
@@ -138,12 +143,16 @@ def test_fifty_kills_during_two_hundred_submissions_lose_and_repeat_nothing(
 
     client = threading.Thread(target=submit_all)
     client.start()
-    for _ in range(50):
-        time.sleep(chance.uniform(0, 0.25))
+    interrupted = 0
+    for kill in range(1, 51):
+        turns.release(4)
+        time.sleep(chance.uniform(0, 0.06))
+        interrupted += len(ids) < 4 * kill
         service.kill()
         service.start()
     client.join(120)
     assert done.is_set()
+    assert interrupted > 10
     jobs = wait_until(
         lambda: all_ended(service), timeout=60, what=lambda: service.http.get("/jobs").text
     )

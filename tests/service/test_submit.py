@@ -69,7 +69,7 @@ def test_all_of_a_submission_is_accepted_or_none(own_service: RunningService) ->
     assert answer.json()["errors"] == [
         {
             "pointer": "/jobs/1/queue",
-            "detail": "there is no queue `Tset`",
+            "detail": "`Tset` is no queue here",
             "hint": "the queues are `Test`, `Prod`",
         }
     ]
