@@ -83,24 +83,11 @@ def replace(path: Path, content: bytes, *, is_project: bool = False) -> None:
         raise refusal(path, problems)
     # a link stays one: people keep such files elsewhere
     target = Path(os.path.realpath(path))
-    aside = target.with_name(f"{target.name}.{os.getpid()}")
     try:
         if not is_project:
             paths.make_private(target.parent)
         # others on a project read its file; one's own is nobody else's business
-        mode = 0o644 if is_project else 0o600
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
-        descriptor = os.open(aside, flags, mode)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(aside, target)
-        except OSError:
-            with contextlib.suppress(OSError):
-                os.unlink(aside)
-            raise
+        paths.write_at_once(target, content, mode=0o644 if is_project else 0o600)
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {error.strerror}") from error
 

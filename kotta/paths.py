@@ -1,7 +1,8 @@
-"""This user's folders, and the path of the local service's socket. Makes folders, nothing else."""
+"""This user's folders, files in them, and the path of the local service's socket."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -99,6 +100,31 @@ def make_private(path: Path) -> None:
         path = path.parent
     for folder in reversed(missing):
         folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def write_at_once(path: Path, content: bytes, *, mode: int) -> None:
+    """Give a file all of its content in one step, or leave it as it was.
+
+    Args:
+        path: not a link; the folder is there.
+        mode: the file's permissions, from its first moment on.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    aside = path.with_name(f"{path.name}.{os.getpid()}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+    descriptor = os.open(aside, flags, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(aside)
+        raise
 
 
 def _in_temporary() -> Path:

@@ -5,13 +5,13 @@ Start-up files are touched only by `add_to_rc` and `remove_from_rc`, which keep 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 from kotta.errors import ConfigError
+from kotta.paths import write_at_once
 from kotta_cli.completion_scripts import FILE_NAMES, SCRIPTS
 
 _OURS = "completion for kotta; made by"
@@ -178,20 +178,9 @@ def _text(path: Path) -> str:
 def _write(path: Path, text: str) -> None:
     """Replace a file at once, or make it; a link stays one, and a file's mode stays."""
     target = Path(os.path.realpath(path))
-    aside = target.with_name(f"{target.name}.{os.getpid()}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         mode = target.stat().st_mode & 0o777 if target.exists() else 0o644
-        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(aside, target)
-        except OSError:
-            with contextlib.suppress(OSError):
-                os.unlink(aside)
-            raise
+        write_at_once(target, text.encode("utf-8", "surrogateescape"), mode=mode)
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {error.strerror}") from error

@@ -28,7 +28,7 @@ def usage_error(error: Any, arguments: Sequence[str]) -> KottaError:
             needs = "needs a value" if "requires" in error.message else "takes no value"
             message = f"`{error.option_name}` {needs}"
         case "MissingParameter":
-            message = f"`{path}` needs {error.param.metavar.rstrip('.')}"
+            message = f"`{path}` needs {_missing(error.param, context)}"
         case "BadParameter":
             message = _bad_value(error)
         case "UsageError" if "unexpected extra" in error.message:
@@ -37,6 +37,16 @@ def usage_error(error: Any, arguments: Sequence[str]) -> KottaError:
         case _:
             message = error.format_message().rstrip(".")
     return KottaError(message, hint=hint or f"see `{path} --help`", code="usage")
+
+
+def _missing(param: Any, context: Any) -> str:
+    """What is missing, and the arguments behind it: of `a... b` a single word is taken for `b`."""
+    behind = [param]
+    if param.param_type_name == "argument" and context is not None:
+        known = context.command.params
+        rest = known[known.index(param) + 1 :]
+        behind += [each for each in rest if each.param_type_name == "argument" and each.required]
+    return " and ".join(each.metavar.rstrip(".") for each in behind)
 
 
 def _bad_value(error: Any) -> str:

@@ -154,6 +154,7 @@ def test_with_json_an_error_is_json(monkeypatch: pytest.MonkeyPatch) -> None:
         (["list", "--limit", "0"], "`--limit` must be at least 1\nhint: see `kotta list --help`"),
         (["list", "--limit"], "`--limit` needs a value\nhint: see `kotta list --help`"),
         (["list", "x"], "`kotta list` has no use for `x`\nhint: see `kotta list --help`"),
+        (["cp", "x:y"], "`kotta cp` needs JOB:FILE and PATH\nhint: see `kotta cp --help`"),
         (["status"], "`kotta status` needs JOB\nhint: see `kotta status --help`"),
         (
             ["completion", "install", "tcsh"],
