@@ -53,7 +53,7 @@ _kotta() {
                 ((index++)) ;;
             *' --') only_arguments=1 ;;
             *' -'* | *' =') ;;
-            ' submit' | ' rerun' | ' wait' | ' cancel' | ' list' | ' status' | ' logs' | ' usage' | ' why' | ' diff' | ' queues' | ' fetch' | ' cat' | ' cp' | ' upload' | ' service' | ' serve' | ' login' | ' logout' | ' whoami' | ' token' | ' admin' | ' config' | ' doctor' | ' completion') command=$command/$word ;;
+            ' submit' | ' rerun' | ' wait' | ' cancel' | ' list' | ' status' | ' logs' | ' usage' | ' why' | ' diff' | ' queues' | ' fetch' | ' cat' | ' cp' | ' upload' | ' service' | ' serve' | ' login' | ' logout' | ' whoami' | ' token' | ' admin' | ' config' | ' doctor' | ' completion' | ' help') command=$command/$word ;;
             '/service status' | '/service stop' | '/service logs') command=$command/$word ;;
             '/token list' | '/token create' | '/token revoke') command=$command/$word ;;
             '/admin user') command=$command/$word ;;
@@ -159,7 +159,10 @@ _kotta() {
             '/admin/user/role --json') _kotta_list 'name email role disabled created_at limits'; return ;;
             '/admin/user/limit --json') _kotta_list 'name email role disabled created_at limits'; return ;;
             '/config/get --json') _kotta_list 'key value origin'; return ;;
+            '/config/set --json') _kotta_list 'key value origin'; return ;;
+            '/config/unset --json') _kotta_list 'key value origin'; return ;;
             '/config/list --json') _kotta_list 'key value origin'; return ;;
+            '/config/path --json') _kotta_list 'path'; return ;;
             '/doctor --json') _kotta_list 'check state text advice'; return ;;
             '/completion/install --json') _kotta_list 'shell script rc_file changed'; return ;;
             '/completion/uninstall --json') _kotta_list 'shell script rc_file changed'; return ;;
@@ -205,10 +208,10 @@ _kotta() {
                 '/admin/user/limit') _kotta_words '--json -h --help' ;;
                 '/config') _kotta_words '-h --help' ;;
                 '/config/get') _kotta_words '--json -h --help' ;;
-                '/config/set') _kotta_words '--project -h --help' ;;
-                '/config/unset') _kotta_words '--project -h --help' ;;
+                '/config/set') _kotta_words '--project --json -h --help' ;;
+                '/config/unset') _kotta_words '--project --json -h --help' ;;
                 '/config/list') _kotta_words '--show-origin --json -h --help' ;;
-                '/config/path') _kotta_words '--project -h --help' ;;
+                '/config/path') _kotta_words '--project --json -h --help' ;;
                 '/config/edit') _kotta_words '--project -h --help' ;;
                 '/doctor') _kotta_words '--start --json -h --help' ;;
                 '/completion') _kotta_words '-h --help' ;;
@@ -217,12 +220,13 @@ _kotta() {
                 '/completion/bash') _kotta_words '-h --help' ;;
                 '/completion/zsh') _kotta_words '-h --help' ;;
                 '/completion/fish') _kotta_words '-h --help' ;;
+                '/help') _kotta_words '-h --help' ;;
             esac
             return
         fi
     fi
     case "$command" in
-        '') _kotta_words 'submit rerun wait cancel list status logs usage why diff queues fetch cat cp upload service serve login logout whoami token admin config doctor completion' ;;
+        '') _kotta_words 'submit rerun wait cancel list status logs usage why diff queues fetch cat cp upload service serve login logout whoami token admin config doctor completion help' ;;
         '/submit') _kotta_files -f ;;
         '/rerun') _kotta_ask jobs ;;
         '/wait') _kotta_ask active-jobs ;;
@@ -256,6 +260,7 @@ _kotta() {
         '/completion') _kotta_words 'install uninstall bash zsh fish' ;;
         '/completion/install') _kotta_words 'bash zsh fish' ;;
         '/completion/uninstall') _kotta_words 'bash zsh fish' ;;
+        '/help') _kotta_words 'submit rerun wait cancel list status logs usage why diff queues fetch cat cp upload service serve login logout whoami token admin config doctor completion selectors description output json exit-codes environment configuration' ;;
     esac
 }
 

@@ -29,7 +29,7 @@ function __kotta_at
             case ' -p' ' --profile' ' --server'
                 set --erase words[1]
             case '* -*'
-            case ' submit' ' rerun' ' wait' ' cancel' ' list' ' status' ' logs' ' usage' ' why' ' diff' ' queues' ' fetch' ' cat' ' cp' ' upload' ' service' 'service status' 'service stop' 'service logs' ' serve' ' login' ' logout' ' whoami' ' token' 'token list' 'token create' 'token revoke' ' admin' 'admin user' 'admin user add' 'admin user list' 'admin user invite' 'admin user disable' 'admin user enable' 'admin user role' 'admin user limit' ' config' 'config get' 'config set' 'config unset' 'config list' 'config path' 'config edit' ' doctor' ' completion' 'completion install' 'completion uninstall' 'completion bash' 'completion zsh' 'completion fish'
+            case ' submit' ' rerun' ' wait' ' cancel' ' list' ' status' ' logs' ' usage' ' why' ' diff' ' queues' ' fetch' ' cat' ' cp' ' upload' ' service' 'service status' 'service stop' 'service logs' ' serve' ' login' ' logout' ' whoami' ' token' 'token list' 'token create' 'token revoke' ' admin' 'admin user' 'admin user add' 'admin user list' 'admin user invite' 'admin user disable' 'admin user enable' 'admin user role' 'admin user limit' ' config' 'config get' 'config set' 'config unset' 'config list' 'config path' 'config edit' ' doctor' ' completion' 'completion install' 'completion uninstall' 'completion bash' 'completion zsh' 'completion fish' ' help'
                 set --append path $words[1]
         end
         set --erase words[1]
@@ -67,6 +67,7 @@ complete --command kotta --condition '__kotta_at' --arguments admin --descriptio
 complete --command kotta --condition '__kotta_at' --arguments config --description 'Show and change settings and profiles.'
 complete --command kotta --condition '__kotta_at' --arguments doctor --description 'Check this installation, and say what a bug report needs.'
 complete --command kotta --condition '__kotta_at' --arguments completion --description 'Install completion for a shell, or print its script.'
+complete --command kotta --condition '__kotta_at' --arguments help --description 'Say more about a command or a topic.'
 complete --command kotta --condition '__kotta_at submit' --long-option script --require-parameter --force-files --description 'File that becomes the description\'s script'
 complete --command kotta --condition '__kotta_at submit' --short-option i --long-option input --require-parameter --force-files --description 'File or URL to bring along'
 complete --command kotta --condition '__kotta_at submit' --short-option o --long-option output --exclusive --description 'File to keep'
@@ -267,15 +268,18 @@ complete --command kotta --condition '__kotta_at config get' --long-option json 
 complete --command kotta --condition '__kotta_at config get' --short-option h --long-option help --description 'Show this page and exit'
 complete --command kotta --condition '__kotta_at config get' --keep-order --arguments '(__kotta_ask keys)'
 complete --command kotta --condition '__kotta_at config set' --long-option project --description 'In the project\'s kotta.toml, not your own file'
+complete --command kotta --condition '__kotta_at config set' --long-option json --keep-order --arguments '(__kotta_list key value origin)' --description 'Print JSON, or FIELDS of it, and errors as JSON'
 complete --command kotta --condition '__kotta_at config set' --short-option h --long-option help --description 'Show this page and exit'
 complete --command kotta --condition '__kotta_at config set' --keep-order --arguments '(__kotta_ask key-then-value)'
 complete --command kotta --condition '__kotta_at config unset' --long-option project --description 'In the project\'s kotta.toml, not your own file'
+complete --command kotta --condition '__kotta_at config unset' --long-option json --keep-order --arguments '(__kotta_list key value origin)' --description 'Print JSON, or FIELDS of it, and errors as JSON'
 complete --command kotta --condition '__kotta_at config unset' --short-option h --long-option help --description 'Show this page and exit'
 complete --command kotta --condition '__kotta_at config unset' --keep-order --arguments '(__kotta_ask keys)'
 complete --command kotta --condition '__kotta_at config list' --long-option show-origin --description 'Show who says so'
 complete --command kotta --condition '__kotta_at config list' --long-option json --keep-order --arguments '(__kotta_list key value origin)' --description 'Print JSON, or FIELDS of it, and errors as JSON'
 complete --command kotta --condition '__kotta_at config list' --short-option h --long-option help --description 'Show this page and exit'
 complete --command kotta --condition '__kotta_at config path' --long-option project --description 'In the project\'s kotta.toml, not your own file'
+complete --command kotta --condition '__kotta_at config path' --long-option json --keep-order --arguments '(__kotta_list path)' --description 'Print JSON, or FIELDS of it, and errors as JSON'
 complete --command kotta --condition '__kotta_at config path' --short-option h --long-option help --description 'Show this page and exit'
 complete --command kotta --condition '__kotta_at config edit' --long-option project --description 'In the project\'s kotta.toml, not your own file'
 complete --command kotta --condition '__kotta_at config edit' --short-option h --long-option help --description 'Show this page and exit'
@@ -299,3 +303,5 @@ complete --command kotta --condition '__kotta_at completion uninstall' --argumen
 complete --command kotta --condition '__kotta_at completion bash' --short-option h --long-option help --description 'Show this page and exit'
 complete --command kotta --condition '__kotta_at completion zsh' --short-option h --long-option help --description 'Show this page and exit'
 complete --command kotta --condition '__kotta_at completion fish' --short-option h --long-option help --description 'Show this page and exit'
+complete --command kotta --condition '__kotta_at help' --short-option h --long-option help --description 'Show this page and exit'
+complete --command kotta --condition '__kotta_at help' --arguments 'submit rerun wait cancel list status logs usage why diff queues fetch cat cp upload service serve login logout whoami token admin config doctor completion selectors description output json exit-codes environment configuration'

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from kotta.errors import NotFoundError, RequestError
 from kotta.models import DESCRIPTION_FIELDS, JobDetail, JobState, Output, Reason
-from kotta.models.description import input_name
+from kotta.models.field_values import input_name
 
 if TYPE_CHECKING:
     from kotta.client import Kotta

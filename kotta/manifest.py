@@ -13,7 +13,7 @@ from pathlib import Path
 from kotta.contents import hashed
 from kotta.errors import NotFoundError, ServiceFaultError, TransferError
 from kotta.models import JobDetail, Output
-from kotta.models.description import check_file_name
+from kotta.models.field_values import check_file_name
 
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from kotta.errors import ConflictError
 from kotta.models import Output
-from kotta.models.description import MAX_NAME_BYTES
+from kotta.models.field_values import MAX_NAME_BYTES
 from kotta.workers import Stop
 
 SEGMENT_BYTES = 8 << 20

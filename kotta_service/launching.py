@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from kotta.errors import RequestError
 from kotta.models import JobDescription
-from kotta.models.description import input_name
+from kotta.models.field_values import input_name
 from kotta_service import isolation
 from kotta_service.executors import Key
 from kotta_service.settings import MIB, QueueSettings, Settings

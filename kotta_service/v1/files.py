@@ -11,7 +11,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query, Request, Response
 
 from kotta.errors import ForbiddenError, NotFoundError
-from kotta.models.description import input_name
+from kotta.models.field_values import input_name
 from kotta_service.file_answers import FileAnswer
 from kotta_service.parts import Parts, WithParts
 from kotta_service.store import accounts, uploads

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from sqlalchemy import Connection
 
 from kotta.models import JobDescription
-from kotta.models.description import input_name
+from kotta.models.field_values import input_name
 from kotta_service.jobs import TERMINAL
 from kotta_service.store import jobs as store
 from kotta_service.store.jobs import JobRow

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
 
 from kotta.errors import DescriptionError, KottaError, NotFoundError, RequestError
-from kotta.models.description import check_file_name
+from kotta.models.field_values import check_file_name
 from kotta_service import jobs
 from kotta_service.parts import Parts, WithParts
 from kotta_service.routes import jobs as modern
