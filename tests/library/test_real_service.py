@@ -98,6 +98,15 @@ def test_a_job_that_has_ended_by_itself_cannot_be_cancelled(real: Kotta) -> None
         real.cancel(job)
 
 
+def test_a_job_is_submitted_again_with_changes(real: Kotta) -> None:
+    first = real.submit({"executable": "echo $N", "jobname": "twice", "env": {"N": "1"}})
+    real.wait(first, timeout=30)
+    second = real.rerun(first, env={"N": "2"})
+    real.wait(second, timeout=30)
+    assert (second.name, second.id == first.id) == ("twice", False)
+    assert [b"".join(real.logs(job, "stdout")) for job in (first, second)] == [b"1\n", b"2\n"]
+
+
 def test_what_does_not_exist_is_not_found(real: Kotta) -> None:
     unknown = "3f0c1d52-6f0f-4c57-8a4e-5d5ed5f0a001"
     for ask in (real.status, real.cancel, real.wait, lambda job: list(real.logs(job))):
