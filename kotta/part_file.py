@@ -63,11 +63,13 @@ class Part:
 
     def write(self, segment: Segment, chunk: bytes) -> None:
         """Puts the next bytes of a segment into their place."""
-        with self._progress:
-            self._file.seek(segment.begin + segment.have)
-            left = memoryview(chunk)
-            while left:
-                left = left[self._file.write(left) :]
+        place = segment.begin + segment.have
+        if hasattr(os, "pwrite"):
+            _write_at(self.fileno(), place, chunk)
+        else:
+            # two threads would move one position
+            with self._progress:
+                _write_at(self.fileno(), place, chunk)
         self.advance(segment, len(chunk))
 
     def advance(self, segment: Segment, count: int) -> None:
@@ -237,8 +239,11 @@ def _segments(size: int) -> list[Segment]:
 
 
 def _write_at(descriptor: int, place: int, content: bytes) -> None:
-    if hasattr(os, "pwrite"):
-        os.pwrite(descriptor, content, place)
-    else:
-        os.lseek(descriptor, place, os.SEEK_SET)
-        os.write(descriptor, content)
+    left = memoryview(content)
+    while left:
+        if hasattr(os, "pwrite"):
+            count = os.pwrite(descriptor, left, place)
+        else:
+            os.lseek(descriptor, place, os.SEEK_SET)
+            count = os.write(descriptor, left)
+        place, left = place + count, left[count:]

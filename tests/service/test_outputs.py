@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,21 @@ def test_a_range_is_sent_and_named(
     assert (answer.status_code, answer.content) == (206, CONTENT[begin:end])
     assert answer.headers["content-range"] == f"bytes {begin}-{end - 1}/2048"
     assert answer.headers["content-length"] == str(end - begin)
+
+
+def test_a_large_file_is_the_same_whether_it_lies_in_memory_or_not(
+    service: RunningService,
+) -> None:
+    code = "import sys; sys.stdout.buffer.write(bytes(range(251)) * 6000)"
+    job = service.run(executable=f"python3 -c '{code}' > large", outputs="large")
+    path = unquote(ask(service, job, "large", Kotta_Accept="path").headers["kotta-path"])
+    content = bytes(range(251)) * 6000
+    for advice in (os.POSIX_FADV_WILLNEED, os.POSIX_FADV_DONTNEED):
+        with open(path, "rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, advice)
+        answer = ask(service, job, "large", Range="bytes=100-")
+        assert answer.status_code == 206
+        assert answer.content == content[100:]
 
 
 @pytest.mark.parametrize("asked", ["bytes=5-2", "bytes=-", "lines=1-2", "bytes=0-1,5-6", "5-6"])
