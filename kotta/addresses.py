@@ -23,11 +23,34 @@ def problem(address: str) -> str:
     return "" if _is_url(address) else "is no address of a service"
 
 
+def canonical(address: str) -> str:
+    """The address with scheme and host in small letters, without a slash at its end."""
+    scheme, colon, rest = address.partition("://")
+    if not colon:
+        return address.rstrip("/")
+    host, slash, path = rest.partition("/")
+    return f"{scheme.lower()}://{host.lower()}{slash}{path}".rstrip("/")
+
+
+def is_here(address: str) -> bool:
+    """Whether this machine itself is meant, where nothing stands between."""
+    return (urlsplit(address).hostname or "") in ("localhost", "127.0.0.1", "::1")
+
+
 def is_safe(address: str) -> bool:
     """Whether a token may be sent to this address: over TLS, or to this machine itself."""
-    parts = urlsplit(address)
-    host = parts.hostname or ""
-    return parts.scheme == "https" or host in ("localhost", "127.0.0.1", "::1")
+    return urlsplit(address).scheme == "https" or is_here(address)
+
+
+def is_page(address: str) -> bool:
+    """Whether this is an address of a page, which a browser may be asked to open."""
+    if not _PRINTABLE.match(address):
+        return False
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.username is None
 
 
 def _is_url(address: str) -> bool:

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
+from pydantic_core import from_json
 
+from kotta import bounded
 from kotta.errors import (
     ConflictError,
     DescriptionError,
@@ -67,15 +69,19 @@ class Answer:
             ServiceFaultError: it is not one.
         """
         try:
-            return model.model_validate_json(self.content)
-        except ValidationError as error:
+            return self._understood(model)
+        except bounded.OutOfBoundsError as error:
+            raise self.strange(str(error)) from error
+        except ValueError as error:
             raise self.strange(f"its answer is no {model.__name__}") from error
 
     def failure(self) -> KottaError:
         """The error that an answer tells of."""
+        if 300 <= self.status < 400 and (location := self.headers.get("location", "")):
+            return self.strange(f"it sends on to {location}, and nothing is sent along a redirect")
         try:
-            problem = Problem.model_validate_json(self.content)
-        except ValidationError:
+            problem = self._understood(Problem)
+        except (ValueError, bounded.OutOfBoundsError):
             if self.status in _PROXY_STATUSES:
                 return UnavailableError(
                     f"{self.where} is not to be had now: what stands before it answers "
@@ -98,6 +104,11 @@ class Answer:
         if isinstance(error, QuotaError) and self.headers.get("retry-after", "").isdigit():
             error.retry_after_seconds = int(self.headers["retry-after"])
         return error
+
+    def _understood(self, model: type[Model]) -> Model:
+        bounded.check_json(self.content)
+        # In two steps: in one, every error would make a copy of all that it is about.
+        return model.model_validate(from_json(self.content, allow_inf_nan=False))
 
     def strange(self, words: str) -> ServiceFaultError:
         """The error for an answer that no Kotta service gives.

@@ -166,14 +166,14 @@ class Api:
 
     def list(self, params: Mapping[str, Any]) -> JobPage:
         """One page; `params` as docs/api.md names them."""
-        return self._get(JobPage, "/jobs", params)
+        return self._page("/jobs", params)
 
     def select(self, selector: str, limit: int = 100, cursor: str | None = None) -> JobPage:
         """The candidates for one job, or a page of the set that `selector` names."""
         params: dict[str, Any] = {"selector": selector, "limit": limit}
         if cursor is not None:
             params["cursor"] = cursor
-        return self._get(JobPage, "/jobs/select", params)
+        return self._page("/jobs/select", params)
 
     def status(self, job_id: str, wait_seconds: float = 0) -> JobDetail:
         """Everything about a job, once it has ended or `wait_seconds` have passed."""
@@ -320,6 +320,13 @@ class Api:
             wait_seconds=STORE_SECONDS,
             repeatable=True,
         )
+
+    def _page(self, path: str, params: Mapping[str, Any]) -> JobPage:
+        answer = self._connection.send("GET", path, params=params, repeatable=True)
+        page = answer.parsed(JobPage)
+        if page.next_cursor is not None and page.next_cursor == params.get("cursor"):
+            raise answer.strange("its page leads to itself")
+        return page
 
     def _get(
         self,

@@ -193,4 +193,4 @@ def _checked(address: str, origin: str) -> str:
     words = addresses.problem(address)
     if words:
         raise ConfigError(f"{origin}: `{address}` {words}", hint=addresses.HINT)
-    return "" if address == "local" else address.rstrip("/")
+    return "" if address == "local" else addresses.canonical(address)

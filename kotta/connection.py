@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import quote, urlencode
 
-from kotta import http_pool, local_service
+from kotta import bounded, http_pool, local_service
 from kotta._version import __version__
 from kotta.answers import STOPPING, Answer
 from kotta.config import Server
@@ -28,7 +28,14 @@ from kotta.errors import (
     UnavailableError,
 )
 from kotta.http_pool import Pool
-from kotta.http_wire import NotInTimeError, Reply, Request, UnsendableError, WireError
+from kotta.http_wire import (
+    WHOLE_SECONDS,
+    NotInTimeError,
+    Reply,
+    Request,
+    UnsendableError,
+    WireError,
+)
 from kotta.session import Session
 
 logger = logging.getLogger(__name__)
@@ -38,7 +45,9 @@ CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
 PAUSES_SECONDS = (0.05, 0.25)
 """Before the second try and the third, which is the last."""
-MAX_ANSWER_BYTES = 64 << 20
+WHOLE_ANSWER_SECONDS = WHOLE_SECONDS
+"""From the first byte of an answer to its last; of one that streams, of its head."""
+MAX_ANSWER_BYTES = 32 << 20
 MAX_TARGET_BYTES = 64 << 10
 NOT_IN_TIME = "no_answer_in_time"
 
@@ -157,7 +166,8 @@ class Connection:
 
         def ask(pool: Pool, authorization: Mapping[str, str]) -> Reply:
             sent = {**headers, **authorization}
-            reply = pool.send(_request(method, path, content=content, headers=sent))
+            request = _request(method, path, content=content, headers=sent)
+            reply = pool.send(request._replace(is_streamed=True))
             if reply.status not in (200, 204, 206):
                 raise self._answer(reply, MAX_ANSWER_BYTES).failure()
             return reply
@@ -199,23 +209,21 @@ class Connection:
             return ask(pool, authorization)
 
     def _answer(self, reply: Reply, max_bytes: int) -> Answer:
-        received, size = [], 0
+        answer = Answer(self.where, reply.status, reply.headers)
         try:
-            begun = self._begun(reply)
-            for chunk in reply.chunks():
-                size += len(chunk)
-                if size > max_bytes:
-                    raise begun.strange(f"its answer is longer than {max_bytes >> 20} MiB")
-                received.append(chunk)
+            return replace(answer, content=bounded.content_of(reply, max_bytes))
+        except bounded.OutOfBoundsError as error:
+            raise answer.strange(str(error)) from error
         finally:
             reply.close()
-        return replace(begun, content=b"".join(received))
 
     def _begun(self, reply: Reply) -> Answer:
         """An answer of which nothing but the head has been read."""
         answer = Answer(self.where, reply.status, reply.headers)
-        if reply.headers.get("content-encoding", "identity") != "identity":
-            raise answer.strange("its answer is compressed, which nobody asked for")
+        try:
+            bounded.check_encoding(reply)
+        except bounded.OutOfBoundsError as error:
+            raise answer.strange(str(error)) from error
         return answer
 
     @contextmanager
@@ -283,7 +291,15 @@ def _request(
     target = f"/api/v2{path}?{query}" if query else f"/api/v2{path}"
     if len(target) > MAX_TARGET_BYTES:
         raise RequestError("the request cannot be sent: its address is too long")
-    return Request(method, target, sent, content, CONNECT_SECONDS, ANSWER_SECONDS + wait_seconds)
+    return Request(
+        method,
+        target,
+        sent,
+        content,
+        connect_seconds=CONNECT_SECONDS,
+        answer_seconds=ANSWER_SECONDS + wait_seconds,
+        whole_seconds=WHOLE_ANSWER_SECONDS + wait_seconds,
+    )
 
 
 def _unsendable() -> RequestError:

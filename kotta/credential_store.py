@@ -9,20 +9,25 @@ nowhere else.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from kotta import paths
+from kotta import credentials, paths
 from kotta.errors import ConfigError
 from kotta.file_lock import locked
 
 KEYRING, FILE = "keyring", "file"
-_SERVICE = "kotta"
+PATIENCE_SECONDS = 120.0
+"""So long a command waits for another that renews the same login."""
+SPARE_BYTES = 16 << 10
+"""How much more room there has to be than what is kept takes, before a login is renewed."""
 
 
 @dataclass(frozen=True)
@@ -62,15 +67,14 @@ def find(address: str) -> Login | None:
     entry = _read().get(origin)
     if entry is None:
         return None
-    values = dict(entry)
+    values = {each.name: entry[each.name] for each in fields(Login) if each.name in entry}
     if values.get("kept_in") == KEYRING:
         values |= _from_keyring(origin)
-    try:
-        return Login(**values)
-    except TypeError as error:
+    if not _is_login(values):
         raise ConfigError(
             f"{file()}: what it holds for {origin} makes no sense", hint=f"kotta login {address}"
-        ) from error
+        )
+    return Login(**values)
 
 
 def keep(address: str, login: Login, *, use_keyring: bool = True) -> Login:
@@ -79,14 +83,8 @@ def keep(address: str, login: Login, *, use_keyring: bool = True) -> Login:
     Raises:
         ConfigError: it cannot be written.
     """
-    origin = origin_of(address)
-    kept_in = KEYRING if use_keyring and _to_keyring(origin, login) else FILE
-    login = replace(login, kept_in=kept_in)
-    entry = asdict(login)
-    if kept_in == KEYRING:
-        del entry["access_token"], entry["refresh_token"]
-    _change(lambda entries: entries.__setitem__(origin, entry))
-    return login
+    with alone(address):
+        return _keep(address, login, use_keyring=use_keyring)
 
 
 def renew(address: str, stale: str, ask: Callable[[Login], Login | None]) -> Login | None:
@@ -98,34 +96,42 @@ def renew(address: str, stale: str, ask: Callable[[Login], Login | None]) -> Log
 
     Returns:
         None if there is no login (any more).
+
+    Raises:
+        ConfigError: fresh tokens could not be kept, so none were asked for.
     """
-    origin = origin_of(address)
-    with _alone(origin):
+    with alone(address):
         login = find(address)
         if login is None or login.access_token != stale:
             return login
+        _make_sure_of_room()
         fresh = ask(login)
         if fresh is None:
-            forget(address)
+            _forget(address)
             return None
-        return keep(address, fresh, use_keyring=login.kept_in == KEYRING)
+        return _keep(address, fresh, use_keyring=login.kept_in == KEYRING)
 
 
-def forget(address: str) -> bool:
+def forget(address: str, before: Callable[[Login], None] | None = None) -> bool:
     """Forgets a login; whether there was one.
 
+    Args:
+        before: told of the login first, while nobody else renews it. Whatever it raises is raised,
+            and the login is forgotten all the same.
+
     Raises:
-        ConfigError: it cannot be written.
+        ConfigError: it cannot be read or written.
     """
-    origin = origin_of(address)
-    entry = _read().get(origin)
-    if entry is None:
-        return False
-    if entry.get("kept_in") == KEYRING:
-        with contextlib.suppress(Exception):  # what a keyring raises is its own affair
-            _keyring().delete_password(_SERVICE, origin)
-    _change(lambda entries: entries.pop(origin, None))
-    return True
+    with alone(address):
+        if origin_of(address) not in _read():
+            return False
+        try:
+            login = find(address)
+            if before is not None and login is not None:
+                before(login)
+        finally:
+            _forget(address)
+        return True
 
 
 def known() -> dict[str, str]:
@@ -137,6 +143,44 @@ def file() -> Path:
     return paths.config_directory() / "credentials.json"
 
 
+def alone(address: str) -> AbstractContextManager[None]:
+    """Meanwhile no other program changes the login at this address."""
+    # a name of its own for each, of which neither length nor letters matter
+    return _locked(hashlib.sha256(origin_of(address).encode()).hexdigest()[:16])
+
+
+def _keep(address: str, login: Login, *, use_keyring: bool) -> Login:
+    origin = origin_of(address)
+    kept_in = KEYRING if use_keyring and _to_keyring(origin, login) else FILE
+    login = replace(login, kept_in=kept_in)
+    entry = asdict(login)
+    if kept_in == KEYRING:
+        del entry["access_token"], entry["refresh_token"]
+    _change(lambda entries: entries.__setitem__(origin, entry))
+    return login
+
+
+def _forget(address: str) -> None:
+    origin = origin_of(address)
+    if _read().get(origin, {}).get("kept_in") == KEYRING:
+        from kotta import keyring_store
+
+        keyring_store.remove(origin)
+    _change(lambda entries: entries.pop(origin, None))
+
+
+def _is_login(values: dict[str, Any]) -> bool:
+    """Whether a file that anybody can edit holds what a login is."""
+    expires_at = values.get("expires_at", 0.0)
+    return (
+        all(isinstance(values.get(name, ""), str) for name in ("user", "refresh_token", "kept_in"))
+        and "user" in values
+        and credentials.is_token(values.get("access_token"))
+        and isinstance(expires_at, (int, float))
+        and isinstance(values.get("trusts_pickles", False), bool)
+    )
+
+
 def _read() -> dict[str, dict[str, Any]]:
     path = file()
     found: Any
@@ -144,7 +188,7 @@ def _read() -> dict[str, dict[str, Any]]:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(
             f"cannot read the logins in {path}: {error}", hint=f"remove {path} and log in again"
         ) from error
@@ -156,70 +200,92 @@ def _read() -> dict[str, dict[str, Any]]:
 
 def _change(change: Callable[[dict[str, dict[str, Any]]], Any]) -> None:
     path = file()
-    with _alone("file"):
+    with _locked("file"), _told_plainly(path):
         entries = _read()
         change(entries)
-        aside = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            # made for this user alone from its first moment, and never seen half written
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(aside)
-            descriptor = os.open(aside, flags, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
-                json.dump(entries, opened, indent=1)
-                opened.flush()
-                os.fsync(opened.fileno())
-            os.replace(aside, path)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                os.unlink(aside)
-            raise ConfigError(f"cannot write {path}: {error.strerror}") from error
+        aside = _written(path, json.dumps(entries, indent=1).encode())
+        os.replace(aside, path)
+        _sync_folder(path.parent)
+
+
+def _make_sure_of_room() -> None:
+    """Asks the disk before the service: fresh tokens that cannot be kept would end the login."""
+    path = file()
+    with _locked("file"), _told_plainly(path):
+        _written(path, bytes(path.stat().st_size + SPARE_BYTES)).unlink()
+
+
+def _written(path: Path, content: bytes) -> Path:
+    """A file with this content beside `path`, on disk; whoever calls this holds the lock on it."""
+    # one name for all: what a killed program left behind is replaced, and never more than one
+    aside = path.with_name(f".{path.name}.new")
+    aside.unlink(missing_ok=True)
+    # made for this user alone from its first moment, and never seen half written
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    descriptor = os.open(aside, flags, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as opened:
+            opened.write(content)
+            opened.flush()
+            os.fsync(opened.fileno())
+    except OSError:
+        aside.unlink(missing_ok=True)
+        raise
+    return aside
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes a new name last through a loss of power, where the system can do that."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager
-def _alone(what: str) -> Any:
-    folder = paths.config_directory()
-    name = "".join(char if char.isalnum() else "-" for char in what)
-    try:
-        paths.make_private(folder)
-        lock = locked(folder / f".credentials-{name}.lock")
-        lock.__enter__()
-    except OSError as error:
-        raise ConfigError(f"cannot write in {folder}: {error.strerror}") from error
+def _told_plainly(path: Path) -> Iterator[None]:
     try:
         yield
-    finally:
-        lock.__exit__(None, None, None)
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror}") from error
 
 
-def _keyring() -> Any:
-    import keyring
-
-    return keyring
+@contextlib.contextmanager
+def _locked(what: str) -> Iterator[None]:
+    folder = paths.config_directory()
+    with contextlib.ExitStack() as stack:
+        try:
+            paths.make_private(folder)
+            lock = locked(folder / f".credentials-{what}.lock", patience_seconds=PATIENCE_SECONDS)
+            stack.enter_context(lock)
+        except TimeoutError as error:
+            raise ConfigError(
+                f"{error} for minutes, and the login cannot be renewed meanwhile",
+                hint="is a `kotta` stopped somewhere? look for it with: ps ax",
+            ) from error
+        except OSError as error:
+            raise ConfigError(f"cannot write in {folder}: {error.strerror}") from error
+        yield
 
 
 def _to_keyring(origin: str, login: Login) -> bool:
-    """Whether there is a keyring, and it took the tokens and gives them back."""
-    secret = json.dumps({"access_token": login.access_token, "refresh_token": login.refresh_token})
-    try:
-        ring = _keyring()
-        if ring.get_keyring().priority < 1:
-            return False
-        ring.set_password(_SERVICE, origin, secret)
-        return bool(ring.get_password(_SERVICE, origin) == secret)
-    except Exception:  # what a keyring raises is its own affair, and the file is always there
-        return False
+    from kotta import keyring_store
+
+    secret = {"access_token": login.access_token, "refresh_token": login.refresh_token}
+    return keyring_store.put(origin, json.dumps(secret))
 
 
-def _from_keyring(origin: str) -> dict[str, str]:
+def _from_keyring(origin: str) -> dict[str, Any]:
+    from kotta import keyring_store
+
     try:
-        found = json.loads(_keyring().get_password(_SERVICE, origin) or "{}")
-    except Exception as error:
-        raise ConfigError(
-            f"the keyring does not give the login for {origin}: {error}",
-            hint="unlock it, or log in again: kotta login",
-        ) from error
-    if "access_token" not in found:
+        found = json.loads(keyring_store.get(origin) or "{}")
+    except (ValueError, RecursionError):
+        found = {}
+    if not isinstance(found, dict) or "access_token" not in found:
         raise ConfigError(f"the keyring has no login for {origin} any more", hint="kotta login")
-    return {name: str(value) for name, value in found.items()}
+    return {name: found.get(name, "") for name in ("access_token", "refresh_token")}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from kotta.errors import ConfigError
+
+_TOKEN = re.compile(r"[!-~]{1,65536}\Z")
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,14 @@ class Credentials:
     refresh_token: str = field(default="", repr=False)
 
 
+def is_token(value: object) -> bool:
+    """Whether this can be a token: visible ASCII, as a header can carry it.
+
+    Source: RFC 6750, 2.1.
+    """
+    return isinstance(value, str) and bool(_TOKEN.match(value))
+
+
 def understand(given: str | Mapping[str, Any]) -> Credentials:
     """The tokens in JSON text or a dict of the first library, or in the login page's address.
 
@@ -27,7 +38,7 @@ def understand(given: str | Mapping[str, Any]) -> Credentials:
     """
     found = given if isinstance(given, Mapping) else _fields(given.strip())
     access, refresh = found.get("access_token"), found.get("refresh_token") or ""
-    if not isinstance(access, str) or not access or not isinstance(refresh, str):
+    if not isinstance(access, str) or not is_token(access) or not isinstance(refresh, str):
         raise ConfigError(
             "there is no `access_token` in the credentials",
             hint="give the JSON text or dict of the first library, or the login page's address; "
@@ -40,7 +51,7 @@ def _fields(text: str) -> Mapping[str, Any]:
     if text.startswith("{"):
         try:
             found = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
     try:

@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
+from kotta import addresses
 from kotta.http_wire import NotInTimeError, Reply, Request, Wire, WireError
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def pool(address: str) -> Pool:
     parts = urlsplit(address)
     is_tls = parts.scheme == "https"
     opener = _TcpOpener(parts.hostname or "", parts.port or (443 if is_tls else 80), is_tls)
-    if _is_behind_a_proxy(parts.scheme, parts.netloc):
+    # what a proxy were asked for this machine itself would leave it, token and all
+    if not addresses.is_here(address) and _is_behind_a_proxy(parts.scheme, parts.netloc):
         from kotta.http_proxied import ProxiedPool
 
         return ProxiedPool(address, KEEP_CONNECTIONS)

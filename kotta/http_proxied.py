@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -33,7 +34,8 @@ class ProxiedPool:
             raise UnsendableError("a header") from error
         try:
             with _translated():
-                return _ProxiedReply(self._client.send(built, stream=True))
+                until = None if request.is_streamed else time.monotonic() + request.whole_seconds
+                return _ProxiedReply(self._client.send(built, stream=True), until)
         except RuntimeError as error:
             # what httpx says where another thread closed it in between
             if not self._client.is_closed:
@@ -45,14 +47,18 @@ class ProxiedPool:
 
 
 class _ProxiedReply:
-    def __init__(self, response: httpx.Response) -> None:
+    def __init__(self, response: httpx.Response, until: float | None) -> None:
+        self._until = until
         self.status = response.status_code
         self.headers: Mapping[str, str] = response.headers
         self._response = response
 
     def chunks(self) -> Iterator[bytes]:
         with _translated():
-            yield from self._response.iter_raw()
+            for chunk in self._response.iter_raw():
+                if self._until is not None and time.monotonic() > self._until:
+                    raise NotInTimeError("its answer does not end")
+                yield chunk
 
     def close(self) -> None:
         self._response.close()

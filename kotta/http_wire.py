@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import select
 import socket
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple, Protocol
 
 CHUNK_BYTES = 256 << 10
 """What is read at once: as much as the processor keeps at hand."""
 MAX_HEAD_BYTES = 64 << 10
+MAX_TRAILERS = 100
+WHOLE_SECONDS = 300.0
 _NAME_BYTES = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _HEX_BYTES = b"0123456789abcdefABCDEF"
 
@@ -40,6 +43,9 @@ class Request(NamedTuple):
         body: in pieces only if the headers tell its length.
         connect_seconds: how long a new connection may take.
         answer_seconds: how long nothing may come.
+        whole_seconds: how long the answer may take from its first byte to its last: who sends a
+            byte now and then would be listened to for ever.
+        is_streamed: this holds for the answer's head alone.
     """
 
     method: str
@@ -48,6 +54,8 @@ class Request(NamedTuple):
     body: bytes | Iterable[bytes] | None
     connect_seconds: float
     answer_seconds: float
+    whole_seconds: float = WHOLE_SECONDS
+    is_streamed: bool = False
 
 
 class Reply(Protocol):
@@ -82,6 +90,8 @@ class Wire:
         self._sock = sock
         self._host = host
         self._come = bytearray()
+        self._patience = 0.0
+        self._until: float | None = None
 
     def ask(self, request: Request, done: Callable[[Wire, bool], None]) -> Reply:
         """Sends a request, and reads the head of its answer.
@@ -94,7 +104,9 @@ class Wire:
             UnsendableError: the request is nothing that can be sent.
         """
         head = _head_of(request, self._host)
-        self._sock.settimeout(request.answer_seconds)
+        self._patience = request.answer_seconds
+        self._until = None
+        self._sock.settimeout(self._patience)
         refusal: OSError | None = None
         try:
             self._send(head, request.body)
@@ -103,8 +115,13 @@ class Wire:
         except OSError as error:
             # who has read enough to refuse may have answered before it hung up
             refusal = error
+        self._until = time.monotonic() + request.whole_seconds
         try:
-            return _WireReply(self, *self._head(), done)
+            reply = _WireReply(self, *self._head(), done)
+            if request.is_streamed:
+                self._until = None
+                self._sock.settimeout(self._patience)
+            return reply
         except WireError as error:
             raise (WireError(_words(refusal)) if refusal else error) from error
 
@@ -127,6 +144,11 @@ class Wire:
             piece = bytes(self._come[:limit])
             del self._come[:limit]
             return piece
+        if self._until is not None:
+            left = self._until - time.monotonic()
+            if left <= 0:
+                raise NotInTimeError("its answer does not end")
+            self._sock.settimeout(min(self._patience, left))
         try:
             return self._sock.recv(limit)
         except TimeoutError as error:
@@ -170,6 +192,8 @@ class Wire:
             code = rest[:3]
             if version not in (b"HTTP/1.1", b"HTTP/1.0") or not code.isdigit() or rest[3:4].strip():
                 raise WireError("it does not speak HTTP")
+            if self._until is not None and time.monotonic() > self._until:
+                raise NotInTimeError("its answer does not begin")
             if code[:1] != b"1":
                 headers = _headers(lines)
                 closes = version == b"HTTP/1.0" or "close" in headers.get("connection", "").lower()
@@ -235,8 +259,11 @@ class _WireReply:
             yield from self._counted(size)
             if self._wire.line():
                 raise WireError("its answer has a piece that is longer than it said")
-        while self._wire.line():
-            pass  # what may follow the last piece says nothing to us
+        # what may follow the last piece says nothing to us
+        for _ in range(MAX_TRAILERS):
+            if not self._wire.line():
+                return
+        raise WireError("its answer has an end without an end")
 
 
 def _head_of(request: Request, host: str) -> bytes:

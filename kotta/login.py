@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -11,9 +13,9 @@ from kotta.api import Api
 from kotta.config import Server
 from kotta.credential_store import Login
 from kotta.credentials import Credentials
-from kotta.errors import ConfigError, KottaError
+from kotta.errors import ConfigError, KottaError, UnavailableError
 from kotta.models.accounts import WhoAmI
-from kotta.oauth import OAuth
+from kotta.oauth import OAuth, Tokens
 from kotta.session import Session
 
 UNKNOWN_SECONDS = 3600.0
@@ -43,8 +45,9 @@ def checked(address: str) -> str:
     """
     if "://" not in address and not address.startswith("unix:"):
         address = f"https://{address}"
+    address = addresses.canonical(address)
     problem = addresses.problem(address)
-    if problem or not address.startswith(("http://", "https://")):
+    if problem or address.startswith("unix:"):
         words = problem or "is a socket: whoever reaches it needs no login"
         raise ConfigError(f"`{address}` {words}", hint="kotta login https://kotta.example.org")
     if not addresses.is_safe(address):
@@ -52,19 +55,20 @@ def checked(address: str) -> str:
             f"`{address}` is not https: a token sent there could be read on its way",
             hint=f"kotta login https://{address.removeprefix('http://')}",
         )
-    return address.rstrip("/")
+    return address
 
 
-def identify(address: str, credentials: Credentials) -> WhoAmI:
-    """Who the service takes these tokens for.
+def identify(address: str, credentials: Credentials) -> tuple[WhoAmI, Credentials]:
+    """Who the service takes these tokens for, and the tokens, renewed if they had to be.
 
     Raises:
         LoginRequiredError: it does not know them.
     """
     server = Server(address, "argument")
-    api = Api(server, session=Session(address, credentials))
+    session = Session(address, credentials)
+    api = Api(server, session=session)
     try:
-        return api.whoami()
+        return api.whoami(), session.given or credentials
     finally:
         api.close()
 
@@ -85,7 +89,7 @@ def keep(
         LoginRequiredError: the service does not know them; nothing was kept.
         ConfigError: it cannot be written.
     """
-    who = identify(address, credentials)
+    who, credentials = identify(address, credentials)
     login = credential_store.keep(
         address,
         Login(
@@ -99,6 +103,39 @@ def keep(
     return LoggedIn(address, who.name, _use(address), login.kept_in)
 
 
+def keep_new(
+    address: str, tokens: Tokens, trusts_pickles: Callable[[], bool] = lambda: False
+) -> LoggedIn:
+    """Keeps a login that was just made, and ends the one that was kept there before.
+
+    If it cannot be kept, or Ctrl-C comes in between, the new one is ended: nobody would use it.
+
+    Args:
+        trusts_pickles: asked whether the service is trusted with pickles.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    try:
+        before = credential_store.find(address)
+    except ConfigError:
+        before = None  # what cannot be read is replaced
+    try:
+        kept = keep(
+            address,
+            Credentials(tokens.access_token, tokens.refresh_token),
+            expires_in=tokens.expires_in,
+            trusts_pickles=trusts_pickles(),
+        )
+    except BaseException:
+        _give_back(address, tokens.refresh_token)
+        raise
+    # a token without one was made for scripts, and may be in use elsewhere
+    if before is not None and before.refresh_token:
+        _give_back(address, before.refresh_token)
+    return kept
+
+
 def end(address: str) -> bool:
     """Ends a login at the service, and forgets it here; whether there was one.
 
@@ -107,19 +144,26 @@ def end(address: str) -> bool:
     Raises:
         KottaError: the service could not be told; its tokens count until they expire.
     """
-    login = credential_store.find(address)
-    if login is None:
-        return False
-    problem: KottaError | None = None
-    try:
+
+    def tell(login: Login) -> None:
         OAuth(address).revoke(login.refresh_token or login.access_token)
-    except KottaError as error:
-        problem = error
-    credential_store.forget(address)
+
+    try:
+        was_there = credential_store.forget(address, tell)
+    except UnavailableError as error:
+        _use_no_more(address)
+        raise UnavailableError(
+            f"the login is forgotten here, but not ended: {error.message}",
+            hint="its access token counts for an hour at most",
+        ) from error
     _use_no_more(address)
-    if problem is not None:
-        raise problem
-    return True
+    return was_there
+
+
+def _give_back(address: str, refresh_token: str) -> None:
+    """Ends a login that is not needed, if the service can be told."""
+    with contextlib.suppress(KottaError):
+        OAuth(address).revoke(refresh_token)
 
 
 def _use(address: str) -> str:

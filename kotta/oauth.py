@@ -5,27 +5,46 @@ Plain HTTP calls to one service; nothing here keeps anything.
 
 from __future__ import annotations
 
+import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
-from kotta._httpx import httpx
+from kotta import addresses, bounded, http_pool
 from kotta._version import __version__
+from kotta.credentials import is_token
 from kotta.errors import (
+    ConfigError,
     ConnectionFailedError,
+    KottaError,
     LoginRequiredError,
     RequestError,
     ServiceFaultError,
+    UnavailableError,
     WaitTimeoutError,
 )
+from kotta.http_pool import Pool
+from kotta.http_wire import Request, UnsendableError, WireError
 
 CLIENT_ID = "kotta"
+DEFAULT_INTERVAL_SECONDS = 5
+"""Source: RFC 8628, 3.2: what `interval` is where none is given."""
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 SLOW_DOWN_SECONDS = 5
 """Source: RFC 8628, 3.5: `slow_down` adds 5 seconds to the interval."""
+MOST_INTERVAL_SECONDS = 30.0
+"""Where the service is away, it is asked no less often than this."""
 TIMEOUT_SECONDS = 30.0
+"""For one answer, from its first byte to its last."""
+LOST_SECONDS = (0.1, 1.0)
+"""Before a renewal is asked for again whose answer got lost; the service allows for that."""
 MAX_BYTES = 1 << 20
+MAX_SECONDS = 366 * 24 * 3600.0
+_ANSWERS = (200, 400, 401, 429)
+_LATER = (502, 503, 504)
 
 
 @dataclass(frozen=True)
@@ -76,14 +95,17 @@ class OAuth:
         if status != 200:
             raise self._refused(found)
         try:
-            page = str(found["verification_uri"])
+            page = _page(found["verification_uri"])
+            code = found["user_code"]
+            if not is_token(found["device_code"]) or not isinstance(code, str) or not code:
+                raise ValueError
             return Device(
-                device_code=str(found["device_code"]),
-                user_code=str(found["user_code"]),
+                device_code=found["device_code"],
+                user_code=code,
                 page=page,
-                page_with_code=str(found.get("verification_uri_complete") or page),
-                expires_at=time.monotonic() + float(found["expires_in"]),
-                interval_seconds=float(found.get("interval", 5)),
+                page_with_code=_page(found.get("verification_uri_complete") or page),
+                expires_at=time.monotonic() + _seconds(found["expires_in"]),
+                interval_seconds=_seconds(found.get("interval", DEFAULT_INTERVAL_SECONDS)),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise self._strange() from error
@@ -96,8 +118,8 @@ class OAuth:
             WaitTimeoutError: nobody did in time.
         """
         interval = device.interval_seconds
-        while time.monotonic() + interval < device.expires_at:
-            sleep(interval)
+        while (left := device.expires_at - time.monotonic()) > 0:
+            sleep(min(interval, left))
             try:
                 status, found = self._post(
                     "token",
@@ -107,9 +129,9 @@ class OAuth:
                         "client_id": CLIENT_ID,
                     },
                 )
-            except ConnectionFailedError:
-                # Source: RFC 8628, 3.5: after a lost connection, ask less often
-                interval *= 2
+            except UnavailableError:
+                # it may be back in time. Source: RFC 8628, 3.5: after a timeout, ask less often
+                interval = min(2 * interval, max(interval, MOST_INTERVAL_SECONDS))
                 continue
             if status == 200:
                 return self._tokens(found)
@@ -129,15 +151,25 @@ class OAuth:
         )
 
     def renew(self, refresh_token: str) -> Tokens | None:
-        """Fresh tokens; None if the login has ended."""
-        status, found = self._post(
-            "token",
-            {
-                "grant_type": "refresh_token",
-                "refresh_token": refresh_token,
-                "client_id": CLIENT_ID,
-            },
-        )
+        """Fresh tokens; None if the login has ended.
+
+        Raises:
+            UnavailableError: the service cannot say now.
+        """
+        form = {
+            "grant_type": "refresh_token",
+            "refresh_token": refresh_token,
+            "client_id": CLIENT_ID,
+        }
+        for pause in LOST_SECONDS:
+            try:
+                status, found = self._post("token", form)
+                break
+            except ConnectionFailedError:
+                # at once: a token whose successor got lost may be used again for a little while
+                time.sleep(pause)
+        else:
+            status, found = self._post("token", form)
         if status == 200:
             return self._tokens(found)
         if found.get("error") == "invalid_grant":
@@ -157,42 +189,57 @@ class OAuth:
             ConnectionFailedError: no answer came.
             ServiceFaultError: what answers is no such service.
         """
-        url = f"{self._address}/api/v2/login/{endpoint}"
-        headers = {"User-Agent": f"kotta/{__version__}", "Accept-Encoding": "identity"}
-        content = b""
+        way = self._way()
+        found: Any
         try:
             # whatever is redirected is not followed: a token goes to its own service alone
-            with (
-                httpx.Client(timeout=TIMEOUT_SECONDS, headers=headers) as client,
-                client.stream("POST", url, data=dict(form)) as answer,
-            ):
-                for chunk in answer.iter_bytes():
-                    content += chunk
-                    if len(content) > MAX_BYTES:
-                        raise self._strange()
-            found = httpx.Response(200, content=content).json() if content else {}
-        except (httpx.TransportError, httpx.StreamError, httpx.DecodingError) as error:
-            words = str(error) or type(error).__name__
+            answer = way.send(_request(endpoint, form))
+            try:
+                content = bounded.content_of(answer, MAX_BYTES)
+            finally:
+                answer.close()
+            bounded.check_json(content)
+            found = json.loads(content) if content else {}
+        except WireError as error:
             raise ConnectionFailedError(
-                f"no answer from {self._address}: {words}", hint="is the address right?"
+                f"no answer from {self._address}: {error}", hint="is the address right?"
             ) from error
+        except UnsendableError as error:
+            raise RequestError("this is no token that can be sent") from error
+        except (bounded.OutOfBoundsError, ValueError, RecursionError) as error:
+            found = error
+        finally:
+            way.close()
+        status = answer.status
+        if status in _LATER:
+            raise UnavailableError(
+                f"{self._address} is not to be had now: {status}", hint="repeat the command later"
+            )
+        if 300 <= status < 400 and (location := answer.headers.get("location", "")):
+            raise self._redirected(location)
+        if not isinstance(found, dict) or status not in _ANSWERS:
+            raise self._strange() from (found if isinstance(found, Exception) else None)
+        return status, found
+
+    def _way(self) -> Pool:
+        try:
+            return http_pool.pool(self._address)
         except ValueError as error:
-            raise self._strange() from error
-        if not isinstance(found, dict) or answer.status_code not in (200, 400, 401, 429):
-            raise self._strange()
-        return answer.status_code, found
+            raise ConfigError(f"`{self._address}` is no address of a service: {error}") from error
 
     def _tokens(self, found: Mapping[str, Any]) -> Tokens:
         try:
-            access, refresh = found["access_token"], found.get("refresh_token", "")
-            if not isinstance(access, str) or not isinstance(refresh, str) or not access:
-                raise TypeError
-            return Tokens(access, refresh, float(found.get("expires_in", 3600)))
+            access, refresh = found["access_token"], found.get("refresh_token") or ""
+            if not is_token(access) or (refresh and not is_token(refresh)):
+                raise ValueError
+            return Tokens(access, refresh, _seconds(found.get("expires_in", 3600)))
         except (KeyError, TypeError, ValueError) as error:
             raise self._strange() from error
 
-    def _refused(self, found: Mapping[str, Any]) -> RequestError:
+    def _refused(self, found: Mapping[str, Any]) -> KottaError:
         words = found.get("error_description") or found.get("detail") or found.get("error")
+        if found.get("error") == "slow_down":
+            return UnavailableError(f"{self._address} is asked too often: {words}")
         return RequestError(f"{self._address} refuses the login: {words or 'without a reason'}")
 
     def _strange(self) -> ServiceFaultError:
@@ -200,3 +247,54 @@ class OAuth:
             f"what answers at {self._address} is no Kotta service that one can log in to",
             hint="is the address right?",
         )
+
+    def _redirected(self, location: str) -> ServiceFaultError:
+        return ServiceFaultError(
+            f"{self._address} sends on to {location}, and tokens are sent along no redirect",
+            hint="if that is the service, log in there",
+        )
+
+
+def _request(endpoint: str, form: Mapping[str, str]) -> Request:
+    headers = {
+        "User-Agent": f"kotta/{__version__}",
+        "Accept-Encoding": "identity",
+        "Content-Type": "application/x-www-form-urlencoded",
+    }
+    return Request(
+        "POST",
+        f"/api/v2/login/{endpoint}",
+        headers,
+        urlencode(form, errors="replace").encode("ascii"),
+        connect_seconds=TIMEOUT_SECONDS,
+        answer_seconds=TIMEOUT_SECONDS,
+        whole_seconds=TIMEOUT_SECONDS,
+    )
+
+
+def _seconds(value: Any) -> float:
+    """Seconds that a service speaks of, if they can be waited for.
+
+    Raises:
+        ValueError: they cannot.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise ValueError
+    try:
+        seconds = float(value)
+    except OverflowError:
+        raise ValueError from None
+    if not math.isfinite(seconds) or seconds <= 0:
+        raise ValueError
+    return min(seconds, MAX_SECONDS)
+
+
+def _page(value: Any) -> str:
+    """The address of a page that a browser may be asked to open.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not isinstance(value, str) or not addresses.is_page(value):
+        raise ValueError
+    return value

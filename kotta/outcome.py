@@ -19,6 +19,7 @@ from kotta.errors import (
     PythonVersionError,
     RemoteError,
     StagingFailedError,
+    TransferError,
     UnpicklableError,
     WalltimeExceededError,
 )
@@ -171,8 +172,7 @@ def _without(lines: str, traceback: str) -> str:
 
 
 def _read_output(konn: Kotta, job_id: str, name: str, size_bytes: int) -> bytearray:
-    content = bytearray(size_bytes)
-    done = 0
+    content, done = _room(size_bytes), 0
     with konn.api.output(job_id, name) as (_, chunks):
         for chunk in chunks:
             # a service that sends more than it said is found out by the size that results
@@ -182,3 +182,13 @@ def _read_output(konn: Kotta, job_id: str, name: str, size_bytes: int) -> bytear
                 break
     del content[done:]
     return content
+
+
+def _room(size_bytes: int) -> bytearray:
+    """So many bytes, which the system gives when they are written to."""
+    try:
+        return bytearray(size_bytes)
+    except (MemoryError, OverflowError, ValueError) as error:
+        raise TransferError(
+            f"the result has {size_bytes} bytes, which is more than fits here"
+        ) from error

@@ -160,7 +160,7 @@ def open_value(result: Result, read_file: Callable[[str], bytes | bytearray], tr
     """
     if result.format != "json":
         check_trust(trusted)
-    content = read_file(result.file) if result.file else base64.b64decode(result.data or "")
+    content = read_file(result.file) if result.file else _decoded(result.data or "")
     if len(content) != result.size_bytes or hashlib.sha256(content).hexdigest() != result.sha256:
         raise TransferError(
             f"the result did not arrive as it was sent: {len(content)} of {result.size_bytes} "
@@ -168,7 +168,10 @@ def open_value(result: Result, read_file: Callable[[str], bytes | bytearray], tr
             hint="ask again; if it happens again, the service's copy may be damaged",
         )
     if result.format == "json":
-        return json.loads(content)
+        try:
+            return json.loads(content)
+        except (ValueError, RecursionError) as error:
+            raise TransferError(f"the result is no JSON: {error}") from error
     try:
         return pickle.loads(content)  # noqa: S301 (from a trusted service)
     except Exception as error:
@@ -178,6 +181,13 @@ def open_value(result: Result, read_file: Callable[[str], bytes | bytearray], tr
         ) from error
 
 
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text)
+    except ValueError:
+        return b""  # which is found out by its size
+
+
 def check_trust(trusted: bool) -> None:
     """Raises `UntrustedPickleError` unless pickles are trusted."""
     if not trusted:
@@ -185,7 +195,7 @@ def check_trust(trusted: bool) -> None:
             "the result is a pickle, which can run any code here when it is opened, and this "
             "service is not trusted with that",
             hint="return plain JSON values; or, if you trust whoever runs the service: "
-            "konn.trusts_pickles = True",
+            "kotta login --trust-pickles, or konn.trusts_pickles = True",
         )
 
 

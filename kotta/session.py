@@ -12,7 +12,8 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kotta.errors import LoginRequiredError, RequestError, UnavailableError
+from kotta import addresses, credentials
+from kotta.errors import ConfigError, LoginRequiredError, RequestError, UnavailableError
 
 if TYPE_CHECKING:
     from kotta.credential_store import Login
@@ -33,10 +34,14 @@ class Session:
     def __init__(self, address: str, credentials: Credentials | None = None) -> None:
         self._address = address
         self._given = credentials
-        self._needs_token = address.startswith(("http://", "https://"))
+        self._needs_token = bool(address) and not address.startswith("unix:")
         self._lock = threading.Lock()
         self._login: Login | None = None
-        self._is_known = False
+
+    @property
+    def given(self) -> Credentials | None:
+        """The tokens that were given, or those that they were renewed to."""
+        return self._given
 
     def token(self) -> str | None:
         """The token to send, None if there is none; renewed if it is about to expire.
@@ -50,19 +55,16 @@ class Session:
         if self._given is not None:
             return self._safely(self._given.access_token)
         if token := os.environ.get("KOTTA_TOKEN"):
-            return self._safely(token)
+            return self._safely(_checked(token))
         with self._lock:
             login = self._found()
             if login is None:
                 return None
-            if login.refresh_token and login.expires_at - EARLY_SECONDS < time.time():
-                try:
-                    login = self._renewed(login.access_token)
-                except UnavailableError:
-                    # it may do for another while; if it does not, the service says so
-                    if login.expires_at < time.time():
-                        raise
-            return login.access_token
+            # twice: another program may have renewed it long ago
+            for _ in range(2):
+                if login.refresh_token and login.expires_at - EARLY_SECONDS < time.time():
+                    login = self._renewed_if_possible(login)
+            return self._safely(login.access_token)
 
     def renew(self, stale: str) -> bool:
         """Gets another token in place of one that was refused; whether there is one.
@@ -88,15 +90,27 @@ class Session:
         return login is not None and login.trusts_pickles
 
     def _found(self) -> Login | None:
-        if not self._is_known:
+        # where none was found, the user may have logged in meanwhile
+        if self._login is None:
             from kotta import credential_store
 
-            self._login, self._is_known = credential_store.find(self._address), True
+            self._login = credential_store.find(self._address)
         return self._login
+
+    def _renewed_if_possible(self, login: Login) -> Login:
+        try:
+            return self._renewed(login.access_token)
+        except (UnavailableError, ConfigError):
+            # it may do for another while; if it does not, the service says so
+            if login.expires_at < time.time():
+                raise
+        return login
 
     def _renewed(self, stale: str) -> Login:
         from kotta import credential_store
 
+        if not addresses.is_safe(self._address):
+            raise self._unsafe()
         self._login = credential_store.renew(self._address, stale, self._ask)
         if self._login is None:
             raise LoginRequiredError(
@@ -134,11 +148,26 @@ class Session:
             return True
 
     def _safely(self, token: str) -> str:
-        from kotta import addresses
-
         if not addresses.is_safe(self._address):
-            raise RequestError(
-                f"{self._address} is not https: a token sent there could be read on its way",
-                hint="use https://",
-            )
+            raise self._unsafe()
         return token
+
+    def _unsafe(self) -> RequestError:
+        return RequestError(
+            f"{self._address} is not https: a token sent there could be read on its way",
+            hint="use https://",
+        )
+
+
+def _checked(token: str) -> str:
+    """The token in the environment, without the blanks that files leave around it.
+
+    Raises:
+        ConfigError: it can be none; what it is, is not repeated.
+    """
+    token = token.strip()
+    if not credentials.is_token(token):
+        raise ConfigError(
+            "KOTTA_TOKEN holds what can be no token", hint="kotta token create prints one"
+        )
+    return token

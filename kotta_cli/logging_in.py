@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import socket
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kotta_cli.render.plain_text import one_line
+from kotta_cli.render.remaining_line import waiting
 
 if TYPE_CHECKING:
     from kotta.login import LoggedIn
@@ -24,25 +27,19 @@ def by_device(
 ) -> LoggedIn:
     """Shows a code, and waits until somebody has entered it in a browser and said yes."""
     from kotta import login
-    from kotta.credentials import Credentials
     from kotta.oauth import OAuth
 
     oauth = OAuth(address)
     scopes = "read write admin" if as_admin else "read write"
     device = oauth.begin(label=_label(), scopes=scopes)
     # said first: whatever becomes of the browser, here is what to do
-    app.note(f"Open   {one_line(device.page)}")
-    app.note(f"enter  {one_line(device.user_code)}")
+    app.complain(f"Open   {one_line(device.page)}")
+    app.complain(f"enter  {one_line(device.user_code)}")
     if open_browser:
         _open_browser(app, device)
-    app.note("Waiting until that is done; Ctrl-C gives up.")
-    tokens = oauth.finish(device)
-    return login.keep(
-        address,
-        Credentials(tokens.access_token, tokens.refresh_token),
-        expires_in=tokens.expires_in,
-        trusts_pickles=_trusts(app, address, trust),
-    )
+    with waiting(app, device.expires_at) as sleep:
+        tokens = oauth.finish(device, sleep=sleep)
+    return login.keep_new(address, tokens, lambda: _trusts(app, address, trust))
 
 
 def by_credentials(app: App, address: str, file: Path | None, trust: bool | None) -> LoggedIn:
@@ -55,18 +52,22 @@ def by_credentials(app: App, address: str, file: Path | None, trust: bool | None
 
         credentials = understand(text_of(str(file)))
     else:
-        if app.stdin.isatty():
-            app.note("Paste the token, then Enter.")
-        line = app.stdin.readline(MAX_TOKEN_CHARACTERS)
-        credentials = Credentials(_token_in(line))
+        credentials = Credentials(_token_in(_line(app)))
     return login.keep(address, credentials, trusts_pickles=_trusts(app, address, trust))
 
 
+def _line(app: App) -> str:
+    if app.stdin.isatty() and app.err.is_tty:
+        return getpass.getpass("Paste the token, then Enter (it is not shown): ")
+    return app.stdin.readline(MAX_TOKEN_CHARACTERS)
+
+
 def _token_in(line: str) -> str:
+    from kotta.credentials import is_token
     from kotta.errors import ConfigError
 
     token = line.strip()
-    if not token or not token.isascii() or not token.isprintable() or " " in token:
+    if not is_token(token):
         raise ConfigError(
             "there is no token on standard input", hint="kotta token create prints one"
         )
@@ -96,11 +97,17 @@ def _open_browser(app: App, device: Device) -> None:
     )
     if is_far or not has_screen or not app.err.is_tty:
         return
-    import webbrowser
-
-    # text browsers would take the terminal away; what a graphical one says is not for it either
-    try:
-        if webbrowser.open(device.page_with_code):
-            app.note("A browser has been asked to open it.")
-    except webbrowser.Error:
-        pass
+    # Not in this process: a browser's own remarks would go to this terminal, and one for
+    # terminals would take it over. Isolated, as the current directory may hold a webbrowser.py.
+    command = [sys.executable, "-I", "-m", "webbrowser", device.page_with_code]
+    with contextlib.suppress(OSError):
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        # it outlives this process; told so, Popen does not warn of a child that was not waited for
+        process.returncode = 0
+        app.note("A browser has been asked to open it.")

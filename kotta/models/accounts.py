@@ -6,9 +6,14 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from kotta.models.many import Many
+
 
 class _Reply(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
+    # an error about an answer with a secret in it must not repeat the answer
+    model_config = ConfigDict(
+        extra="ignore", frozen=True, defer_build=True, hide_input_in_errors=True
+    )
 
 
 class User(_Reply):
@@ -29,7 +34,7 @@ class User(_Reply):
 
 
 class UserPage(_Reply):
-    users: list[User]
+    users: Many[User]
 
 
 class Invitation(_Reply):
@@ -57,7 +62,7 @@ class WhoAmI(_Reply):
     name: str
     email: str
     role: str
-    scopes: list[str]
+    scopes: Many[str]
     server: str
 
 
@@ -76,7 +81,7 @@ class Token(_Reply):
     id: str
     kind: str
     label: str
-    scopes: list[str]
+    scopes: Many[str]
     created_at: datetime
     last_used_at: datetime | None = None
     expires_at: datetime | None = None
@@ -84,7 +89,7 @@ class Token(_Reply):
 
 
 class TokenPage(_Reply):
-    tokens: list[Token]
+    tokens: Many[Token]
 
 
 class MadeToken(Token):

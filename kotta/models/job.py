@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from kotta.models.many import Many
+
 
 class JobState(str, Enum):
     """Where a job is in its life.
@@ -166,7 +168,7 @@ class Job(_Reply):
     reason: Reason | None = None
     queue: str
     jobtype: str
-    tags: list[str] = Field(default_factory=list)
+    tags: Many[str] = Field(default_factory=list)
     cpus: int
     memory_mib: int
     walltime_seconds: float
@@ -210,8 +212,8 @@ class JobDetail(Job):
     cpu_seconds: float | None = None
     peak_memory_bytes: int | None = None
     result: Result | None = None
-    outputs: list[Output] = Field(default_factory=list)
-    timeline: list[Transition] = Field(default_factory=list)
+    outputs: Many[Output] = Field(default_factory=list)
+    timeline: Many[Transition] = Field(default_factory=list)
 
 
 class JobPage(_Reply):
@@ -223,7 +225,7 @@ class JobPage(_Reply):
         change: the feed's latest number when the page was read: follow the feed from there.
     """
 
-    jobs: list[Job]
+    jobs: Many[Job]
     is_set: bool = False
     next_cursor: str | None = None
     change: int = 0

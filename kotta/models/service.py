@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from kotta.models.job import Job, Result
+from kotta.models.many import Many
 
 
 class _Reply(BaseModel):
@@ -17,13 +18,13 @@ class _Reply(BaseModel):
 class SubmitReply(_Reply):
     """The accepted jobs, in the order of the request."""
 
-    jobs: list[Job]
+    jobs: Many[Job]
 
 
 class CancelReply(_Reply):
     """The jobs whose end was asked for, as they are now; what had ended is as it was."""
 
-    jobs: list[Job]
+    jobs: Many[Job]
 
 
 class CheckedJob(_Reply):
@@ -48,7 +49,7 @@ class CheckedJob(_Reply):
 
 
 class CheckReply(_Reply):
-    jobs: list[CheckedJob]
+    jobs: Many[CheckedJob]
 
 
 class Place(_Reply):
@@ -65,11 +66,11 @@ class Place(_Reply):
 
     job: Job
     position: int
-    needs: list[Job]
+    needs: Many[Job]
     next_up: Job | None = None
     head_lacks: str = ""
     queue: Queue
-    running: list[Job]
+    running: Many[Job]
 
 
 class Change(_Reply):
@@ -89,7 +90,7 @@ class ChangePage(_Reply):
         last: ask for what comes after this number next.
     """
 
-    changes: list[Change]
+    changes: Many[Change]
     last: int
 
 
@@ -119,7 +120,7 @@ class Queue(_Reply):
 
 
 class QueuePage(_Reply):
-    queues: list[Queue]
+    queues: Many[Queue]
 
 
 class ServiceInfo(_Reply):
@@ -146,7 +147,7 @@ class ServiceInfo(_Reply):
 
 
 class UploadMissing(_Reply):
-    missing: list[str]
+    missing: Many[str]
 
 
 class ProblemField(_Reply):
@@ -167,5 +168,5 @@ class Problem(_Reply):
     detail: str
     hint: str = ""
     request_id: str | None = None
-    errors: list[ProblemField] = Field(default_factory=list)
+    errors: Many[ProblemField] = Field(default_factory=list)
     extra: dict[str, Any] = Field(default_factory=dict)

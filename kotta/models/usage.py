@@ -6,6 +6,8 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from kotta.models.many import Many
+
 
 class _Reply(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
@@ -55,4 +57,4 @@ class Usage(_Reply):
     cpus: int
     memory_mib: int
     walltime_seconds: float
-    samples: list[UsageSample] = Field(default_factory=list)
+    samples: Many[UsageSample] = Field(default_factory=list)

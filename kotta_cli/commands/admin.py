@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kotta_cli.context import App
 
 ROLES = ["user", "admin"]
+MAX_DIGITS = 15
 LIMITS = ["queued", "running", "cores", "storage_mib"]
 
 app = command_app("Keep a shared service: its users and their limits.")
@@ -138,7 +139,7 @@ def limit(
 def _limit(word: str) -> tuple[str, int]:
     name, _, text = word.partition("=")
     one_of(name, LIMITS, "limit")
-    if not text.isdigit():
+    if not (text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS):
         raise UsageProblem(f"`{word}` is no limit", hint=f"{name}=100")
     return name, int(text)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kotta_cli.context import App
 
 SCOPES = ["read", "write", "admin"]
+MAX_DIGITS = 9
 _UNITS = {"min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 app = command_app("Tokens for scripts, and your logins.")
@@ -110,10 +111,10 @@ def revoke(
     chosen: list[Token] = []
     for word in tokens:
         fitting = [token for token in known if token.id.startswith(word)]
-        if len(fitting) != 1:
+        if len(fitting) != 1 or not word:
             much = "several of your tokens begin" if fitting else "none of your tokens begins"
             raise NotFoundError(f"{much} with `{word}`", hint="kotta token list")
-        chosen += fitting
+        chosen += [token for token in fitting if token not in chosen]
     for token in chosen:
         app.client.tokens.revoke(token.id)
     if app.as_json:
@@ -129,7 +130,8 @@ def revoke(
 def _seconds(text: str) -> int:
     number = text.rstrip("abcdefghijklmnopqrstuvwxyz")
     unit = text[len(number) :]
-    if not number.isdigit() or not int(number) or unit not in _UNITS:
+    is_number = number.isascii() and number.isdecimal() and len(number) <= MAX_DIGITS
+    if not is_number or not int(number) or unit not in _UNITS:
         raise UsageProblem(f"`--expires {text}` is no time", hint="--expires 12h, 30d or 4w")
     return int(number) * _UNITS[unit]
 

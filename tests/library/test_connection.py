@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import os
 import socket
 import subprocess
@@ -190,15 +191,17 @@ def test_an_answer_that_never_ends_is_cut_off(
         kotta.queues()
 
 
-def test_a_compressed_answer_was_not_asked_for_and_is_not_unfolded(
-    stand_in: StandIn, kotta: Kotta
+@pytest.mark.parametrize("packing", ["gzip", "gzip, gzip", "br", "zstd", "deflate"])
+def test_a_packed_answer_was_not_asked_for_and_is_not_unfolded(
+    stand_in: StandIn, kotta: Kotta, packing: str
 ) -> None:
-    import gzip
-
-    bomb = gzip.compress(b" " * (80 << 20))
-    stand_in.replies(Reply(bomb, 200, {"Content-Encoding": "gzip"}))
-    with pytest.raises(ServiceFaultError, match="compressed"):
+    bomb = gzip.compress(gzip.compress(b" " * (80 << 20)))
+    stand_in.replies(Reply(bomb, 200, {"Content-Encoding": packing}))
+    with pytest.raises(ServiceFaultError, match="packs its answer"):
         kotta.queues()
+    with pytest.raises(ServiceFaultError, match="packs its answer"):
+        with kotta.api.output(A_JOB_ID, "made.txt"):
+            pass
     assert stand_in.requests[0].headers["accept-encoding"] == "identity"
 
 
