@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kotta.models import JobDetail
-from kotta.models.array import PARAMETER, PLACE
+from kotta.models.array import LISTS, PARAMETER, PLACE, TEXTS, filled
 
 _OUTPUT = re.compile(r"^kotta://jobs/([^/]+)/")
 
@@ -36,6 +36,65 @@ def again(job: JobDetail, *, keeps_place: bool = True) -> dict[str, Any]:
         }
         document["array"] = [values]
     return document
+
+
+def as_one(documents: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """The description of an array of these jobs, None where one cannot say what all of them do.
+
+    Args:
+        documents: as `again` gives them, of jobs of one array.
+    """
+    values = [document["array"][0] for document in documents]
+    first = documents[0]
+    if any(document.keys() != first.keys() for document in documents):
+        return None
+    whole: dict[str, Any] = {}
+    for field in first:
+        each = [document[field] for document in documents]
+        if field == "array":
+            whole[field] = values
+        elif all(one == each[0] for one in each):
+            whole[field] = each[0]
+        elif field in TEXTS and (text := _pattern(each, values)) is not None:
+            whole[field] = text
+        elif field in LISTS and len({len(one) for one in each}) == 1:
+            items = [_pattern(item, values) for item in zip(*each, strict=True)]
+            if None in items:
+                return None
+            whole[field] = items
+        else:
+            return None
+    return whole
+
+
+def _pattern(texts: Sequence[str], values: Sequence[Mapping[str, str]]) -> str | None:
+    """The text that, filled with each of the values, is each of the texts; None if none is found.
+
+    The service keeps what each job of an array was to do, not what was written for all of them.
+    """
+    names = [
+        name
+        for name in set.intersection(*map(set, values))
+        if all(each[name] for each in values) and len({each[name] for each in values}) > 1
+    ]
+    names.sort(key=lambda name: (-len(values[0][name]), name))
+    made, places = "", [0] * len(texts)
+    while any(place < len(text) for text, place in zip(texts, places, strict=True)):
+        for name in names:
+            found = [each[name] for each in values]
+            if all(map(str.startswith, texts, found, places)):
+                made += f"{{{name}}}"
+                break
+        else:
+            found = [text[place : place + 1] for text, place in zip(texts, places, strict=True)]
+            if len(set(found)) > 1:
+                return None
+            made += found[0]
+        places = [place + len(one) for place, one in zip(places, found, strict=True)]
+    is_right = all(
+        filled(made, each) == filled(text, each) for text, each in zip(texts, values, strict=True)
+    )
+    return made if is_right else None
 
 
 def rounds(jobs: Sequence[JobDetail]) -> Iterator[list[JobDetail]]:

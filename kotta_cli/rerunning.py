@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kotta.description import LoadedDescription, locate, to_descriptions
 from kotta.errors import DescriptionError
-from kotta.rerunning import again, needs, renamed, rounds
+from kotta.rerunning import again, as_one, needs, renamed, rounds
 from kotta_cli.submitting import submit_all
 
 if TYPE_CHECKING:
@@ -46,30 +46,56 @@ class Rerun:
             self._check(details)
         submitted: dict[str, list[Job]] = {}
         for group in groups:
-            loaded = self._loaded(group)
-            # an overriding --sweep makes several of one
-            counts = [len(document.get("array") or ()) or 1 for document in loaded.documents]
+            loaded, bundles = self._loaded(group)
             found = iter(submit_all(self._app, loaded))
-            for job, count in zip(group, counts, strict=True):
-                submitted[job.id] = [next(found) for _ in range(count)]
-                self._new_ids[job.id] = submitted[job.id][0].id
+            for bundle, document in zip(bundles, loaded.documents, strict=True):
+                # an overriding --sweep makes several of one
+                count = (len(document.get("array") or ()) or 1) // len(bundle)
+                for job in bundle:
+                    submitted[job.id] = [next(found) for _ in range(count)]
+                    self._new_ids[job.id] = submitted[job.id][0].id
         return [new for job in details for new in submitted[job.id]]
 
     def _check(self, details: Sequence[JobDetail]) -> None:
-        loaded = self._loaded(details)
+        loaded, _ = self._loaded(details)
         try:
             self._app.client.check(to_descriptions(loaded))
         except DescriptionError as error:
             raise locate(error, loaded) from error
 
-    def _loaded(self, details: Sequence[JobDetail]) -> LoadedDescription:
-        is_one = len(details) == 1
-        source = f"job {details[0].id}" if is_one else "the jobs"
-        documents = [self._document(job) for job in details]
-        loaded = LoadedDescription(source, "", documents, not is_one, Path())
-        for document in documents:
-            loaded.origins.update(self._overrides.apply(document))
-        return loaded
+    def _loaded(
+        self, details: Sequence[JobDetail]
+    ) -> tuple[LoadedDescription, list[list[JobDetail]]]:
+        """The new descriptions, and which of the jobs each is of."""
+        source = f"job {details[0].id}" if len(details) == 1 else "the jobs"
+        documents, origins = {}, {}
+        for job in details:
+            documents[job.id] = self._document(job)
+            origins.update(self._overrides.apply(documents[job.id]))
+        bundles, merged = self._bundled(details, documents)
+        loaded = LoadedDescription(source, "", merged, len(merged) > 1, Path())
+        loaded.origins.update(origins)
+        return loaded, bundles
+
+    def _bundled(
+        self, details: Sequence[JobDetail], documents: dict[str, dict[str, Any]]
+    ) -> tuple[list[list[JobDetail]], list[dict[str, Any]]]:
+        """Jobs of one array as one, where that can be; others each by itself."""
+        alike: dict[str, list[JobDetail]] = {}
+        for job in details:
+            is_part = self._keeps_place and job.array is not None
+            alike.setdefault(str(job.array) if is_part else job.id, []).append(job)
+        bundles: list[list[JobDetail]] = []
+        merged: list[dict[str, Any]] = []
+        for jobs in alike.values():
+            each = [documents[job.id] for job in jobs]
+            if len(jobs) > 1 and (whole := as_one(each)) is not None:
+                bundles.append(jobs)
+                merged.append(whole)
+            else:
+                bundles += [[job] for job in jobs]
+                merged += each
+        return bundles, merged
 
     def _document(self, job: JobDetail) -> dict[str, Any]:
         document = again(job, keeps_place=self._keeps_place)

@@ -15,8 +15,9 @@ PARAMETER = "KOTTA_PARAM_"
 """With a name, the variable in which a job of an array finds its value."""
 PLACE = ("KOTTA_ARRAY_INDEX", "KOTTA_ARRAY_SIZE")
 """The variables in which it finds which one it is."""
-_TEXTS = ("executable", "args", "jobname")
-_LISTS = ("inputs", "outputs")
+TEXTS = ("executable", "args", "jobname")
+LISTS = ("inputs", "outputs")
+"""The fields in which `{name}` becomes an entry's value."""
 _PLACE = re.compile(r"(?<!\$)\{([A-Za-z_][A-Za-z0-9_]{0,63})\}")
 
 
@@ -42,12 +43,12 @@ def expand(description: JobDescription, prefix: tuple[str | int, ...] = ()) -> l
     problems: list[FieldProblem] = []
     for index, values in enumerate(description.array):
         fields = {**common}
-        for field in _TEXTS:
+        for field in TEXTS:
             fields[field] = filled(str(fields[field]), values)
         if size > 1 and fields["jobname"] == description.jobname:
             # nothing in it tells it from the others
             fields["jobname"] = f"{description.display_name}[{index}]"
-        for field in _LISTS:
+        for field in LISTS:
             fields[field] = [filled(item, values) for item in common[field]]
         try:
             one = JobDescription.model_validate(fields)

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from cli.conftest import User
 from kotta import JobState
+from kotta.rerunning import as_one
 
 
 def _stdout(user: User, job: str) -> str:
@@ -76,8 +79,53 @@ def test_one_of_an_array_runs_again_as_the_one_that_it_was(user: User) -> None:
 def test_a_whole_array_runs_again(user: User) -> None:
     words = ["--sweep", "n=1..3", "--name", "whole", "--", "sh", "-c", "echo $KOTTA_PARAM_n"]
     array = user.quick("submit", "--wait", *words).lines[0]
-    result = user.quick("rerun", array, "--wait")
-    assert [_stdout(user, job) for job in result.lines] == ["1\n", "2\n", "3\n"]
+    (again,) = user.quick("rerun", array, "--wait").lines
+    jobs = sorted(user.client.select_many(again), key=lambda job: job.array_index or 0)
+    assert again != array
+    assert [job.name for job in jobs] == ["whole[0]", "whole[1]", "whole[2]"]
+    assert [_stdout(user, job.id) for job in jobs] == ["1\n", "2\n", "3\n"]
+
+
+def test_those_of_an_array_that_failed_are_an_array_that_knows_its_places(user: User) -> None:
+    user.describe(
+        executable="echo {n}{n} of $KOTTA_ARRAY_INDEX > {n}.txt; test {n} = 12",
+        jobname="part {n}",
+        outputs=["{n}.txt"],
+        tags=["partly"],
+        array=[{"n": n} for n in (1, 12, 11)],
+    )
+    user.quick("submit", "job.json", "--wait")
+    failed = [
+        job.id for job in user.client.select_many("tag=partly") if job.status is JobState.FAILED
+    ]
+    (again,) = user.quick("rerun", *failed, "--wait").lines
+    said = {
+        job.name: b"".join(user.client.read_output(job, f"{job.name[5:]}.txt"))
+        for job in user.client.select_many(again)
+    }
+    assert said == {"part 1": b"11 of 0\n", "part 11": b"1111 of 2\n"}
+
+
+@pytest.mark.parametrize(
+    ("texts", "pattern"),
+    [
+        (["echo 1", "echo 2"], "echo {n}"),
+        (["11 1", "12 2"], "1{n} {n}"),
+        (["same", "same"], "same"),
+        (["x", "y"], None),
+        (["$1", "$2"], None),  # `${n}` is the shell's
+        (["echo 1", "echo 22"], None),
+    ],
+)
+def test_what_was_written_for_an_array_is_found_again(
+    texts: list[str], pattern: str | None
+) -> None:
+    documents = [
+        {"executable": text, "array": [{"n": str(number)}]}
+        for number, text in enumerate(texts, start=1)
+    ]
+    found = as_one(documents)
+    assert (found and found["executable"]) == pattern
 
 
 def test_a_job_may_become_many(user: User) -> None:
