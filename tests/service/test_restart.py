@@ -29,6 +29,11 @@ def processes_of(job: dict[str, object]) -> list[psutil.Process]:
     return found
 
 
+def running(words: list[str]) -> bool:
+    """Whether a process of this command line lives."""
+    return any(process.info["cmdline"] == words for process in psutil.process_iter(["cmdline"]))
+
+
 def runner_of(job: dict[str, object]) -> psutil.Process:
     """The process that started the job's shell."""
     shell = min(processes_of(job), key=lambda process: (process.create_time(), process.pid))
@@ -168,10 +173,15 @@ def all_ended(service: RunningService) -> list[dict[str, object]] | bool:
 
 
 def test_cancel_leaves_nothing_of_a_five_process_tree(own_service: RunningService) -> None:
-    """setsid, double fork, SIGTERM ignored, children that fork on: all gone, and only then told."""
-    script = """
+    """setsid, double fork, SIGTERM ignored, children that fork on: all gone, and only then told.
+
+    One has lost its parent, and all in its environment by which it could be told from others.
+    """
+    nameless = ["sleep", f"1000.{random.randrange(10**9)}"]
+    script = f"""
 import os, signal, subprocess, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
+subprocess.run("setsid env -i {" ".join(nameless)} &", shell=True)
 subprocess.Popen(["setsid", "sleep", "1000"])
 if os.fork() == 0:
     os.setsid()
@@ -188,11 +198,12 @@ while True:
     job = own_service.submit(
         {"executable": "python3 tree.py", "script_name": "tree.py", "script": script}
     )[0]
-    wait_until(lambda: len(processes_of(job)) >= 5, timeout=15)
+    wait_until(lambda: len(processes_of(job)) >= 5 and running(nameless), timeout=15)
     answer = own_service.http.post(f"/jobs/{job['id']}/cancel")
     assert answer.status_code == 200
     ended = own_service.wait(job)[0]
     assert processes_of(job) == []
+    assert not running(nameless)
     assert (ended["status"], ended["reason"]) == ("cancelled", "user")
 
 
