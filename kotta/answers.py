@@ -101,8 +101,9 @@ class Answer:
         error = kind(
             problem.detail, hint=problem.hint, code=problem.code, request_id=self.request_id
         )
-        if isinstance(error, QuotaError) and self.headers.get("retry-after", "").isdigit():
-            error.retry_after_seconds = int(self.headers["retry-after"])
+        when = self.headers.get("retry-after", "")
+        if isinstance(error, QuotaError | UnavailableError) and when.isdigit():
+            error.retry_after_seconds = int(when)
         return error
 
     def _understood(self, model: type[Model]) -> Model:

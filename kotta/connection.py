@@ -45,6 +45,8 @@ CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
 PAUSES_SECONDS = (0.05, 0.25)
 """Before the second try and the third, which is the last."""
+AWAY_SECONDS = 30.0
+"""For so long a service is asked again that says when its database may be back."""
 WHOLE_ANSWER_SECONDS = WHOLE_SECONDS
 """From the first byte of an answer to its last; of one that streams, of its head."""
 MAX_ANSWER_BYTES = 32 << 20
@@ -180,17 +182,25 @@ class Connection:
             reply.close()
 
     def _repeated(self, ask: Ask[T], *, repeatable: bool) -> T:
-        for pause in PAUSES_SECONDS:
+        pauses = list(PAUSES_SECONDS)
+        deadline = time.monotonic() + AWAY_SECONDS
+        while True:
             try:
                 return self._asked(ask)
             except UnavailableError as error:
                 if not _is_worth_repeating(error, repeatable):
                     raise
+                told = error.retry_after_seconds
+                if told is not None and time.monotonic() + told < deadline:
+                    pause = max(told, PAUSES_SECONDS[-1])
+                elif pauses:
+                    pause = pauses.pop(0)
+                else:
+                    raise
                 logger.info("%s; asking again", error)
             time.sleep(pause)
             if self._server.is_local:
                 self._find_local_service()
-        return self._asked(ask)
 
     def _asked(self, ask: Ask[T]) -> T:
         token = self._session.token()
@@ -309,6 +319,8 @@ def _unsendable() -> RequestError:
 def _is_worth_repeating(error: UnavailableError, repeatable: bool) -> bool:
     if error.code == STOPPING:
         return True
+    if error.retry_after_seconds is not None:
+        return repeatable
     # who did not answer in half a minute has enough to do
     lost = isinstance(error, ConnectionFailedError) and error.code != NOT_IN_TIME
     return lost and repeatable

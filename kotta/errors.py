@@ -215,9 +215,25 @@ class QuotaError(ForbiddenError):
 
 
 class UnavailableError(KottaError):
-    """The request may be right, but cannot be carried out now; it is safe to repeat."""
+    """The request may be right, but cannot be carried out now; it is safe to repeat.
+
+    Attributes:
+        retry_after_seconds: when it is worth asking again, None if nobody said so.
+    """
 
     code = "unavailable"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        code: str = "",
+        request_id: str | None = None,
+        retry_after_seconds: int | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, code=code, request_id=request_id)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class ServiceStartError(UnavailableError):

@@ -43,6 +43,7 @@ from kotta_service.store import jobs as store
 from kotta_service.store.database import Database, last_change
 from kotta_service.store.migration import prepare
 from kotta_service.tokens import JobTokens
+from kotta_service.turns import Turn
 from kotta_service.v1 import files as first_clients_files
 from kotta_service.v1 import routes as first_clients
 
@@ -121,8 +122,8 @@ def _opened(
         on_exit=lambda key, record: dispatcher.runner_left(key, record),
     )
     executor.start()  # first: its launcher comes up while the database is opened
-    database = Database(data / "kotta.db")
-    prepare(database.engine)
+    database = Database(settings.database or data / "kotta.db")
+    prepare(database.backend)
     with database.read() as connection:
         feed = Feed(last_change(connection))
     storage = FileStorage(data / "files")
@@ -136,7 +137,8 @@ def _opened(
         address,
         is_shared=is_shared,
     )
-    dispatcher = Dispatcher(database, executor, launches, settings)
+    turn = Turn(database, "local", may_take=settings.dispatch)
+    dispatcher = Dispatcher(database, executor, launches, settings, turn)
 
     database.on_change = feed.publish
     database.start()

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from kotta_service import certificates, isolation
 from kotta_service.login_settings import problems as login_problems
 from kotta_service.settings import ServeSettings, Settings
+from kotta_service.store.backends import problems as database_problems
 
 _FOR_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -27,6 +28,9 @@ def problems(settings: Settings, data: Path | None = None) -> list[str]:
     serve = settings.serve
     found = [*_listening(serve), *_certificate(serve), *_public_url(serve), *_proxies(serve)]
     found += login_problems(settings.login)
+    found += database_problems(settings.database)
+    if not settings.dispatch and not settings.database:
+        found.append("dispatch = false, but it shares no database with a process that starts jobs")
     found += isolation.problems(settings, data)
     found += [] if data is None else _data(data)
     if isolation.runs_jobs_as_root(settings) and not serve.run_jobs_as_root:

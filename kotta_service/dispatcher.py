@@ -1,4 +1,4 @@
-"""Starts what fits, and learns what became of it.
+"""Starts what fits, and learns what became of it; of several processes, one does.
 
 It is part of every commit that makes room or adds work (`assign`), and a loop of its own that
 looks at what runs (`_watch`). A restart of the service is that loop's first round, with no special
@@ -29,11 +29,14 @@ from kotta_service.settings import Settings
 from kotta_service.store import jobs as store
 from kotta_service.store.database import Database, Transaction
 from kotta_service.store.jobs import JobRow, Load
+from kotta_service.turns import Turn
 
 logger = logging.getLogger(__name__)
 ROUND_SECONDS = 1.0
 MAX_HANDOVERS = 4
 """How often an attempt whose runners die before its command is started is handed over."""
+_ASSIGN, _LOOK = "assign", "look"
+"""What a process says to the one that dispatches: there is something to start; look at a job."""
 
 
 Rule = Callable[[Transaction, JobRow, float], None]
@@ -48,9 +51,15 @@ class Dispatcher:
     """
 
     def __init__(
-        self, database: Database, executor: Executor, launches: Launches, settings: Settings
+        self,
+        database: Database,
+        executor: Executor,
+        launches: Launches,
+        settings: Settings,
+        turn: Turn,
     ) -> None:
         self._database = database
+        self._turn = turn
         self._executor = executor
         self._launches = launches
         self._settings = settings
@@ -60,12 +69,14 @@ class Dispatcher:
         self._thread = threading.Thread(target=self._watch, name="dispatcher", daemon=True)
 
     def start(self) -> None:
-        self._database.before_commit = self.assign
+        self._database.before_commit = self._before_commit
+        self._database.on_word = self._hear
         self._thread.start()
 
     def stop(self) -> None:
         self._wishes.put(None)
         self._thread.join()
+        self._turn.give_up()
 
     @property
     def is_alive(self) -> bool:
@@ -73,7 +84,11 @@ class Dispatcher:
 
     def look_at(self, key: Key) -> None:
         """Look at this attempt now rather than in the next round. May be called from any thread."""
-        self._wishes.put(key)
+        if self._turn.is_ours:
+            self._wishes.put(key)
+        else:
+            word = f"{_LOOK} {key.job_id} {key.attempt}"
+            self._database.write(lambda transaction: transaction.tell_others(word))
 
     def runner_entered(self, key: Key, timeline: dict[str, float]) -> None:
         """Takes in that an attempt entered a phase, from any thread, waiting for nothing."""
@@ -124,8 +139,25 @@ class Dispatcher:
                 for launch in launches:
                     transaction.after_commit(partial(self._executor.submit, launch))
 
+    def _before_commit(self, transaction: Transaction) -> None:
+        if self._turn.is_ours_in(transaction):
+            self.assign(transaction)
+        else:
+            transaction.tell_others(_ASSIGN)
+
+    def _hear(self, word: str) -> None:
+        """Takes in what another process says, from any thread, waiting for nothing."""
+        if not self._turn.is_ours:
+            return
+        kind, *key = word.split(" ")
+        if kind == _ASSIGN:
+            self._database.write(_assigning)
+        elif kind == _LOOK:
+            self._wishes.put(Key(key[0], int(key[1])))
+
     def _watch(self) -> None:
-        self._nudge()
+        if self._takes_turn():
+            self._nudge()
         while True:
             deadline = time.monotonic() + ROUND_SECONDS
             try:
@@ -136,7 +168,18 @@ class Dispatcher:
                     self._guarded(key)
             except queue.Empty:
                 pass
-            self._guarded(None)
+            self.came_round_at = time.monotonic()
+            if self._takes_turn():
+                self._guarded(None)
+
+    def _takes_turn(self) -> bool:
+        """Whether it is this process that dispatches, for now."""
+        try:
+            # what others submitted is started even if their word was not heard
+            return self._turn.keep(_assigning)
+        except Exception as error:
+            logger.warning("it is not known whose turn it is to start jobs: %s", error)
+            return False
 
     def _guarded(self, key: Key | None) -> None:
         """One look, at one attempt or at all; after a failure the next round tries again."""
@@ -207,14 +250,14 @@ class Dispatcher:
 
     def _nudge(self) -> None:
         """Assigns what was left pending when the service last ended."""
-
-        def action(transaction: Transaction) -> None:
-            transaction.needs_assignment = True
-
         try:
-            self._database.write(action).result()
+            self._database.write(_assigning).result()
         except KottaError:
             logger.exception("nothing could be started; the next commit tries again")
+
+
+def _assigning(transaction: Transaction) -> None:
+    transaction.needs_assignment = True
 
 
 def _finishing(record: dict[str, Any] | None) -> Rule:

@@ -15,8 +15,11 @@ BACKLOG = 2048
 
 
 @contextlib.contextmanager
-def owned(data: Path) -> Iterator[None]:
+def owned(data: Path, *, with_others: bool = False) -> Iterator[None]:
     """Owns a data directory, made if need be, by a lock that ends with the process.
+
+    Args:
+        with_others: others may own it as well that say so too: those that share a database.
 
     Raises:
         ConfigError: it cannot be made or written to.
@@ -32,7 +35,8 @@ def owned(data: Path) -> Iterator[None]:
         ) from error
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock = fcntl.LOCK_SH if with_others else fcntl.LOCK_EX
+            fcntl.flock(descriptor, lock | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ConflictError(
                 f"another service is at work on {data}", hint="kotta service status"
@@ -48,7 +52,9 @@ def own_socket(path: Path) -> Iterator[sockets.socket]:
 
     Raises:
         ConfigError: it cannot be made there.
+        ConflictError: another service listens there.
     """
+    _refuse_if_used(path)
     path.unlink(missing_ok=True)
     listener = sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM)
     # the socket is made with its mode: there is no moment in which others could connect
@@ -71,6 +77,17 @@ def own_socket(path: Path) -> Iterator[sockets.socket]:
             if path.stat().st_ino == inode:
                 path.unlink()
         listener.close()
+
+
+def _refuse_if_used(path: Path) -> None:
+    with sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM) as asking:
+        asking.settimeout(1)
+        # what is wrong with the path itself is told when it is bound
+        with contextlib.suppress(OSError):
+            asking.connect(str(path))
+            raise ConflictError(
+                f"another service listens at {path}", hint="--socket PATH gives this one its own"
+            )
 
 
 @contextlib.contextmanager

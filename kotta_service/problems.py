@@ -80,6 +80,9 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(SQLAlchemyError)
     def _database(request: Request, error: SQLAlchemyError) -> ProblemResponse:
+        known = request.app.state.parts.database.translated(error)
+        if isinstance(known, KottaError):
+            return answer_to(known, request_id(request))
         logger.error("request %s failed in the database: %s", request_id(request), error)
         return problem(
             HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -104,7 +107,7 @@ def answer_to(error: KottaError, request_id: str | None = None) -> ProblemRespon
     if isinstance(error, LoginRequiredError):
         # Source: RFC 9110, 11.6.1: a 401 names what it asks for
         headers["WWW-Authenticate"] = 'Bearer realm="kotta"'
-    if isinstance(error, QuotaError) and error.retry_after_seconds is not None:
+    if isinstance(error, QuotaError | UnavailableError) and error.retry_after_seconds is not None:
         headers["Retry-After"] = str(error.retry_after_seconds)
     return problem(
         _STATUS_BY_CODE.get(error.code, fallback),

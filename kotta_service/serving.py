@@ -52,6 +52,7 @@ def serve_local(
         # slow to import, so only once it is sure that there is something to serve
         from kotta_service import isolation
         from kotta_service.settings import load_settings
+        from kotta_service.store.backends import problems
 
         settings = load_settings()
         if idle_stop_seconds is not None:
@@ -61,6 +62,8 @@ def serve_local(
                 f"jobs cannot be isolated as the settings say: {'; '.join(found)}",
                 hint="kotta serve --check",
             )
+        if found := problems(settings.database):
+            raise ConfigError("; ".join(found), hint="see `database` in the settings")
         logger.info("serving %s, data in %s, pid %d", socket, data, os.getpid())
         log_file = None if log_to_stderr else data / "service.log"
         _run(settings, data, socket, listener, None, log_file, _when_ready(ready_fd))
@@ -87,7 +90,7 @@ def serve_shared(
     log = log_as_json if settings.serve.log_format == "json" else log_as_text
     log(settings.serve.log_level)
     with (
-        owned(data),
+        owned(data, with_others=bool(settings.database)),
         own_socket(socket) as own,
         network_socket(settings.serve.host, settings.serve.port) as network,
     ):

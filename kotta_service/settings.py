@@ -35,6 +35,13 @@ def _network(text: str) -> str:
 _Network = Annotated[str, AfterValidator(_network)]
 
 
+def _database_url(text: str) -> str:
+    scheme, colon, rest = text.partition("://")
+    if text and (scheme not in ("postgresql", "postgres") or not colon):
+        raise ValueError("is no URL like postgresql://user@host/name")
+    return f"postgresql://{rest}" if text else ""
+
+
 class QueueSettings(BaseModel):
     """How much of the machine a queue's jobs share, and how they are kept from others.
 
@@ -142,6 +149,9 @@ class Settings(BaseModel):
             shared service yes, in a user's own no.
         allowed_input_networks: what may be downloaded from nevertheless, such as `10.1.0.0/16`.
         max_output_mib: how much the outputs of one job may hold together, and each of its files.
+        database: `postgresql://user@host/name`, with the parameters that libpq knows; "": a file
+            of SQLite's in the data directory.
+        dispatch: whether this process may start jobs; of those that share a database, one does.
         queues: by name; a job that names none waits in `Test`.
         serve: how `kotta serve` listens; of no matter to the local service.
         login: how its users say who they are; of no matter to the local service either.
@@ -157,6 +167,9 @@ class Settings(BaseModel):
     refuse_private_inputs: bool | None = None
     allowed_input_networks: list[_Network] = Field(default_factory=list)
     max_output_mib: Annotated[int, Field(ge=1)] = 1 << 20
+    # it may hold a password
+    database: Annotated[str, AfterValidator(_database_url)] = Field(default="", repr=False)
+    dispatch: bool = True
     queues: dict[str, QueueSettings] = Field(default_factory=lambda: _machine_queues())
     serve: ServeSettings = Field(default_factory=ServeSettings)
     login: LoginSettings = Field(default_factory=LoginSettings)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import secrets
 from pathlib import Path
+
+from kotta_service.secret_files import read_or_make
 
 
 class JobTokens:
@@ -18,20 +19,7 @@ class JobTokens:
     @classmethod
     def from_file(cls, path: Path) -> JobTokens:
         """Reads the secret; makes one, readable by this user alone, if there is none."""
-        try:
-            return cls(path.read_bytes())
-        except FileNotFoundError:
-            secret = secrets.token_bytes(32)
-            aside = path.with_suffix(".new")
-            aside.unlink(missing_ok=True)
-            descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            try:
-                os.write(descriptor, secret)
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            aside.rename(path)
-            return cls(secret)
+        return cls(read_or_make(path, lambda: secrets.token_bytes(32)))
 
     def make(self, job_id: str, attempt: int) -> str:
         return hmac.new(self._secret, f"{job_id}/{attempt}".encode(), hashlib.sha256).hexdigest()

@@ -7,6 +7,23 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from postgres_server import PostgresServer, postgres_server
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--database",
+        choices=["sqlite", "postgresql"],
+        default="sqlite",
+        help="what the services in tests/service keep their jobs in",
+    )
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL for tests that do not kill it."""
+    with postgres_server() as server:
+        yield server
 
 
 @pytest.hookimpl(wrapper=True)

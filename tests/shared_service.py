@@ -61,7 +61,7 @@ class SharedService(RunningService):
 
     def login(self, user: str, scopes: tuple[str, ...] = SCOPES) -> Tokens:
         """Tokens of a login of a user, made without them."""
-        database = Database(self.data / "kotta.db")
+        database = self.database()
         database.start()
         logins = Logins(TokenKeys(self.data / "token-keys.json", self.url))
         try:
@@ -73,7 +73,7 @@ class SharedService(RunningService):
 
     def token(self, user: str, scopes: tuple[str, ...] = SCOPES) -> str:
         """A token of a user, made without them."""
-        database = Database(self.data / "kotta.db")
+        database = self.database()
         database.start()
         logins = Logins(TokenKeys(self.data / "token-keys.json", self.url))
         try:
@@ -82,6 +82,10 @@ class SharedService(RunningService):
             ).result()[1]
         finally:
             database.close()
+
+    def database(self) -> Database:
+        """Its database, opened beside it."""
+        return Database(self.environment.get("KOTTA_SERVICE_DATABASE") or self.data / "kotta.db")
 
     def client(self, token: str | None = None, **options: Any) -> httpx.Client:
         """A client on the network; closed with the service."""

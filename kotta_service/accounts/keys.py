@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 import uuid
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kotta.errors import ConfigError
+from kotta_service.secret_files import read_or_make
 
 ACCESS_SECONDS = 3600
 _ALGORITHM = "HS256"
@@ -74,18 +74,11 @@ class TokenKeys:
 def _read_or_make(file: Path) -> Any:
     from joserfc.jwk import KeySet, OctKey
 
-    try:
-        return KeySet.import_key_set(json.loads(file.read_text(encoding="ascii")))
-    except FileNotFoundError:
+    def make() -> bytes:
         made = KeySet([OctKey.generate_key(256, {"kid": uuid.uuid4().hex, "alg": _ALGORITHM})])
+        return json.dumps(made.as_dict(private=True)).encode("ascii")
+
+    try:
+        return KeySet.import_key_set(json.loads(read_or_make(file, make)))
     except ValueError as error:
         raise ConfigError(f"{file} holds no keys: {error}") from error
-    aside = file.with_suffix(".new")
-    aside.unlink(missing_ok=True)
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as opened:
-        json.dump(made.as_dict(private=True), opened)
-        opened.flush()
-        os.fsync(descriptor)
-    aside.rename(file)
-    return made

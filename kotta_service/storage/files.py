@@ -8,13 +8,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import os
 import secrets
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from kotta.errors import RequestError, StorageFullError
+
+NEW_SECONDS = 60
 
 
 class FileStorage:
@@ -25,8 +30,8 @@ class FileStorage:
         self._incoming = root / "incoming"
         for folder in (root, root / "uploads", root / "outputs", self._incoming):
             folder.mkdir(mode=0o700, exist_ok=True)
-        for leftover in self._incoming.iterdir():
-            leftover.unlink()
+        for found in self._incoming.iterdir():
+            _remove_leftover(found)
 
     def upload_path(self, sha256: str) -> Path:
         return self.root / "uploads" / sha256[:2] / sha256
@@ -56,29 +61,39 @@ class FileStorage:
     async def _keep(
         self, announced: str | None, chunks: AsyncIterator[bytes], limit_bytes: int
     ) -> tuple[str, int]:
-        aside = self._incoming / secrets.token_hex(8)
         try:
-            sha256, size = await self._receive(aside, announced, chunks, limit_bytes)
-            final = self.upload_path(sha256)
-            final.parent.mkdir(mode=0o700, exist_ok=True)
-            aside.rename(final)
-            _sync_directory(final.parent)
-            _sync_directory(final.parent.parent)
+            with self._aside() as (descriptor, aside):
+                sha256, size = await self._receive(descriptor, announced, chunks, limit_bytes)
+                final = self.upload_path(sha256)
+                final.parent.mkdir(mode=0o700, exist_ok=True)
+                aside.rename(final)
+                _sync_directory(final.parent)
+                _sync_directory(final.parent.parent)
         except OSError as error:
             raise StorageFullError(
                 f"the service could not keep the file: {error.strerror}",
                 hint="free some space where the service keeps its data, then repeat this",
             ) from error
-        finally:
-            aside.unlink(missing_ok=True)
         return sha256, size
 
+    @contextlib.contextmanager
+    def _aside(self) -> Iterator[tuple[int, Path]]:
+        """An empty file, open and locked, so that no other process takes it for a leftover."""
+        aside = self._incoming / secrets.token_hex(8)
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield descriptor, aside
+        finally:
+            os.close(descriptor)
+            aside.unlink(missing_ok=True)
+
     async def _receive(
-        self, aside: Path, announced: str | None, chunks: AsyncIterator[bytes], limit_bytes: int
+        self, descriptor: int, announced: str | None, chunks: AsyncIterator[bytes], limit_bytes: int
     ) -> tuple[str, int]:
         digest, size = hashlib.sha256(), 0
-        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
+        # another name for the same open file: the lock stays when this one is closed
+        with os.fdopen(os.dup(descriptor), "wb") as file:
             async for chunk in chunks:
                 size += len(chunk)
                 if size > limit_bytes:
@@ -97,6 +112,16 @@ class FileStorage:
             file.flush()
             os.fsync(file.fileno())
         return found, size
+
+
+def _remove_leftover(path: Path) -> None:
+    """Removes what a process left that was killed; what another one writes at, it has locked."""
+    with contextlib.suppress(BlockingIOError, FileNotFoundError), path.open("rb") as file:
+        # one that was made a moment ago is not locked yet
+        is_new = time.time() - os.fstat(file.fileno()).st_mtime < NEW_SECONDS
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(file.fileno()).st_size or not is_new:
+            path.unlink()
 
 
 def _sync_directory(path: Path) -> None:

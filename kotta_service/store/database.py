@@ -2,7 +2,8 @@
 
 All writes go through `Database.write`: a single thread takes what has gathered in its queue and
 commits it as one transaction, so a hundred submissions cost one sync of the disk, and an answer is
-given only after that sync.
+given only after that sync. Several processes may do so on one database where its kind allows it;
+what differs between the kinds is in `backends`.
 """
 
 from __future__ import annotations
@@ -10,21 +11,30 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, Engine, select
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from kotta.errors import StorageFullError
+from kotta.errors import StorageFullError, UnavailableError
 from kotta_service.store import schema
+from kotta_service.store.backends import News, backend_of
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 MAX_BATCH = 500
+RIDE_OUT_SECONDS = 2.0
+"""For so long a write waits for a database that is away, before whoever asked is told so."""
+PAUSES_SECONDS = (0.02, 0.5)
+"""Between two tries of it: at first, and at most."""
+SETTLE_SECONDS = 20.0
+"""For so long a commit without an answer waits for somebody who knows whether it counts."""
+ASK_AGAIN_SECONDS = 1
 
 
 class Transaction:
@@ -34,6 +44,7 @@ class Transaction:
         self.connection = connection
         self.last_change = 0
         self.needs_assignment = False
+        self.words_for_others: list[str] = []
         self._after_commit: list[Callable[[], None]] = []
 
     def after_commit(self, action: Callable[[], None]) -> None:
@@ -44,6 +55,10 @@ class Transaction:
         for action in self._after_commit:
             action()
 
+    def tell_others(self, word: str) -> None:
+        """Has other processes on this database hear a word, once the transaction is on disk."""
+        self.words_for_others.append(word)
+
 
 Write = Callable[[Transaction], T]
 
@@ -51,21 +66,33 @@ Write = Callable[[Transaction], T]
 class Database:
     """A database of the service, open.
 
+    Args:
+        place: SQLite's file, or the URL of a database on a server.
+
     Attributes:
         before_commit: called in each transaction that asked for it by `needs_assignment`: the
             dispatcher's chance to start something in the very commit that made room for it.
-        on_change: called after a commit with the latest change number.
+        on_change: called with the latest change number, after a commit of this process or another.
+        on_word: called with each word that another process has told.
     """
 
-    def __init__(self, file: Path) -> None:
-        self.engine = _sqlite_engine(file)
+    def __init__(self, place: Path | str) -> None:
+        self.backend = backend_of(place)
         self.before_commit: Callable[[Transaction], None] = lambda _: None
         self.on_change: Callable[[int], None] = lambda _: None
+        self.on_word: Callable[[str], None] = lambda _: None
         self._queue: queue.SimpleQueue[tuple[Write[Any], Future[Any]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write_forever, name="writer", daemon=True)
 
+    @property
+    def engine(self) -> Engine:
+        return self.backend.engine
+
     def start(self) -> None:
         self._thread.start()
+        self.backend.listen(
+            News(change=lambda number: self.on_change(number), word=lambda word: self.on_word(word))
+        )
 
     @property
     def is_alive(self) -> bool:
@@ -77,11 +104,11 @@ class Database:
         if self._thread.is_alive():
             self._queue.put(None)
             self._thread.join()
-        self.engine.dispose()
+        self.backend.close()
 
     def read(self) -> AbstractContextManager[Connection]:
         """A connection that sees what is committed, given back at the end of the block."""
-        return self.engine.connect()
+        return self.backend.reader.connect()
 
     def write(self, action: Write[T]) -> Future[T]:
         """Have `action` done in a transaction; the future is done once it is on disk.
@@ -92,6 +119,25 @@ class Database:
         future: Future[T] = Future()
         self._queue.put((action, future))
         return future
+
+    def translated(self, error: BaseException) -> BaseException:
+        """What to tell whoever asked, of an error of the database."""
+        if self.backend.is_full(error):
+            full = StorageFullError(
+                "the service's disk is full, so nothing was accepted",
+                hint="free some space where the service keeps its data, then repeat this",
+            )
+            full.__cause__ = error
+            return full
+        if isinstance(error, _OutcomeUnknownError) or self.backend.is_away(error):
+            away = UnavailableError(
+                "the service's database is away",
+                hint="repeat this in a moment",
+                retry_after_seconds=ASK_AGAIN_SECONDS,
+            )
+            away.__cause__ = error
+            return away
+        return error
 
     def _write_forever(self) -> None:
         while (first := self._queue.get()) is not None:
@@ -109,10 +155,12 @@ class Database:
 
     def _write_batch(self, batch: list[tuple[Write[Any], Future[Any]]]) -> None:
         try:
-            results = self._commit([action for action, _ in batch])
+            results = self._persistently([action for action, _ in batch])
         except BaseException as error:
-            if len(batch) == 1:
-                batch[0][1].set_exception(_translated(error))
+            is_known = not isinstance(error, _OutcomeUnknownError)
+            if len(batch) == 1 or self.backend.is_away(error) or not is_known:
+                for _, future in batch:
+                    future.set_exception(self.translated(error))
                 return
             # one of them is to blame: each by itself, so that the others are not
             for item in batch:
@@ -121,12 +169,35 @@ class Database:
         for (_, future), result in zip(batch, results, strict=True):
             future.set_result(result)
 
+    def _persistently(self, actions: list[Write[Any]]) -> list[Any]:
+        """Commits actions, again if that fails for something that passes."""
+        deadline = time.monotonic() + RIDE_OUT_SECONDS
+        pause, longest = PAUSES_SECONDS
+        while True:
+            try:
+                return self._commit(actions)
+            except DBAPIError as error:
+                if not self.backend.is_passing(error) or time.monotonic() + pause > deadline:
+                    raise
+            time.sleep(pause)
+            pause = min(2 * pause, longest)
+
     def _commit(self, actions: list[Write[Any]]) -> list[Any]:
-        with self.engine.begin() as connection:
+        with self.engine.connect() as connection:
+            name = self.backend.begin_writing(connection)
             transaction = Transaction(connection)
             results = [action(transaction) for action in actions]
             if transaction.needs_assignment:
                 self.before_commit(transaction)
+            self.backend.tell_others(
+                connection, transaction.last_change, transaction.words_for_others
+            )
+            try:
+                connection.commit()
+            except DBAPIError as error:
+                # the answer to a commit may get lost, and what it did must not be done twice
+                if not self.backend.is_away(error) or not self._was_committed(name):
+                    raise
         try:
             transaction.run_after_commit()
             if transaction.last_change:
@@ -136,47 +207,32 @@ class Database:
             logger.exception("what follows a commit failed")
         return results
 
+    def _was_committed(self, name: str) -> bool:
+        """Whether a commit counts that got no answer; asked until the database is back.
+
+        Raises:
+            _OutcomeUnknownError: it has not come back in time.
+        """
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while True:
+            try:
+                found = self.backend.was_committed(name)
+            except SQLAlchemyError as error:
+                if not self.backend.is_away(error) or time.monotonic() > deadline:
+                    raise _OutcomeUnknownError from error
+            else:
+                if found is not None:
+                    return found
+                if time.monotonic() > deadline:
+                    raise _OutcomeUnknownError
+            time.sleep(PAUSES_SECONDS[0])
+
+
+class _OutcomeUnknownError(Exception):
+    """Nobody can say whether a commit counts: its actions must not be run again here."""
+
 
 def last_change(connection: Connection) -> int:
     """The latest number of the change feed."""
     statement = select(schema.counters.c.value).where(schema.counters.c.name == "change")
     return int(connection.execute(statement).scalar_one())
-
-
-def _sqlite_engine(file: Path) -> Engine:
-    engine = create_engine(
-        URL.create("sqlite", database=str(file)),
-        connect_args={"timeout": 30, "check_same_thread": False},
-        pool_size=8,
-        max_overflow=40,
-    )
-
-    @event.listens_for(engine, "connect")
-    def _prepare(connection: Any, _record: Any) -> None:
-        # BEGIN is ours to send (below): the driver's own comes too late for IMMEDIATE
-        connection.isolation_level = None
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            "busy_timeout=30000",
-            "cache_size=-16000",
-        ):
-            connection.execute(f"PRAGMA {pragma}").close()
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN")
-
-    return engine
-
-
-def _translated(error: BaseException) -> BaseException:
-    if isinstance(error, DBAPIError) and "full" in str(error.orig):
-        full = StorageFullError(
-            "the service's disk is full, so nothing was accepted",
-            hint="free some space where the service keeps its data, then repeat this",
-        )
-        full.__cause__ = error
-        return full
-    return error

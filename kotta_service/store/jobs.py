@@ -20,6 +20,7 @@ from sqlalchemy import (
 from typing_extensions import Unpack
 
 from kotta_service.store.database import Transaction
+from kotta_service.store.glob import Glob
 from kotta_service.store.schema import (
     counters,
     dependencies,
@@ -458,10 +459,12 @@ def loads(connection: Connection, *, with_pending: bool = False) -> dict[str, Lo
     for queue, running, cpus, memory_mib in connection.execute(_LOADS):
         found[queue] = Load(running, int(cpus), int(memory_mib))
     if with_pending:
+        # one expression, named twice: two alike would be two to PostgreSQL
+        waits = jobs.c.waits_for > 0
         waiting = (
-            select(jobs.c.queue, jobs.c.waits_for > 0, func.count())
+            select(jobs.c.queue, waits, func.count())
             .where(jobs.c.status == "pending")
-            .group_by(jobs.c.queue, jobs.c.waits_for > 0)
+            .group_by(jobs.c.queue, waits)
         )
         for queue, is_after, count in connection.execute(waiting):
             known = found.get(queue, Load())
@@ -490,5 +493,4 @@ def keep_submission(transaction: Transaction, **values: Any) -> None:
 def _name_is(glob: str) -> ColumnElement[bool]:
     if not any(sign in glob for sign in "*?"):
         return jobs.c.name == glob
-    # GLOB tells capitals apart, as the equal sign does, and finds by the index; LIKE does neither
-    return jobs.c.name.bool_op("GLOB")(glob.replace("[", "[[]"))
+    return Glob(jobs.c.name, glob)

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import (
+    Column,
+    Connection,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    inspect,
+    text,
+)
 
 from kotta.errors import ConfigError
 from kotta_service.store import schema
+from kotta_service.store.backends import Backend
 
 
-def prepare(engine: Engine) -> None:
+def prepare(backend: Backend) -> None:
     """Creates the tables in an empty database, upgrades an older one.
 
     A fresh database is made from `schema` and stamped, which a test holds equal to what the
@@ -19,7 +29,9 @@ def prepare(engine: Engine) -> None:
     Raises:
         ConfigError: a newer release wrote this database.
     """
-    with engine.begin() as connection:
+    with backend.engine.begin() as connection:
+        # of several processes that start at once, one does it
+        backend.lock_schema(connection)
         revision = _revision(connection)
         if revision == schema.SCHEMA_VERSION:
             return
@@ -27,10 +39,10 @@ def prepare(engine: Engine) -> None:
             schema.metadata.create_all(connection)
             _stamp(connection)
             return
-    upgrade(engine)
+    upgrade(backend)
 
 
-def upgrade(engine: Engine) -> None:
+def upgrade(backend: Backend) -> None:
     """Runs the revisions that a database lacks, in one transaction."""
     from alembic import command
     from alembic.config import Config
@@ -38,7 +50,8 @@ def upgrade(engine: Engine) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with engine.begin() as connection:
+    with backend.engine.begin() as connection:
+        backend.lock_schema(connection)
         config.attributes["connection"] = connection
         try:
             command.upgrade(config, "head")
@@ -56,16 +69,15 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _stamp(connection: Connection) -> None:
-    connection.execute(
-        # as Alembic makes it
-        text(
-            "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
-            "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
-        )
+    # as Alembic makes it
+    version = Table(
+        "alembic_version",
+        MetaData(),
+        Column("version_num", String(32), nullable=False),
+        PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
     )
-    connection.execute(
-        text("INSERT INTO alembic_version VALUES (:version)"), {"version": schema.SCHEMA_VERSION}
-    )
+    version.create(connection)
+    connection.execute(version.insert(), {"version_num": schema.SCHEMA_VERSION})
     connection.execute(
         schema.counters.insert(), [{"name": "job", "value": 0}, {"name": "change", "value": 0}]
     )

@@ -17,7 +17,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION = "0003"
+SCHEMA_VERSION = "0004"
 """The newest revision in `migrations/versions`, and so what a fresh database is stamped with."""
 
 metadata = MetaData()
@@ -255,5 +255,14 @@ used_upload_urls = Table(
     # each takes one file; kept until it would have expired
     Column("signature", String(64), primary_key=True),
     Column("sha256", String(64), nullable=False),
+    Column("expires_at", Float, nullable=False),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    # what one of the processes on a database does for all of them: which one, and until when
+    Column("name", String(64), primary_key=True),
+    Column("holder", String(36), nullable=False),
     Column("expires_at", Float, nullable=False),
 )

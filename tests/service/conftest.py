@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from postgres_server import PostgresServer
 from running_service import RunningService
 
 
@@ -15,9 +16,23 @@ def home() -> Iterator[Path]:
         yield Path(name)
 
 
+NewDatabase = Callable[[], str]
+
+
+@pytest.fixture(scope="session")
+def new_database(request: pytest.FixtureRequest) -> NewDatabase:
+    """Makes the `database` setting of a service with nothing in it."""
+    if request.config.getoption("--database") == "sqlite":
+        return lambda: ""
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.new_database
+
+
 @pytest.fixture
-def stopped_service(home: Path) -> Iterator[RunningService]:
-    service = RunningService(home, KOTTA_SERVICE_GRACE_SECONDS="1")
+def stopped_service(home: Path, new_database: NewDatabase) -> Iterator[RunningService]:
+    service = RunningService(
+        home, KOTTA_SERVICE_GRACE_SECONDS="1", KOTTA_SERVICE_DATABASE=new_database()
+    )
     yield service
     service.close()
 
@@ -30,9 +45,11 @@ def own_service(stopped_service: RunningService) -> RunningService:
 
 
 @pytest.fixture(scope="module")
-def shared_service() -> Iterator[RunningService]:
+def shared_service(new_database: NewDatabase) -> Iterator[RunningService]:
     with tempfile.TemporaryDirectory(prefix="kotta-") as name:
-        service = RunningService(Path(name), KOTTA_SERVICE_GRACE_SECONDS="1")
+        service = RunningService(
+            Path(name), KOTTA_SERVICE_GRACE_SECONDS="1", KOTTA_SERVICE_DATABASE=new_database()
+        )
         service.start()
         yield service
         service.close()

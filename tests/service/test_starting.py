@@ -10,12 +10,9 @@ from pathlib import Path
 
 import pytest
 from running_service import RunningService
-from sqlalchemy import Engine, create_engine, inspect, text
 from waiting import wait_until
 
-from kotta.errors import ConfigError
 from kotta_service.settings import load_settings
-from kotta_service.store import migration, schema
 
 
 def refusal(own_service: RunningService) -> dict[str, str]:
@@ -114,41 +111,6 @@ def test_a_full_disk_is_said_and_nothing_is_kept(
         stopped_service.stop()
     finally:
         subprocess.run(["umount", "-l", str(mount)], check=True)
-
-
-def seen(engine: Engine, look: str, table: str) -> object:
-    found = getattr(inspect(engine), look)(table)
-    # a set in truth: constraints without names are told in no particular order
-    return sorted(map(str, found)) if isinstance(found, list) else found
-
-
-def test_a_fresh_database_equals_a_migrated_one(tmp_path: Path) -> None:
-    fresh = create_engine(f"sqlite:///{tmp_path}/fresh.db")
-    migration.prepare(fresh)
-    migrated = create_engine(f"sqlite:///{tmp_path}/migrated.db")
-    migration.upgrade(migrated)
-    for table in [*schema.metadata.tables, "alembic_version"]:
-        for look in ("get_columns", "get_pk_constraint", "get_indexes", "get_foreign_keys"):
-            one, other = (seen(engine, look, table) for engine in (fresh, migrated))
-            assert one == other, (table, look)
-    for query in ("SELECT * FROM alembic_version", "SELECT * FROM counters ORDER BY name"):
-        results = []
-        for engine in (fresh, migrated):
-            with engine.connect() as connection:
-                results.append(connection.execute(text(query)).all())
-        assert results[0] == results[1]
-    fresh.dispose()
-    migrated.dispose()
-
-
-def test_a_database_of_a_newer_release_is_refused(tmp_path: Path) -> None:
-    engine = create_engine(f"sqlite:///{tmp_path}/newer.db")
-    migration.prepare(engine)
-    with engine.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(ConfigError, match="newer release"):
-        migration.prepare(engine)
-    engine.dispose()
 
 
 def test_a_setting_from_the_environment_wins(

@@ -32,7 +32,7 @@ class Desk:
 
     def __init__(self, folder: Path) -> None:
         self.database = Database(folder / "kotta.db")
-        prepare(self.database.engine)
+        prepare(self.database.backend)
         self.database.start()
         self.logins = Logins(TokenKeys(folder / "keys.json", "https://kotta.lab"))
         for name, role in (("ada", "user"), ("eve", "admin")):

@@ -28,7 +28,7 @@ class Desk:
 
     def __init__(self, folder: Path) -> None:
         self.database = Database(folder / "kotta.db")
-        prepare(self.database.engine)
+        prepare(self.database.backend)
         self.database.start()
         self.logins = Logins(TokenKeys(folder / "keys.json", "https://kotta.lab"))
         self.write(lambda tx: users.add(tx, "ada", "ada@example.org"))

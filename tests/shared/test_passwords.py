@@ -24,7 +24,7 @@ _HASHER = argon2.PasswordHasher()
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     database = Database(tmp_path / "kotta.db")
-    prepare(database.engine)
+    prepare(database.backend)
     database.start()
     database.write(lambda tx: users.add(tx, "ada", "ada@example.org")).result()
     yield database

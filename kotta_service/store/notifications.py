@@ -1,0 +1,79 @@
+"""Hears what other processes committed to the same PostgreSQL, by LISTEN; looks by itself too."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import cast
+
+import psycopg
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+
+from kotta_service.store.backends import News
+
+CHANNEL = "kotta"
+LOOK_SECONDS = 1.0
+"""However it comes that nothing was heard, after so long the feed is looked at."""
+logger = logging.getLogger(__name__)
+
+
+class Listener:
+    """A thread with a connection of its own, made anew whenever it breaks.
+
+    Args:
+        sender: whose notifications are its own, and need not be told.
+    """
+
+    def __init__(self, engine: Engine, sender: str, news: News) -> None:
+        self._engine = engine
+        self._sender = sender
+        self._news = news
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        is_away = False
+        while not self._stopped.is_set():
+            try:
+                with self._engine.connect() as pooled:
+                    is_away = False
+                    # never given back: nobody else is to hear what it hears
+                    pooled.detach()
+                    driver = pooled.execution_options(isolation_level="AUTOCOMMIT").connection
+                    self._listen(cast("psycopg.Connection", driver.driver_connection))
+            except (psycopg.Error, DBAPIError) as error:
+                if not is_away:
+                    logger.warning("the database is away: %s", " ".join(str(error).split()))
+                is_away = True
+                self._stopped.wait(LOOK_SECONDS / 2)
+
+    def _listen(self, connection: psycopg.Connection) -> None:
+        connection.execute(f"LISTEN {CHANNEL}")
+        while not self._stopped.is_set():
+            self._look(connection)
+            for notification in connection.notifies(timeout=LOOK_SECONDS):
+                self._hear(notification.payload)
+                if self._stopped.is_set():
+                    return
+
+    def _hear(self, payload: str) -> None:
+        sender, kind, word = payload.split(" ", 2)
+        if sender == self._sender:
+            return
+        if kind == "change":
+            self._news.change(int(word))
+        else:
+            self._news.word(word)
+
+    def _look(self, connection: psycopg.Connection) -> None:
+        row = connection.execute("SELECT value FROM counters WHERE name = 'change'").fetchone()
+        if row is not None:
+            self._news.change(row[0])

@@ -1,0 +1,85 @@
+"""SQLite: a file that one process writes, so there is nobody to wait for and nobody to tell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.compiler import compiles
+
+from kotta_service.store.backends import News
+from kotta_service.store.glob import Glob
+from kotta_service.store.leases import Leases
+
+
+class Sqlite:
+    """A database in a file."""
+
+    def __init__(self, file: Path) -> None:
+        self.engine = self.reader = _engine(file)
+        self.leases: Leases | None = None
+
+    def begin_writing(self, connection: Connection) -> str:
+        return ""
+
+    def tell_others(self, connection: Connection, change: int, words: list[str]) -> None:
+        """There are none."""
+
+    def was_committed(self, transaction: str) -> bool:
+        return False
+
+    def is_away(self, error: BaseException) -> bool:
+        return False
+
+    def is_passing(self, error: BaseException) -> bool:
+        return False
+
+    def is_full(self, error: BaseException) -> bool:
+        return isinstance(error, DBAPIError) and "full" in str(error.orig)
+
+    def lock_schema(self, connection: Connection) -> None:
+        """The lock on the data directory is enough."""
+
+    def listen(self, news: News) -> None:
+        """Nobody else writes."""
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+@compiles(Glob, "sqlite")
+def _glob(element: Glob, compiler: Any, **options: Any) -> str:
+    # GLOB tells capitals apart, as the equal sign does, and finds by the index; LIKE does neither
+    pattern = element.pattern.replace("[", "[[]")
+    text: str = compiler.process(element.text.bool_op("GLOB")(pattern), **options)
+    return text
+
+
+def _engine(file: Path) -> Engine:
+    engine = create_engine(
+        URL.create("sqlite", database=str(file)),
+        connect_args={"timeout": 30, "check_same_thread": False},
+        pool_size=8,
+        max_overflow=40,
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        # BEGIN is ours to send (below): the driver's own comes too late for IMMEDIATE
+        connection.isolation_level = None
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "busy_timeout=30000",
+            "cache_size=-16000",
+        ):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    return engine
