@@ -71,6 +71,7 @@ def answer_at_pages(service: SharedService, page: str, decision: str = "approve"
     filler.close()
 
 
+@pytest.mark.slow
 def test_a_person_logs_in_with_a_code_over_ssh(enrolled: SharedService, person: User) -> None:
     command = subprocess.Popen(
         [KOTTA, "login", enrolled.url],
@@ -440,6 +441,7 @@ COMMANDS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_given", [False, True])
 def test_no_token_is_anywhere_but_where_it_is_kept(
     enrolled: SharedService, person: User, is_given: bool
