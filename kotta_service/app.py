@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, FastAPI
 
@@ -17,11 +18,15 @@ from kotta_service.accounts import providers
 from kotta_service.accounts.keys import TokenKeys
 from kotta_service.accounts.logins import Logins
 from kotta_service.accounts.passwords import Passwords
+from kotta_service.accounts.remembered import Remembered
+from kotta_service.callers import Caller
 from kotta_service.dispatcher import Dispatcher
 from kotta_service.executors.local import LocalExecutor
 from kotta_service.feed import Feed
 from kotta_service.front import Activity, Front
+from kotta_service.gate import Gate
 from kotta_service.launching import Launches
+from kotta_service.openapi import describe
 from kotta_service.parts import Parts
 from kotta_service.routes import (
     changes,
@@ -30,6 +35,7 @@ from kotta_service.routes import (
     health,
     jobs,
     login,
+    metrics,
     pages,
     provider_pages,
     runner,
@@ -46,6 +52,9 @@ from kotta_service.tokens import JobTokens
 from kotta_service.turns import Turn
 from kotta_service.v1 import files as first_clients_files
 from kotta_service.v1 import routes as first_clients
+
+if TYPE_CHECKING:
+    from kotta_service.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -68,10 +77,11 @@ def build(
         stop: called when it wants to leave.
     """
     activity = Activity()
+    figures = _metrics() if is_shared else None
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with _opened(settings, data, address, is_shared, log_file, activity, stop) as parts:
+        with _opened(settings, data, address, figures, log_file, activity, stop) as parts:
             app.state.parts = parts
             watcher = asyncio.create_task(_stop_when_idle(parts))
             try:
@@ -84,10 +94,11 @@ def build(
         version=__version__,
         description="Runs jobs, and keeps what they make.",
         lifespan=lifespan,
-        openapi_url="/api/v2/openapi.json",
+        openapi_url=None,  # see `describe`
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,  # the verb
     )
     api = APIRouter(prefix="/api/v2", responses=problems.ERROR_ANSWERS)
     for part in (jobs, changes, files, service, login, tokens, users, runner):
@@ -96,13 +107,16 @@ def build(
     app.include_router(health.router)
     app.include_router(login.metadata)
     if is_shared:
+        app.include_router(metrics.router, responses=problems.ERROR_ANSWERS)
         for part in (pages, provider_pages, enrolment):
             app.include_router(part.router)
     if settings.serve.first_clients:
         for router in (first_clients.router, first_clients_files.router):
             app.include_router(router)
     problems.install(app)
-    app.add_middleware(Front, activity=activity)
+    describe(app)
+    app.add_middleware(Gate, most=settings.serve.max_requests_per_user)
+    app.add_middleware(Front, activity=activity, metrics=figures)
     return app
 
 
@@ -111,7 +125,7 @@ def _opened(
     settings: Settings,
     data: Path,
     address: str,
-    is_shared: bool,
+    figures: Metrics | None,
     log_file: Path | None,
     activity: Activity,
     stop: Callable[[], None],
@@ -135,38 +149,51 @@ def _opened(
         executor.directory,
         data / "environments",
         address,
-        is_shared=is_shared,
+        is_shared=figures is not None,
     )
     turn = Turn(database, "local", may_take=settings.dispatch)
     dispatcher = Dispatcher(database, executor, launches, settings, turn)
 
+    remembered: Remembered[Caller] = Remembered()
     database.on_change = feed.publish
+    database.on_accounts = remembered.forget
     database.start()
     dispatcher.start()
     try:
-        yield Parts(
+        parts = Parts(
             settings=settings,
             database=database,
             feed=feed,
             storage=storage,
             tokens=job_tokens,
             logins=Logins(TokenKeys(data / "token-keys.json", settings.serve.url)),
+            remembered=remembered,
             passwords=Passwords(database),
             providers=providers.configured(settings.login),
             executor=executor,
             dispatcher=dispatcher,
             activity=activity,
+            metrics=figures,
             data=data,
             address=address,
-            is_shared=is_shared,
+            is_shared=figures is not None,
             log_file=log_file,
             started_at=time.time(),
             stop=stop,
         )
+        if figures is not None:
+            figures.watch(parts)
+        yield parts
     finally:
         dispatcher.stop()
         database.close()
         executor.stop()
+
+
+def _metrics() -> Metrics:
+    from kotta_service.metrics import Metrics
+
+    return Metrics()
 
 
 async def _stop_when_idle(parts: Parts) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
+from starlette.types import Scope
 
 from kotta.errors import ForbiddenError, LoginRequiredError
 from kotta_service.accounts.logins import Login, User
@@ -50,23 +50,34 @@ async def caller(request: Request, parts: WithParts) -> Caller:
         LoginRequiredError: there is no token, or none that counts (any more).
         ForbiddenError: the token is not good for this.
     """
-    found = await _known(request, parts)
+    found = await known(request.scope, parts)
     need_scope(found, "read" if request.method in ("GET", "HEAD") else "write")
     # access logs tell who asked
     request.scope["kotta.caller"] = found.name
     return found
 
 
-async def _known(request: Request, parts: Parts) -> Caller:
-    if door_of(request.scope) is Door.OWN:
+async def known(scope: Scope, parts: Parts) -> Caller:
+    """Who sends a request, whatever they may do.
+
+    Raises:
+        LoginRequiredError: there is no token, or none that counts (any more).
+    """
+    if door_of(scope) is Door.OWN:
         return OPERATOR
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if isinstance(found := scope.get("kotta.known"), Caller):
+        return found
+    given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+    scheme, _, token = given.decode("latin-1").partition(" ")
     if not token or scheme.lower() != "bearer":
         raise LoginRequiredError(
             "this service wants to know who asks",
             hint=f"kotta login {parts.settings.serve.url}",
         )
-    return await asyncio.to_thread(known_by_token, parts, token.strip())
+    token = token.strip()
+    found = await parts.remembered.find(token, lambda: known_by_token(parts, token))
+    scope["kotta.known"] = found
+    return found
 
 
 def known_by_token(parts: Parts, token: str) -> Caller:

@@ -33,6 +33,7 @@ from kotta_service.turns import Turn
 
 logger = logging.getLogger(__name__)
 ROUND_SECONDS = 1.0
+RECOVER_SECONDS = 0.5
 MAX_HANDOVERS = 4
 """How often an attempt whose runners die before its command is started is handed over."""
 _ASSIGN, _LOOK = "assign", "look"
@@ -66,7 +67,7 @@ class Dispatcher:
         self._handovers: Counter[Key] = Counter()
         self.came_round_at = time.monotonic()
         self._wishes: queue.SimpleQueue[Key | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._watch, name="dispatcher", daemon=True)
+        self._thread = threading.Thread(target=self._watch_on, name="dispatcher", daemon=True)
 
     def start(self) -> None:
         self._database.before_commit = self._before_commit
@@ -154,6 +155,16 @@ class Dispatcher:
             self._database.write(_assigning)
         elif kind == _LOOK:
             self._wishes.put(Key(key[0], int(key[1])))
+
+    def _watch_on(self) -> None:
+        """Watches until it is stopped, whatever happens: without it nothing would ever end."""
+        while True:
+            try:
+                self._watch()
+                return
+            except BaseException:
+                logger.exception("the dispatcher failed; it begins anew")
+                time.sleep(RECOVER_SECONDS)
 
     def _watch(self) -> None:
         if self._takes_turn():

@@ -12,7 +12,8 @@ MAX_WAIT_SECONDS = 25
 class Feed:
     """The latest change number, and a way to wait for a later one.
 
-    Lives on one event loop; `publish` alone may be called from any thread.
+    Lives on one event loop; `publish` alone may be called from any thread. `waiting` is how many
+    wait.
     """
 
     def __init__(self, last: int) -> None:
@@ -20,14 +21,14 @@ class Feed:
         self.closed = False
         self._loop = asyncio.get_running_loop()
         self._news = asyncio.Event()
-        self._waiting = 0
+        self.waiting = 0
 
     def publish(self, number: int) -> None:
         """Wake everybody who waits for something after a number less than `number`."""
         self.last = max(
             self.last, number
         )  # before the look at who waits: they look at it after they are counted
-        if self._waiting:
+        if self.waiting:
             # a loop that is gone has nobody who waits
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._wake)
@@ -41,7 +42,7 @@ class Feed:
         """True as soon as there is a change after `number`; False after `seconds`, or at close."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
-        self._waiting += 1
+        self.waiting += 1
         try:
             while self.last <= number and not self.closed:
                 remaining = deadline - loop.time()
@@ -50,7 +51,7 @@ class Feed:
                 with contextlib.suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(self._news.wait(), remaining)
         finally:
-            self._waiting -= 1
+            self.waiting -= 1
         return self.last > number
 
     def _wake(self) -> None:

@@ -9,6 +9,7 @@ import re
 import secrets
 import time
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -17,6 +18,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kotta_service.doors import Door, door_of
 from kotta_service.problems import problem
+
+if TYPE_CHECKING:
+    from kotta_service.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 requests = logging.getLogger("kotta_service.requests")
@@ -53,9 +57,10 @@ class Activity:
 class Front:
     """ASGI middleware; outermost, so that no failure leaves without an answer and a name."""
 
-    def __init__(self, app: ASGIApp, activity: Activity) -> None:
+    def __init__(self, app: ASGIApp, activity: Activity, metrics: Metrics | None) -> None:
         self._app = app
         self._activity = activity
+        self._metrics = metrics
         self._prefix = secrets.token_hex(4)
         self._numbers = itertools.count(1)
 
@@ -107,6 +112,15 @@ class Front:
                 await answer(scope, receive, named)
         finally:
             self._activity.end()
+            if self._metrics is not None:
+                self._metrics.requested(
+                    scope["method"],
+                    _route(scope),
+                    told.status,
+                    time.monotonic() - told.began,
+                    told.received_bytes,
+                    told.sent_bytes,
+                )
             if door_of(scope) is Door.NETWORK:
                 told.note(scope)
 

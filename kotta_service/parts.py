@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 
 from kotta_service.accounts.logins import Logins
 from kotta_service.accounts.passwords import Passwords
 from kotta_service.accounts.providers import Provider
+from kotta_service.accounts.remembered import Remembered
 from kotta_service.dispatcher import Dispatcher
 from kotta_service.executors.local import LocalExecutor
 from kotta_service.feed import Feed
@@ -21,12 +22,18 @@ from kotta_service.storage.files import FileStorage
 from kotta_service.store.database import Database
 from kotta_service.tokens import JobTokens
 
+if TYPE_CHECKING:
+    from kotta_service.callers import Caller
+    from kotta_service.metrics import Metrics
+
 
 @dataclass(frozen=True)
 class Parts:
     """Everything a route may need.
 
     Attributes:
+        remembered: whose tokens were used a moment ago.
+        metrics: what it counts; None in a service of one user's own.
         address: how clients on this machine reach this service.
         is_shared: whether it serves others than the user who runs it.
         log_file: where it logs, None if to standard error.
@@ -40,11 +47,13 @@ class Parts:
     storage: FileStorage
     tokens: JobTokens
     logins: Logins
+    remembered: Remembered[Caller]
     passwords: Passwords
     providers: Mapping[str, Provider]
     executor: LocalExecutor
     dispatcher: Dispatcher
     activity: Activity
+    metrics: Metrics | None
     data: Path
     address: str
     is_shared: bool

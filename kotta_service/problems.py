@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from kotta.errors import (
     ConflictError,
@@ -33,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 _STATUS_BY_CODE = {
     "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "wrong_content_type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "hash_mismatch": HTTPStatus.UNPROCESSABLE_ENTITY,
     "idempotency_key_reused": HTTPStatus.UNPROCESSABLE_ENTITY,
 }
@@ -52,6 +54,17 @@ ERROR_ANSWERS: dict[int | str, dict[str, Any]] = {
 }
 
 
+_CODE_BY_STATUS = {
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    416: "range_not_satisfiable",
+}
+
+
+_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+
+
 class ProblemResponse(JSONResponse):
     media_type = "application/problem+json"
 
@@ -65,17 +78,19 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def _shape(request: Request, error: RequestValidationError) -> ProblemResponse:
-        return answer_to(_refusal(error.errors()), request_id(request))
+        return answer_to(_refusal(request, error.errors()), request_id(request))
 
     @app.exception_handler(HTTPException)
     def _http(request: Request, error: HTTPException) -> ProblemResponse:
-        codes = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(_allowed(app, request)) or headers.get("Allow", "")
         return problem(
             error.status_code,
-            codes.get(error.status_code, "bad_request"),
+            _CODE_BY_STATUS.get(error.status_code, "bad_request"),
             str(error.detail),
             request_id=request_id(request),
-            headers=error.headers,
+            headers=headers,
         )
 
     @app.exception_handler(SQLAlchemyError)
@@ -91,6 +106,13 @@ def install(app: FastAPI) -> None:
             hint="see the service's log: kotta service logs",
             request_id=request_id(request),
         )
+
+
+def _is_json(request: Request) -> bool:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == "application/json" or (
+        kind.startswith("application/") and kind.endswith("+json")
+    )
 
 
 def request_id(request: Request) -> str:
@@ -134,11 +156,13 @@ def problem(
         title=HTTPStatus(status).phrase,
         status=int(status),
         code=code,
-        detail=detail,
-        hint=hint,
+        detail=_sound(detail),
+        hint=_sound(hint),
         request_id=request_id,
         errors=[
-            ProblemField(pointer=item.pointer, detail=item.detail, hint=item.hint)
+            ProblemField(
+                pointer=_sound(item.pointer), detail=_sound(item.detail), hint=_sound(item.hint)
+            )
             for item in fields
         ],
     )
@@ -147,11 +171,34 @@ def problem(
     )
 
 
-def _refusal(errors: Any) -> RequestError:
+def _sound(text: str) -> str:
+    """What can be sent: a request may hold halves of surrogate pairs, and be quoted."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _allowed(app: FastAPI, request: Request) -> list[str]:
+    """What this path understands; the router knows of the first route alone that it met."""
+    return [
+        method
+        for method in _METHODS
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in app.routes
+        )
+    ]
+
+
+def _refusal(request: Request, errors: Any) -> RequestError:
     """A wrong body is a bad description; a wrong path, query or header is a bad request."""
     in_body = [{**item, "loc": item["loc"][1:]} for item in errors if item["loc"][:1] == ("body",)]
     if any(item["type"] == "json_invalid" for item in errors):
         return RequestError("the request's body is not JSON")
+    if in_body and not _is_json(request):
+        return RequestError(
+            "the request's body is not application/json",
+            hint="send Content-Type: application/json",
+            code="wrong_content_type",
+        )
     if in_body:
         return DescriptionError("the request's body is wrong", problems=located(in_body))
     words = "; ".join(f"{item['loc'][-1]}: {item['msg']}" for item in errors)

@@ -21,6 +21,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from kotta_service.connections import Bounded, most_connections, watch
 from kotta_service.doors import Door, Marked, behind_proxies
 from kotta_service.settings import ServeSettings
 
@@ -82,6 +83,8 @@ class Server(uvicorn.Server):
             if way.tls is not None and way.config.ssl is not None:
                 renew = partial(_renew_certificate, way.config.ssl, *way.tls)
                 asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, renew)
+        # as long as the server: nothing else holds the task
+        self._watcher = asyncio.create_task(watch(self.server_state.connections))
         self._ready()
 
     async def shutdown(self, sockets: list[sockets.socket] | None = None) -> None:
@@ -109,12 +112,16 @@ class Server(uvicorn.Server):
         self.servers.append(listener)
 
 
+class _FromNetwork(Bounded):
+    most = most_connections()
+
+
 def _config(app: ASGIApp, serve: ServeSettings | None = None) -> uvicorn.Config:
     certificate, key = (serve and serve.tls) or (None, None)
     made: Any = app
     return uvicorn.Config(
         made,
-        http="httptools",
+        http="httptools" if serve is None else _FromNetwork,
         ws="none",
         loop="asyncio",
         access_log=False,

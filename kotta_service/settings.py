@@ -91,6 +91,8 @@ class ServeSettings(BaseModel):
             and whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
         plain_http_is_fine: listen off loopback without TLS; everybody on the way reads tokens.
         run_jobs_as_root: jobs may run as root, where the service does.
+        max_requests_per_user: how many requests of one user may be under way at once; a command
+            that waits for a job has one.
         log_format: `json`, an object a line, or `text`.
         first_clients: whether the clients of 2016 are answered: `/rest/v1`.
         bucket: what these call the place of their uploads: the first part of its host's name.
@@ -108,6 +110,7 @@ class ServeSettings(BaseModel):
     trusted_proxies: list[str] = Field(default_factory=list)
     plain_http_is_fine: bool = False
     run_jobs_as_root: bool = False
+    max_requests_per_user: Annotated[int, Field(ge=1)] = 128
     log_format: Literal["json", "text"] = "json"
     first_clients: bool = True
     bucket: Annotated[

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import difflib
 import shlex
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from kotta.models import field_values as values
 
 _Line = Annotated[str, BeforeValidator(values.line)]
+# what may be written, beside what it is read as: for the description of the API
+_Listed = list[str] | str
+_Env = dict[str, str | float]
+_Array = list[dict[str, str | float | bool] | str | float | bool]
 
 
 class FunctionCall(BaseModel):
@@ -66,28 +70,44 @@ class JobDescription(BaseModel):
 
     user_email: _Line = ""
     executable: Annotated[str, BeforeValidator(values.command)] = ""
-    args: Annotated[str, BeforeValidator(values.args)] = ""
+    args: Annotated[str, BeforeValidator(values.args, json_schema_input_type=str | list[str])] = ""
     jobname: _Line = ""
     queue: _Line = "Test"
     script_name: Annotated[str, BeforeValidator(values.optional_file_name)] = ""
     script: Annotated[str, BeforeValidator(values.script)] = ""
-    jobtype: Annotated[str, BeforeValidator(values.jobtype)] = "script"
+    jobtype: Annotated[
+        str, BeforeValidator(values.jobtype, json_schema_input_type=Literal["script", "python"])
+    ] = "script"
     function: FunctionCall | None = None
     requirements: Annotated[str, BeforeValidator(values.requirements)] = ""
-    inputs: Annotated[list[str], BeforeValidator(values.inputs)] = Field(default_factory=list)
-    outputs: Annotated[list[str], BeforeValidator(values.outputs)] = Field(default_factory=list)
+    inputs: Annotated[list[str], BeforeValidator(values.inputs, json_schema_input_type=_Listed)] = (
+        Field(default_factory=list)
+    )
+    outputs: Annotated[
+        list[str], BeforeValidator(values.outputs, json_schema_input_type=_Listed)
+    ] = Field(default_factory=list)
     output_file_stdout: Annotated[str, BeforeValidator(values.check_file_name)] = "STDOUT.txt"
     output_file_stderr: Annotated[str, BeforeValidator(values.check_file_name)] = "STDERR.txt"
-    walltime: Annotated[float, BeforeValidator(values.walltime)] = 300
-    env: Annotated[dict[str, str], BeforeValidator(values.env)] = Field(default_factory=dict)
-    cpus: Annotated[int, values.whole(1, 4096)] = 1
-    memory: Annotated[int | None, BeforeValidator(values.memory)] = None
-    tags: Annotated[list[_Line], BeforeValidator(values.listed)] = Field(default_factory=list)
-    retries: Annotated[int, values.whole(0, 100)] = 0
-    after: Annotated[list[_Line], BeforeValidator(values.listed)] = Field(default_factory=list)
-    array: Annotated[list[dict[str, str]], BeforeValidator(values.array)] = Field(
-        default_factory=list
+    walltime: Annotated[
+        float, BeforeValidator(values.walltime, json_schema_input_type=float | str)
+    ] = 300
+    env: Annotated[dict[str, str], BeforeValidator(values.env, json_schema_input_type=_Env)] = (
+        Field(default_factory=dict)
     )
+    cpus: Annotated[int, values.whole(1, 4096)] = 1
+    memory: Annotated[
+        int | None, BeforeValidator(values.memory, json_schema_input_type=float | str | None)
+    ] = None
+    tags: Annotated[list[_Line], BeforeValidator(values.listed, json_schema_input_type=_Listed)] = (
+        Field(default_factory=list)
+    )
+    retries: Annotated[int, values.whole(0, 100)] = 0
+    after: Annotated[
+        list[_Line], BeforeValidator(values.listed, json_schema_input_type=_Listed)
+    ] = Field(default_factory=list)
+    array: Annotated[
+        list[dict[str, str]], BeforeValidator(values.array, json_schema_input_type=_Array)
+    ] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _is_runnable(self) -> JobDescription:

@@ -190,7 +190,7 @@ def whole(low: int, high: int) -> BeforeValidator:
             raise ValueError(f"must be a whole number from {low} to {high}")
         return int(number)
 
-    return BeforeValidator(check)
+    return BeforeValidator(check, json_schema_input_type=float | str)
 
 
 def memory(value: Any) -> int | None:

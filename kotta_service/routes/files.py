@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path as FilePath
 from typing import Annotated, Literal
 from urllib.parse import quote
@@ -23,6 +22,7 @@ from kotta_service.executors import Key
 from kotta_service.feed import MAX_WAIT_SECONDS
 from kotta_service.file_answers import FileAnswer, one_after_another
 from kotta_service.parts import Parts, WithParts
+from kotta_service.routes.bounds import Moment
 from kotta_service.store import jobs as store
 from kotta_service.store import uploads
 from kotta_service.store.jobs import JobRow
@@ -41,17 +41,21 @@ def check_uploads(wanted: UploadCheck, parts: WithParts, owner: Owner) -> Upload
         return UploadMissing(missing=uploads.missing(connection, owner, wanted.sha256))
 
 
-@router.put("/uploads/{sha256}", status_code=201, tags=["files"], summary="Upload a file's bytes")
-async def upload(
-    sha256: Sha256, request: Request, response: Response, parts: WithParts, owner: Owner
-) -> None:
+@router.put(
+    "/uploads/{sha256}",
+    status_code=201,
+    tags=["files"],
+    response_class=Response,
+    responses={200: {"description": "They were here already"}},
+    summary="Upload a file's bytes",
+)
+async def upload(sha256: Sha256, request: Request, parts: WithParts, owner: Owner) -> Response:
     limit = parts.settings.max_upload_mib << 20
     size = await parts.storage.keep_upload(sha256, request.stream(), limit)
     is_new = await asyncio.wrap_future(
         parts.database.write(lambda tx: uploads.keep(tx, owner, sha256, size, time.time()))
     )
-    if not is_new:
-        response.status_code = 200
+    return Response(status_code=201 if is_new else 200)
 
 
 @router.get(
@@ -61,8 +65,10 @@ async def upload(
     responses={
         200: {"content": {"application/octet-stream": {}}},
         204: {"description": "Its path on this machine, in `Kotta-Path`"},
-        206: {"description": "The range that was asked for"},
-        416: {"description": "The range lies behind its end"},
+        206: {
+            "content": {"application/octet-stream": {}},
+            "description": "The range that was asked for",
+        },
     },
     summary="An output's bytes, or where they lie",
 )
@@ -123,7 +129,7 @@ async def logs(
     owner: Owner,
     offset: Annotated[int, Query(ge=0, lt=1 << 62)] = 0,
     tail: Annotated[int | None, Query(ge=0, lt=1 << 31)] = None,
-    since: Annotated[datetime | None, Query()] = None,
+    since: Annotated[Moment | None, Query()] = None,
     attempt: Annotated[int, Query(ge=0, lt=1 << 31)] = 0,
     wait: Annotated[float, Query(ge=0, le=MAX_WAIT_SECONDS)] = 0,
 ) -> Response:

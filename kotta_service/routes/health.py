@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Literal
 
 from fastapi import APIRouter, Response
-from sqlalchemy import select
+from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 
 from kotta_service.parts import Parts, WithParts
+from kotta_service.store.database import last_change
 
 router = APIRouter(tags=["health"])
 LONGEST_ROUND_SECONDS = 4.0
@@ -20,36 +22,60 @@ LONGEST_ROUND_SECONDS = 4.0
 ANSWER_SECONDS = 2.0
 
 
+class Health(BaseModel):
+    status: Literal["alive"] = "alive"
+
+
+class Readiness(BaseModel):
+    """Whether jobs can be accepted and started.
+
+    Attributes:
+        lacks: what is dead, stuck or out of reach: `dispatcher`, `writer`, `database`.
+    """
+
+    status: Literal["ready", "not ready"]
+    lacks: list[str]
+
+
 @router.get("/healthz", summary="Whether the process answers")
-async def healthz() -> dict[str, str]:
-    return {"status": "alive"}
+async def healthz() -> Health:
+    return Health()
 
 
 @router.get(
     "/readyz",
     summary="Whether jobs can be accepted and started",
-    responses={503: {"description": "They cannot, and why"}},
+    responses={503: {"model": Readiness, "description": "They cannot, and why"}},
 )
-async def readyz(response: Response, parts: WithParts) -> dict[str, object]:
+async def readyz(response: Response, parts: WithParts) -> Readiness:
+    lacks = _still(parts)
     try:
-        lacks = await asyncio.wait_for(asyncio.to_thread(_lacks, parts), ANSWER_SECONDS)
+        found = await asyncio.wait_for(asyncio.to_thread(_can_read, parts), ANSWER_SECONDS)
     except asyncio.TimeoutError:
-        lacks = ["database"]
+        found = False
+    if not found:
+        lacks.append("database")
     if lacks:
         response.status_code = 503
-    return {"status": "not ready" if lacks else "ready", "lacks": lacks}
+    return Readiness(status="not ready" if lacks else "ready", lacks=lacks)
 
 
-def _lacks(parts: Parts) -> list[str]:
+def _still(parts: Parts) -> list[str]:
+    """Which threads are dead or stuck."""
     lacks = []
     since = time.monotonic() - parts.dispatcher.came_round_at
     if not parts.dispatcher.is_alive or since > LONGEST_ROUND_SECONDS:
         lacks.append("dispatcher")
-    if not parts.database.is_alive:
+    if not parts.database.is_alive or parts.database.busy_seconds > LONGEST_ROUND_SECONDS:
         lacks.append("writer")
+    return lacks
+
+
+def _can_read(parts: Parts) -> bool:
+    """Whether the database gives what is in it; a connection alone would be had of a dead one."""
     try:
         with parts.database.read() as connection:
-            connection.execute(select(1))
+            last_change(connection)
     except SQLAlchemyError:
-        lacks.append("database")
-    return lacks
+        return False
+    return True

@@ -7,7 +7,6 @@ import base64
 import hashlib
 import time
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -31,13 +30,19 @@ from kotta_service.callers import Owner
 from kotta_service.executors import Key
 from kotta_service.feed import MAX_WAIT_SECONDS
 from kotta_service.parts import Parts, WithParts
+from kotta_service.routes.bounds import MAX_NUMBER, Moment
 from kotta_service.store import jobs as store
 from kotta_service.store.database import last_change
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
 
-@router.post("", status_code=201, summary="Submit jobs, all or none")
+@router.post(
+    "",
+    status_code=201,
+    responses={200: {"model": SubmitReply, "description": "They had been submitted already"}},
+    summary="Submit jobs, all or none",
+)
 async def submit(
     wanted: SubmitRequest,
     request: Request,
@@ -108,7 +113,7 @@ def list_jobs(
     name: Annotated[str | None, Query(max_length=256)] = None,
     tag: Annotated[str | None, Query(max_length=256)] = None,
     array: Annotated[str | None, Query(max_length=36)] = None,
-    since: Annotated[datetime | None, Query()] = None,
+    since: Annotated[Moment | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     cursor: Annotated[str | None, Query(max_length=64)] = None,
 ) -> JobPage:
@@ -227,8 +232,11 @@ def _number(cursor: str | None) -> int | None:
     if cursor is None:
         return None
     try:
-        return int(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        number = int(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except ValueError:
+        number = -1
+    if not 0 <= number <= MAX_NUMBER:
         raise RequestError(
             "this cursor is not one of ours", hint="leave it out to begin with the newest"
-        ) from None
+        )
+    return number

@@ -79,6 +79,7 @@ def described(
         answers: what it answers with 200, None for an empty object.
         refusals: with which status it refuses, beside 400.
         fields: of the form, with a sentence each; one that ends with "(optional)" may be left out.
+        refuses_with: statuses of what OAuth calls errors.
     """
     ok: dict[str, Any] = {"description": "As asked for"}
     if answers is not None:

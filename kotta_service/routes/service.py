@@ -7,7 +7,7 @@ import resource
 import sys
 from datetime import datetime, timezone
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from kotta._version import __version__
 from kotta.models import QueuePage, ServiceInfo
@@ -41,10 +41,13 @@ def service(parts: WithParts, _: Owner) -> ServiceInfo:
     )
 
 
-@router.post("/service/stop", status_code=202, summary="Leave; jobs run on")
-async def stop(parts: WithParts, who: WithAdmin) -> None:
+@router.post(
+    "/service/stop", status_code=202, response_class=Response, summary="Leave; jobs run on"
+)
+async def stop(parts: WithParts, who: WithAdmin) -> Response:
     audit.note("stops the service", who)
     parts.stop()
+    return Response(status_code=202)
 
 
 @router.get("/queues", summary="What runs, what waits, what fits")

@@ -44,6 +44,7 @@ def add_user(transaction: Transaction, **values: Any) -> None:
 
 
 def change_user(transaction: Transaction, name: str, **values: Any) -> None:
+    transaction.changes_accounts = True
     transaction.connection.execute(update(users).where(users.c.name == name).values(**values))
 
 
@@ -139,6 +140,7 @@ def used(transaction: Transaction, login: str, at: float) -> None:
 
 def revoke(transaction: Transaction, ids: Sequence[str], at: float) -> None:
     """Ends logins and tokens, and forgets what could renew them."""
+    transaction.changes_accounts = True
     transaction.connection.execute(
         update(logins)
         .where(logins.c.id.in_(ids), logins.c.revoked_at.is_(None))

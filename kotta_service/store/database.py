@@ -45,6 +45,7 @@ class Transaction:
         self.last_change = 0
         self.needs_assignment = False
         self.words_for_others: list[str] = []
+        self.changes_accounts = False
         self._after_commit: list[Callable[[], None]] = []
 
     def after_commit(self, action: Callable[[], None]) -> None:
@@ -74,6 +75,8 @@ class Database:
             dispatcher's chance to start something in the very commit that made room for it.
         on_change: called with the latest change number, after a commit of this process or another.
         on_word: called with each word that another process has told.
+        on_commit: called after a commit with how many writes it held, and the seconds it took.
+        on_accounts: called after a commit by which a token may count no longer, or otherwise.
     """
 
     def __init__(self, place: Path | str) -> None:
@@ -81,7 +84,10 @@ class Database:
         self.before_commit: Callable[[Transaction], None] = lambda _: None
         self.on_change: Callable[[int], None] = lambda _: None
         self.on_word: Callable[[str], None] = lambda _: None
+        self.on_commit: Callable[[int, float], None] = lambda _count, _seconds: None
+        self.on_accounts: Callable[[], None] = lambda: None
         self._queue: queue.SimpleQueue[tuple[Write[Any], Future[Any]] | None] = queue.SimpleQueue()
+        self._busy_since: float | None = None
         self._thread = threading.Thread(target=self._write_forever, name="writer", daemon=True)
 
     @property
@@ -98,6 +104,12 @@ class Database:
     def is_alive(self) -> bool:
         """Whether there is still somebody who writes."""
         return self._thread.is_alive()
+
+    @property
+    def busy_seconds(self) -> float:
+        """For how long it has been at one transaction, 0 between two."""
+        since = self._busy_since
+        return 0.0 if since is None else time.monotonic() - since
 
     def close(self) -> None:
         """Commit what has been asked for, then close every connection."""
@@ -149,13 +161,19 @@ class Database:
                     last = True
                     break
                 batch.append(item)
-            self._write_batch(batch)
+            # who asked may have gone; from here on they cannot, so that an answer finds its future
+            wanted = [item for item in batch if item[1].set_running_or_notify_cancel()]
+            if wanted:
+                self._write_batch(wanted)
             if last:
                 return
 
     def _write_batch(self, batch: list[tuple[Write[Any], Future[Any]]]) -> None:
         try:
-            results = self._persistently([action for action, _ in batch])
+            try:
+                results = self._persistently([action for action, _ in batch])
+            finally:
+                self._busy_since = None
         except BaseException as error:
             is_known = not isinstance(error, _OutcomeUnknownError)
             if len(batch) == 1 or self.backend.is_away(error) or not is_known:
@@ -183,6 +201,7 @@ class Database:
             pause = min(2 * pause, longest)
 
     def _commit(self, actions: list[Write[Any]]) -> list[Any]:
+        began = self._busy_since = time.monotonic()
         with self.engine.connect() as connection:
             name = self.backend.begin_writing(connection)
             transaction = Transaction(connection)
@@ -199,6 +218,9 @@ class Database:
                 if not self.backend.is_away(error) or not self._was_committed(name):
                     raise
         try:
+            self.on_commit(len(actions), time.monotonic() - began)
+            if transaction.changes_accounts:
+                self.on_accounts()
             transaction.run_after_commit()
             if transaction.last_change:
                 self.on_change(transaction.last_change)

@@ -99,6 +99,16 @@ _LOADS = (
     .where(jobs.c.status.in_(ACTIVE))
     .group_by(jobs.c.queue)
 )
+_ADD_JOBS = insert(jobs)
+_BY_NUMBERS = (
+    select(*SUMMARY)
+    .where(jobs.c.number >= bindparam("first"), jobs.c.number < bindparam("behind"))
+    .order_by(jobs.c.number)
+)
+_SUBMISSION = select(submissions).where(
+    submissions.c.owner == bindparam("owner"), submissions.c.key == bindparam("key")
+)
+_KEEP_SUBMISSION = insert(submissions)
 MANY_IDS = 500
 """How many values one statement compares with."""
 
@@ -140,7 +150,7 @@ def add(transaction: Transaction, rows: Sequence[dict[str, Any]]) -> list[JobRow
         {**row, "number": number + i, "change": change + i, "status": "pending", "attempt": 0}
         for i, row in enumerate(rows)
     ]
-    transaction.connection.execute(insert(jobs), values)
+    transaction.connection.execute(_ADD_JOBS, values)
     words = [
         {"owner": row["owner"], "tag": tag, "job_number": row["number"]}
         for row in values
@@ -149,7 +159,7 @@ def add(transaction: Transaction, rows: Sequence[dict[str, Any]]) -> list[JobRow
     if words:
         transaction.connection.execute(insert(tags), words)
     transaction.connection.execute(
-        insert(transitions),
+        _ADD_TRANSITION,
         [
             {
                 "change": row["change"],
@@ -166,12 +176,7 @@ def add(transaction: Transaction, rows: Sequence[dict[str, Any]]) -> list[JobRow
 
 def by_numbers(connection: Connection, first: int, count: int) -> list[JobRow]:
     """Jobs numbered from `first` on, `count` of them, in that order."""
-    statement = (
-        select(*SUMMARY)
-        .where(jobs.c.number >= first, jobs.c.number < first + count)
-        .order_by(jobs.c.number)
-    )
-    return list(connection.execute(statement))
+    return list(connection.execute(_BY_NUMBERS, {"first": first, "behind": first + count}))
 
 
 def by_id(connection: Connection, job_id: str, owner: str | None = None) -> JobRow | None:
@@ -476,18 +481,31 @@ def loads(connection: Connection, *, with_pending: bool = False) -> dict[str, Lo
     return found
 
 
+def counts(connection: Connection) -> dict[tuple[str, str], int]:
+    """How many jobs there are, by queue and state."""
+    statement = select(jobs.c.queue, jobs.c.status, func.count()).group_by(
+        jobs.c.queue, jobs.c.status
+    )
+    return {(queue, status): count for queue, status, count in connection.execute(statement)}
+
+
+def last_number(connection: Connection) -> int:
+    """The number of the job that was accepted last, 0 if none was."""
+    statement = select(counters.c.value).where(counters.c.name == "job")
+    return int(connection.execute(statement).scalar_one_or_none() or 0)
+
+
 def active(connection: Connection) -> list[JobRow]:
     """Every job that has been given to an executor and has not ended, all columns."""
     return list(connection.execute(select(jobs).where(jobs.c.status.in_(ACTIVE))))
 
 
 def submission(connection: Connection, owner: str, key: str) -> JobRow | None:
-    statement = select(submissions).where(submissions.c.owner == owner, submissions.c.key == key)
-    return connection.execute(statement).one_or_none()
+    return connection.execute(_SUBMISSION, {"owner": owner, "key": key}).one_or_none()
 
 
 def keep_submission(transaction: Transaction, **values: Any) -> None:
-    transaction.connection.execute(insert(submissions).values(**values))
+    transaction.connection.execute(_KEEP_SUBMISSION, values)
 
 
 def _name_is(glob: str) -> ColumnElement[bool]:
