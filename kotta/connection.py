@@ -19,6 +19,7 @@ from urllib.parse import quote, urlencode
 from kotta import bounded, http_pool, local_service
 from kotta._version import __version__
 from kotta.answers import STOPPING, Answer
+from kotta.certificates import refusal as certificate_refusal
 from kotta.config import Server
 from kotta.errors import (
     ConfigError,
@@ -248,6 +249,8 @@ class Connection:
         except UnsendableError as error:
             raise _unsendable() from error
         except WireError as error:
+            if (refused := certificate_refusal(self.where, error)) is not None:
+                raise refused from error
             raise ConnectionFailedError(
                 f"no answer from {self.where}: {error}", hint=self._hint
             ) from error

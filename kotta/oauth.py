@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 from kotta import addresses, bounded, http_pool
 from kotta._version import __version__
+from kotta.certificates import refusal as certificate_refusal
 from kotta.credentials import is_token
 from kotta.errors import (
     ConfigError,
@@ -201,6 +202,8 @@ class OAuth:
             bounded.check_json(content)
             found = json.loads(content) if content else {}
         except WireError as error:
+            if (refused := certificate_refusal(self._address, error)) is not None:
+                raise refused from error
             raise ConnectionFailedError(
                 f"no answer from {self._address}: {error}", hint="is the address right?"
             ) from error

@@ -102,7 +102,7 @@ def serve_shared(
         def ready() -> None:
             # of all that is logged the one line that has to be there
             level = max(logger.getEffectiveLevel(), logging.INFO)
-            facts = {"url": serve.url, "data": str(data), "pid": os.getpid()}
+            facts = {"url": serve.url, "port": port, "data": str(data), "pid": os.getpid()}
             logger.log(level, "serving %s", serve.url, extra={"facts": facts})
             tell_ready()
             on_ready(serve.url)

@@ -31,11 +31,12 @@ class SharedService(RunningService):
         environment = {"KOTTA_SERVICE_SERVE_RUN_JOBS_AS_ROOT": "true", **environment}
         super().__init__(home, **environment)
         self.url = ""
+        self.port = 0
         self._clients: list[httpx.Client] = []
 
     def start(self) -> None:
         command = [sys.executable, "-W", "error", "-m", "kotta_cli", "serve"]
-        command += ["--settings", str(self.settings), "--port", "0"]
+        command += ["--settings", str(self.settings), "--port", str(self.port)]
         command += ["--socket", str(self.socket), "--data", str(self.data)]
         with open(self.home / "service.log", "ab") as log:
             started_at = log.tell()
