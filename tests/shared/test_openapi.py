@@ -210,4 +210,7 @@ def _lacks_in_parts(each: dict[str, Any]) -> Iterator[str]:
 def _end(command: str) -> None:
     for process in psutil.process_iter(["cmdline"]):
         if " ".join(process.info["cmdline"] or ()) == command:
+            runners = process.parents()[:1]
             process.kill()
+            # it writes down how its job ended, where the test is about to clear up
+            psutil.wait_procs(runners, timeout=10)
