@@ -20,6 +20,7 @@ QUEUE = "[queues.Lab]\ncpus = 1\nmemory_mib = 64\n"
 OTHER: dict[str, str] = {
     "REFUSE_PRIVATE_INPUTS": "true",
     "ALLOWED_INPUT_NETWORKS": '["10.0.0.0/8"]',
+    "DATABASE": "postgresql://kotta@db.example/kotta",
     "QUEUES": '{"Other": {"cpus": 2, "memory_mib": 64}}',
     "ISOLATION": "bubblewrap",
     "VISIBLE": '["/opt"]',
