@@ -34,6 +34,8 @@ from kotta.models import (
     Place,
     QueuePage,
     ServiceInfo,
+    SharedJob,
+    ShareReply,
     SubmitReply,
     UploadMissing,
     Usage,
@@ -188,6 +190,13 @@ class Api:
         """Asks for the end of up to 10,000 jobs; those that have ended are as they were."""
         return self._post("/jobs/cancel", {"jobs": list(job_ids)}).parsed(CancelReply).jobs
 
+    def share(
+        self, job_ids: Sequence[str], readers: Sequence[str], *, replace: bool
+    ) -> builtins.list[SharedJob]:
+        """Lets users see up to 10,000 jobs; see `kotta.client.Kotta.share`."""
+        body = {"jobs": list(job_ids), "readers": list(readers), "replace": replace}
+        return self._post("/jobs/share", body).parsed(ShareReply).jobs
+
     def place(self, job_id: str) -> Place:
         """Where a pending job stands in its queue."""
         return self._get(Place, f"{_job_path(job_id)}/place")
@@ -199,15 +208,24 @@ class Api:
         job_ids: Iterable[str] = (),
         *,
         results: bool = False,
+        owner: str | None = None,
+        shared: bool = False,
     ) -> ChangePage:
         """What changed after a number, as soon as something did or `wait_seconds` have passed.
 
         Args:
+            job_ids: of these jobs alone.
             results: with the results of function calls that have ended.
+            owner: without `job_ids`, of jobs of this user rather than one's own; `*`: of everybody.
+            shared: of jobs that others share with one, instead.
         """
         params: dict[str, Any] = {"job": list(job_ids)}
         if results:
             params["results"] = "true"
+        if owner:
+            params["owner"] = owner
+        if shared:
+            params["shared"] = "true"
         if after is not None:
             params.update(after=after, wait=wait_seconds)
         return self._get(ChangePage, "/changes", params, wait_seconds)

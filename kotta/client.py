@@ -29,6 +29,7 @@ from kotta.models import (
     Place,
     Queue,
     ServiceInfo,
+    SharedJob,
     Usage,
 )
 from kotta.session import Session
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
 JobOrId = Job | str
 T = TypeVar("T")
-MAX_CANCEL = 10_000
+MAX_AT_ONCE = 10_000
 
 log.be_silent_by_default()
 
@@ -244,6 +245,8 @@ class Kotta:
         name: str | None = None,
         tag: str | None = None,
         array: str | None = None,
+        owner: str | None = None,
+        shared: bool = False,
         since: datetime | None = None,
         limit: int = 100,
         cursor: str | None = None,
@@ -253,6 +256,8 @@ class Kotta:
         Args:
             name: a glob.
             array: id of the array they belong to.
+            owner: of this user rather than one's own, as far as one may see; `*`: of everybody.
+            shared: those that others share with one, instead.
             since: submitted then or later.
             limit: 1 to 1,000.
             cursor: `next_cursor` of the page before.
@@ -262,6 +267,8 @@ class Kotta:
             "name": name,
             "tag": tag,
             "array": array,
+            "owner": owner,
+            "shared": "true" if shared else None,
             "since": None if since is None else since.astimezone(timezone.utc).isoformat(),
             "limit": limit,
             "cursor": cursor,
@@ -312,8 +319,29 @@ class Kotta:
             NotFoundError: there is none of one of these ids; nothing was done.
         """
         ids = [_id(job) for job in jobs]
-        parts = [ids[start : start + MAX_CANCEL] for start in range(0, len(ids), MAX_CANCEL)]
+        parts = [ids[start : start + MAX_AT_ONCE] for start in range(0, len(ids), MAX_AT_ONCE)]
         return [job for part in parts for job in self.api.cancel_many(part)]
+
+    def share(
+        self, jobs: JobOrId | Iterable[JobOrId], readers: Sequence[str], *, replace: bool = False
+    ) -> builtins.list[SharedJob]:
+        """Lets others see jobs of one's own: their state, streams, usage and outputs.
+
+        Args:
+            readers: names of users, or `*` for everybody who may log in.
+            replace: nobody else may see them any more; else whoever may already still may.
+
+        Returns:
+            Each job with everybody who may see it now.
+
+        Raises:
+            NotFoundError: there is no such job of one's own, or no such user; nothing was done.
+            ConflictError: the service is one's own, and nobody else is there.
+        """
+        given = [jobs] if isinstance(jobs, (str, Job)) else jobs
+        ids = [_id(job) for job in given]
+        parts = [ids[start : start + MAX_AT_ONCE] for start in range(0, len(ids), MAX_AT_ONCE)]
+        return [job for part in parts for job in self.api.share(part, readers, replace=replace)]
 
     def place(self, job: JobOrId) -> Place:
         """Where a pending job stands in its queue, and what it waits for."""
@@ -339,7 +367,14 @@ class Kotta:
         given = [jobs] if isinstance(jobs, (str, Job)) else list(jobs)
         return feed.wait(self.api, given, timeout, on_change)
 
-    def watch(self, after: int | None = None, *, gather_seconds: float = 0) -> Iterator[Change]:
+    def watch(
+        self,
+        after: int | None = None,
+        *,
+        gather_seconds: float = 0,
+        owner: str | None = None,
+        shared: bool = False,
+    ) -> Iterator[Change]:
         """Every change from this call on (or after the change numbered `after`), without an end.
 
         A reconnect neither misses nor repeats one. A job that changed several times at once is
@@ -348,8 +383,10 @@ class Kotta:
         Args:
             gather_seconds: how long news may gather before the service is asked for more, which
                 spares both sides where much changes.
+            owner: of jobs of this user rather than one's own; `*`: of everybody. See `list`.
+            shared: of those that others share with one, instead.
         """
-        return feed.watch(self.api, after, gather_seconds)
+        return feed.watch(self.api, after, gather_seconds, owner=owner, shared=shared)
 
     def logs(
         self,

@@ -14,13 +14,13 @@ from typing import TypeVar
 
 from kotta.api import Api, LogChunk, LogStart
 from kotta.errors import NotFoundError, ServiceStartError, UnavailableError, WaitTimeoutError
-from kotta.models import Change, Job
+from kotta.models import Change, ChangePage, Job
 
 T = TypeVar("T")
 
 FEED_SECONDS = 25.0
 FEED_JOBS = 100
-"""Up to so many jobs are asked about by name; for more, all of one's own changes are read."""
+"""Up to so many jobs are asked about by name; for more, all changes of their owner's are read."""
 MANY_JOBS = 20
 GATHER_SECONDS = 0.05
 AWAY_SECONDS = 60.0
@@ -46,7 +46,7 @@ def wait(
         changes: list[Change] = []
         if left > 0:
             named = open_ids if len(open_ids) <= FEED_JOBS else ()
-            ask = partial(api.changes, after, min(left, FEED_SECONDS), named)
+            ask = partial(api.changes, after, min(left, FEED_SECONDS), named, owner=awaited.owner())
             changes = patiently(ask, deadline).changes
             after = max([after, *(change.number for change in changes)])
             awaited.note([change.job for change in changes if change.job.id in awaited.latest])
@@ -64,11 +64,18 @@ def wait(
     return [awaited.latest[job if isinstance(job, str) else job.id] for job in jobs]
 
 
-def watch(api: Api, after: int | None = None, gather_seconds: float = 0) -> Iterator[Change]:
+def watch(
+    api: Api,
+    after: int | None = None,
+    gather_seconds: float = 0,
+    *,
+    owner: str | None = None,
+    shared: bool = False,
+) -> Iterator[Change]:
     """Every change after that number, or from this call on; see `kotta.client.Kotta.watch`."""
     # asked now rather than at the first `next`, before which much may happen
     number = api.changes(None).last if after is None else after
-    return _changes(api, number, gather_seconds)
+    return _changes(partial(api.changes, owner=owner, shared=shared), number, gather_seconds)
 
 
 def log_chunks(
@@ -104,13 +111,20 @@ class _Awaited:
                 if self._on_change is not None:
                     self._on_change(job)
 
+    def owner(self) -> str | None:
+        """Whose they are; `*`: of several users; None: the service does not tell."""
+        owners = {job.owner for job in self.latest.values()}
+        return (owners.pop() or None) if len(owners) == 1 else "*"
+
     def open_ids(self) -> list[str]:
         return [job.id for job in self.latest.values() if not job.status.is_terminal]
 
 
-def _changes(api: Api, number: int, gather_seconds: float) -> Iterator[Change]:
+def _changes(
+    ask: Callable[[int, float], ChangePage], number: int, gather_seconds: float
+) -> Iterator[Change]:
     while True:
-        for change in patiently(partial(api.changes, number, FEED_SECONDS)).changes:
+        for change in patiently(partial(ask, number, FEED_SECONDS)).changes:
             number = change.number
             yield change
         time.sleep(gather_seconds)

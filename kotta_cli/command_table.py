@@ -14,6 +14,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "rerun": "Submit jobs again, as they were or with changes.",
         "wait": "Wait until jobs have ended, and exit as they did.",
         "cancel": "End jobs.",
+        "share": "Let others see jobs, at a shared service.",
     },
     "Look": {
         "list": "List jobs, newest first.",

@@ -45,7 +45,8 @@ def service(app: App, *, start: bool) -> Iterator[Finding]:
         yield Finding("service", OK, words, "kotta doctor --start looks whether it can")
         return
     took = (time.monotonic() - began) * 1000
-    words = f"answers in {took:.0f} ms; pid {info.pid}, {info.active_jobs} jobs run, "
+    process = f"pid {info.pid}, " if info.pid is not None else ""
+    words = f"answers in {took:.0f} ms; {process}{info.active_jobs} jobs run, "
     yield Finding("service", OK, f"{words}{info.pending_jobs} wait")
     yield _fitting(info, is_local=client.server.is_local)
 

@@ -31,6 +31,10 @@ class JobArray:
         return self.jobs[0].array or ""
 
     @property
+    def owner(self) -> str:
+        return self.jobs[0].owner
+
+    @property
     def name(self) -> str:
         """What it was called, or a glob of what its jobs' names share."""
         newest = self.jobs[0]

@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from kotta_cli.job_arrays import JobArray
 
 FIELDS = (
-    "id", "name", "status", "queue", "jobtype", "submitted_at", "started_at", "ended_at",
+    "id", "owner", "name", "status", "queue", "jobtype", "submitted_at", "started_at", "ended_at",
     "elapsed", "reason", "exit_code", "signal", "error", "attempt", "tags", "cpus", "memory_mib",
     "walltime_seconds", "array", "array_index", "waits_for", "change",
 )  # fmt: skip
 """`elapsed`: seconds since its command was started, to its end or to now."""
 DEFAULT = ("id", "name", "status", "queue", "jobtype", "submitted_at")
+WITH_OWNER = ("id", "owner", "name", "status", "elapsed", "submitted_at")
+"""What a watch of others' jobs shows."""
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 

@@ -31,6 +31,8 @@ class Filter:
     tag: str | None = None
     array: str | None = None
     since: datetime | None = None
+    owner: str | None = None
+    shared: bool = False
 
     def asked(self) -> dict[str, Any]:
         """The same for the service, as `Kotta.list` takes it."""
@@ -41,7 +43,17 @@ class Filter:
             "tag": self.tag,
             "array": self.array,
             "since": self.since,
+            **self.whose(),
         }
+
+    def whose(self) -> dict[str, Any]:
+        """Whose jobs, as `Kotta.list` and `Kotta.watch` take it; the change feed keeps to it."""
+        return {"owner": self.owner, "shared": self.shared}
+
+    @property
+    def is_of_others(self) -> bool:
+        """Whether jobs of several owners may be among them."""
+        return self.shared or self.owner is not None
 
     @property
     def keeps_arrays_whole(self) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 # pydantic reads no other before Python 3.12
 from typing_extensions import TypedDict
 
-from kotta.models import CheckedJob, Job, JobDetail, JobState, Queue, ServiceInfo, Usage
+from kotta.models import CheckedJob, Job, JobDetail, JobState, Queue, ServiceInfo, SharedJob, Usage
 from kotta.models.accounts import Invitation, MadeToken, Token, User, WhoAmI
 
 
@@ -429,6 +429,7 @@ RESULTS: dict[str, Any] = {
     "rerun": Job | list[Job] | FetchedJob | list[FetchedJob],
     "diff": Comparison,
     "cancel": Job | list[Job],
+    "share": SharedJob | list[SharedJob],
     "queues": list[Queue],
     "service status": ServiceState,
     "service stop": ServiceStopped,

@@ -74,7 +74,9 @@ def _print_lines(app: App, listing: Listing, watch: Watch) -> None:
     oldest_first = reversed(listing.jobs)
     for job in sorted_by(listing.jobs, watch.order) if watch.order else oldest_first:
         show(job)
-    for change in app.client.watch(listing.change, gather_seconds=PIPE_GATHER_SECONDS):
+    for change in app.client.watch(
+        listing.change, gather_seconds=PIPE_GATHER_SECONDS, **watch.wanted.whose()
+    ):
         if watch.wanted.shows(change.job):
             show(change.job)
 
@@ -87,7 +89,7 @@ def _draw(app: App, listing: Listing, watch: Watch) -> None:
     kept = None if watch.is_all else watch.limit or max(MOST_KEPT, len(listing.jobs))
     screen = JobScreen(listing.jobs, limit=kept, fields=watch.fields, order=watch.order)
     console = app.out.console()
-    changes = app.client.watch(listing.change, gather_seconds=FRAME_SECONDS)
+    changes = app.client.watch(listing.change, gather_seconds=FRAME_SECONDS, **watch.wanted.whose())
     reader = _FeedReader(changes, watch.wanted, screen)
     with app.holding_notes():
         try:

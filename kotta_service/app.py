@@ -19,6 +19,7 @@ from kotta_service.accounts.keys import TokenKeys
 from kotta_service.accounts.logins import Logins
 from kotta_service.accounts.passwords import Passwords
 from kotta_service.accounts.remembered import Remembered
+from kotta_service.audit import Looks
 from kotta_service.callers import Caller
 from kotta_service.dispatcher import Dispatcher
 from kotta_service.executors.local import LocalExecutor
@@ -40,6 +41,7 @@ from kotta_service.routes import (
     provider_pages,
     runner,
     service,
+    sharing,
     tokens,
     users,
 )
@@ -101,7 +103,7 @@ def build(
         generate_unique_id_function=lambda route: route.name,  # the verb
     )
     api = APIRouter(prefix="/api/v2", responses=problems.ERROR_ANSWERS)
-    for part in (jobs, changes, files, service, login, tokens, users, runner):
+    for part in (jobs, sharing, changes, files, service, login, tokens, users, runner):
         api.include_router(part.router)
     app.include_router(api)
     app.include_router(health.router)
@@ -164,6 +166,7 @@ def _opened(
             settings=settings,
             database=database,
             feed=feed,
+            looks=Looks(),
             storage=storage,
             tokens=job_tokens,
             logins=Logins(TokenKeys(data / "token-keys.json", settings.serve.url)),

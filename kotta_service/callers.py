@@ -39,6 +39,11 @@ class Caller:
     scopes: frozenset[str]
     login: str | None = None
 
+    @property
+    def sees_all(self) -> bool:
+        """Whether everybody's jobs can be seen and ended, not only one's own."""
+        return self.is_admin and "admin" in self.scopes
+
 
 OPERATOR = Caller(LOCAL, "", is_admin=True, scopes=frozenset(SCOPES))
 
@@ -132,7 +137,7 @@ async def admin(found: Annotated[Caller, Depends(caller)]) -> Caller:
     Raises:
         ForbiddenError: they are not, or the token is not good for it.
     """
-    if not found.is_admin or "admin" not in found.scopes:
+    if not found.sees_all:
         raise ForbiddenError("that is for administrators", code="not_admin")
     return found
 

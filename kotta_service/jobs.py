@@ -28,10 +28,11 @@ from kotta.models.problems import pointer
 from kotta_service import isolation
 from kotta_service.messages import ExitRecord, RunnerReport
 from kotta_service.settings import QueueSettings, Settings
+from kotta_service.store import holdings, sharing, uploads
 from kotta_service.store import jobs as store
-from kotta_service.store import uploads
 from kotta_service.store.database import Transaction
 from kotta_service.store.jobs import JobRow, Load, Step
+from kotta_service.store.visibility import Whose, own, readable_by
 
 TERMINAL = frozenset({"completed", "failed", "cancelled"})
 _PHASES = ("staging_inputs", "processing", "staging_outputs")
@@ -107,13 +108,16 @@ def input_problems(
                 problems.append(FieldProblem(pointer(*where), *problem))
             elif url.startswith("kotta://uploads/"):
                 uploaded.setdefault(url.split("/")[3], where)
+    missing = uploads.missing(connection, owner, list(uploaded))
+    lent = sharing.uploads_shared_with(connection, owner, missing)
     problems += [
         FieldProblem(
             pointer(*uploaded[sha256]),
             "has not been uploaded",
             "`kotta submit` uploads the local files that `inputs` names",
         )
-        for sha256 in uploads.missing(connection, owner, list(uploaded))
+        for sha256 in missing
+        if sha256 not in lent
     ]
     return problems
 
@@ -193,7 +197,7 @@ def _needed(connection: Connection, owner: str, wanted: Sequence[Wanted]) -> dic
     """Numbers of the open jobs that must complete first, by the place that asks for it."""
     ids = {job.place: job.description.after for job in wanted}
     everything = list(dict.fromkeys(each for after in ids.values() for each in after))
-    known = store.by_ids(connection, everything, owner) if everything else {}
+    known = store.by_ids(connection, everything, own(owner)) if everything else {}
     problems = []
     needed: dict[int, list[int]] = {}
     for place, after in ids.items():
@@ -214,19 +218,24 @@ def _needed(connection: Connection, owner: str, wanted: Sequence[Wanted]) -> dic
     return needed
 
 
-def cancel_many(transaction: Transaction, owner: str, ids: Sequence[str], now: float) -> list[str]:
+def cancel_many(
+    transaction: Transaction, whose: Whose, ids: Sequence[str], now: float
+) -> list[str]:
     """Asks for the end of all of these that have not ended yet, in the order of submission.
+
+    Args:
+        whose: the jobs that the caller may end.
 
     Returns:
         Ids of those that run and have to be told.
 
     Raises:
-        NotFoundError: one does not exist; nothing was done.
+        NotFoundError: one does not exist among those; nothing was done.
     """
-    rows = store.by_ids(transaction.connection, list(dict.fromkeys(ids)), owner)
+    rows = store.by_ids(transaction.connection, list(dict.fromkeys(ids)), whose)
     for job_id in ids:
         if job_id not in rows:
-            raise NotFoundError(f"there is no job {job_id}", hint="kotta list shows your jobs")
+            raise _no_job(job_id)
     running = []
     for row in sorted(rows.values(), key=lambda row: int(row.number)):
         # the cancellation of one may have ended those that come after it
@@ -236,14 +245,14 @@ def cancel_many(transaction: Transaction, owner: str, ids: Sequence[str], now: f
     return running
 
 
-def cancel(transaction: Transaction, owner: str, job_id: str, now: float) -> JobRow:
+def cancel(transaction: Transaction, whose: Whose, job_id: str, now: float) -> JobRow:
     """Ends a pending job at once, asks for the end of a running one; twice is the same as once.
 
     Raises:
-        NotFoundError: no such job.
+        NotFoundError: no such job among those that the caller may end.
         ConflictError: it has ended by itself (`already_ended`).
     """
-    row = _own_job(transaction.connection, job_id, owner)
+    row = known_job(transaction.connection, job_id, whose)
     _asked_to_end(transaction, row, now)
     if row.status in TERMINAL - {"cancelled"}:
         raise ConflictError(
@@ -251,7 +260,7 @@ def cancel(transaction: Transaction, owner: str, job_id: str, now: float) -> Job
             hint=f"kotta status {job_id}",
             code="already_ended",
         )
-    return _own_job(transaction.connection, job_id, owner)
+    return known_job(transaction.connection, job_id, whose)
 
 
 def _asked_to_end(transaction: Transaction, row: JobRow, now: float) -> bool:
@@ -345,6 +354,8 @@ def finish(transaction: Transaction, row: JobRow, record: ExitRecord) -> None:
     )
     files = [output.model_dump() for output in record.outputs]
     store.keep_outputs(transaction, row.number, row.attempt, files)
+    kept_bytes = sum(output.size_bytes or 0 for output in record.outputs if output.available)
+    holdings.grow(transaction, row.owner, kept_bytes)
     transaction.needs_assignment = True
 
 
@@ -391,13 +402,16 @@ def refuse(transaction: Transaction, row: JobRow, error: str, now: float) -> Non
     )
 
 
-def own_job(connection: Connection, job_id: str, owner: str) -> JobRow:
-    """The job with every column.
+def known_job(connection: Connection, job_id: str, whose: Whose) -> JobRow:
+    """A job with every column.
 
     Raises:
-        NotFoundError: there is none, or it is somebody else's.
+        NotFoundError: there is none of that id among those of `whose`.
     """
-    return _own_job(connection, job_id, owner)
+    row = store.by_id(connection, job_id, whose)
+    if row is None:
+        raise _no_job(job_id)
+    return row
 
 
 def attempt_of(row: JobRow, asked: int) -> int:
@@ -414,11 +428,8 @@ def attempt_of(row: JobRow, asked: int) -> int:
     return asked or int(row.attempt)
 
 
-def _own_job(connection: Connection, job_id: str, owner: str) -> JobRow:
-    row = store.by_id(connection, job_id, owner)
-    if row is None:
-        raise NotFoundError(f"there is no job {job_id}", hint="kotta list shows your jobs")
-    return row
+def _no_job(job_id: str) -> NotFoundError:
+    return NotFoundError(f"there is no job {job_id}", hint="kotta list shows your jobs")
 
 
 def _new_row(settings: Settings, owner: str, wanted: Wanted, now: float) -> dict[str, object]:
@@ -545,7 +556,7 @@ def _input_problem(connection: Connection, owner: str, url: str) -> tuple[str, s
     if parts.netloc == "uploads" and len(path) == 3:
         return None
     if parts.netloc == "jobs" and len(path) == 3:
-        row = store.by_id(connection, path[1], owner)
+        row = store.by_id(connection, path[1], readable_by(owner))
         if row is None:
             return f"names a job that does not exist: {path[1]}", "kotta list shows your jobs"
         declared = JobDescription.model_construct(**row.description).declared_outputs

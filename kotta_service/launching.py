@@ -19,6 +19,7 @@ from kotta_service.settings import MIB, QueueSettings, Settings
 from kotta_service.storage.files import FileStorage
 from kotta_service.store import jobs as store
 from kotta_service.store.jobs import JobRow
+from kotta_service.store.visibility import readable_by
 from kotta_service.tokens import JobTokens
 
 _INHERITED = ("HOME", "LANG", "LANGUAGE", "LOGNAME", "PATH", "SHELL", "TMPDIR", "TZ", "USER")
@@ -117,7 +118,7 @@ class Launches:
         kind, place, last = url.removeprefix("kotta://").split("/")
         if kind == "uploads":
             return {"name": name, "path": str(self._storage.upload_path(place)), "sha256": place}
-        output = store.output(connection, place, unquote(last), owner)
+        output = store.output(connection, place, unquote(last), readable_by(owner))
         if output is None:
             raise InputGoneError(f"input {url} is not available: that job did not make this file")
         path = self._storage.output_directory(place, output.attempt) / output.name

@@ -13,6 +13,7 @@ from kotta_service.accounts.logins import Logins
 from kotta_service.accounts.passwords import Passwords
 from kotta_service.accounts.providers import Provider
 from kotta_service.accounts.remembered import Remembered
+from kotta_service.audit import Looks
 from kotta_service.dispatcher import Dispatcher
 from kotta_service.executors.local import LocalExecutor
 from kotta_service.feed import Feed
@@ -44,6 +45,7 @@ class Parts:
     settings: Settings
     database: Database
     feed: Feed
+    looks: Looks
     storage: FileStorage
     tokens: JobTokens
     logins: Logins

@@ -8,6 +8,9 @@
     @last @2     the newest job, the one before it
     @failed      every job in that state; also @active (given to a runner), @open (not ended)
     tag=x        every job with that tag
+
+The words mean jobs of one's own; an id, or eight characters and more of it, also one that is
+shared with one (and for an administrator, anybody's).
 """
 
 from __future__ import annotations
@@ -20,8 +23,11 @@ from sqlalchemy import Connection
 
 from kotta.errors import RequestError
 from kotta.models import JobState
+from kotta_service import access
+from kotta_service.callers import Caller
 from kotta_service.store import jobs as store
 from kotta_service.store.jobs import JobRow
+from kotta_service.store.visibility import Whose, own
 
 MAX_CANDIDATES = 50
 CERTAIN_ID_LENGTH = 8
@@ -51,9 +57,9 @@ class Selection:
 
 
 def select(
-    connection: Connection, owner: str, selector: str, *, before: int | None, limit: int
+    connection: Connection, who: Caller, selector: str, *, before: int | None, limit: int
 ) -> Selection:
-    """What `selector` means to its owner.
+    """What `selector` means to somebody.
 
     From eight characters on, the start of an id wins over a name: nobody can hide a job by naming
     another one after its id. Shorter ones are names first, since a job may well be called `bad`.
@@ -65,22 +71,25 @@ def select(
     Raises:
         RequestError: it begins with @ and is nothing that is known.
     """
+    mine = own(who.name)
 
-    def page(**wanted: object) -> Selection:
-        found = store.page(connection, owner, before=before, limit=limit, **wanted)  # type: ignore[arg-type]
+    def page(whose: Whose = mine, **wanted: object) -> Selection:
+        found = store.page(connection, whose, before=before, limit=limit, **wanted)  # type: ignore[arg-type]
         return Selection(found, is_set=True)
 
-    if selector.startswith("@") and (special := _special(connection, owner, selector, page)):
+    if selector.startswith("@") and (special := _special(connection, mine, selector, page)):
         return special
     if selector.startswith("tag="):
         return page(tag=selector.removeprefix("tag="))
     if any(sign in selector for sign in "*?"):
         return page(name=selector)
-    looks = [_by_id, _by_name] if len(selector) >= CERTAIN_ID_LENGTH else [_by_name, _by_id]
-    for look in looks:
-        jobs, arrays = look(connection, owner, selector)
+    looks = [(_by_name, mine), (_by_id, mine)]
+    if len(selector) >= CERTAIN_ID_LENGTH:
+        looks = [(_by_id, mine), (_by_name, mine), (_by_id, access.readable(who))]
+    for look, whose in looks:
+        jobs, arrays = look(connection, whose, selector)
         if len(arrays) == 1 and not jobs:
-            return page(array=arrays[0].array)
+            return page(whose, array=arrays[0].array)
         if jobs or arrays:
             return Selection([*jobs, *arrays], is_set=False)
     if selector.startswith("@"):
@@ -91,36 +100,38 @@ def select(
     return Selection([], is_set=False)
 
 
-def _by_id(connection: Connection, owner: str, selector: str) -> tuple[list[JobRow], list[JobRow]]:
+def _by_id(
+    connection: Connection, whose: Whose, selector: str
+) -> tuple[list[JobRow], list[JobRow]]:
     """Jobs whose id begins so, and a job of each array whose id does."""
     prefix = selector.lower()
     if not _ID_PART.match(prefix):
         return [], []
     return (
-        store.beginning_with(connection, owner, prefix, MAX_CANDIDATES),
-        store.arrays_beginning_with(connection, owner, prefix, MAX_CANDIDATES),
+        store.beginning_with(connection, whose, prefix, MAX_CANDIDATES),
+        store.arrays_beginning_with(connection, whose, prefix, MAX_CANDIDATES),
     )
 
 
 def _by_name(
-    connection: Connection, owner: str, selector: str
+    connection: Connection, whose: Whose, selector: str
 ) -> tuple[list[JobRow], list[JobRow]]:
     """Jobs called so, and the first job of each array called so."""
-    firsts = store.called(connection, owner, f"{selector}[0]", MAX_CANDIDATES)
+    firsts = store.called(connection, whose, f"{selector}[0]", MAX_CANDIDATES)
     return (
-        store.called(connection, owner, selector, MAX_CANDIDATES),
+        store.called(connection, whose, selector, MAX_CANDIDATES),
         [row for row in firsts if row.array is not None],
     )
 
 
 def _special(
-    connection: Connection, owner: str, selector: str, page: Callable[..., Selection]
+    connection: Connection, whose: Whose, selector: str, page: Callable[..., Selection]
 ) -> Selection | None:
     word = selector[1:]
     if place := _PLACE.match(selector):
-        return Selection(store.nth_newest(connection, owner, int(place[1])), is_set=False)
+        return Selection(store.nth_newest(connection, whose, int(place[1])), is_set=False)
     if word == "last":
-        return Selection(store.nth_newest(connection, owner, 1), is_set=False)
+        return Selection(store.nth_newest(connection, whose, 1), is_set=False)
     if word in _STATES:
         return page(statuses=_STATES[word])
     return None

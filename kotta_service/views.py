@@ -20,12 +20,13 @@ from kotta.models import (
 )
 from kotta_service.settings import QueueSettings, Settings
 from kotta_service.store import jobs as store
+from kotta_service.store import sharing
 from kotta_service.store.jobs import JobRow, Load
 
 MAX_SHOWN = 20
 
 _SAME = (
-    "id", "name", "status", "reason", "queue", "jobtype", "tags", "cpus", "memory_mib",
+    "id", "owner", "name", "status", "reason", "queue", "jobtype", "tags", "cpus", "memory_mib",
     "walltime_seconds", "attempt", "array", "array_index", "waits_for", "exit_code", "signal",
     "error", "change",
 )  # fmt: skip
@@ -40,8 +41,13 @@ def summary(row: JobRow) -> Job:
     return Job.model_validate(_summary_values(row))
 
 
-def detail(connection: Connection, row: JobRow) -> JobDetail:
-    """Everything about a job; `row` has every column."""
+def detail(connection: Connection, row: JobRow, *, with_readers: bool) -> JobDetail:
+    """Everything about a job; `row` has every column.
+
+    Args:
+        with_readers: tell whom it is shared with, which is its owner's business.
+    """
+    readers = sharing.readers_of(connection, [row.number]) if with_readers else {}
     values = _summary_values(row)
     values.update((name, getattr(row, name)) for name in _DETAIL)
     return JobDetail.model_validate(
@@ -51,6 +57,7 @@ def detail(connection: Connection, row: JobRow) -> JobDetail:
             "user_email": row.description.get("user_email", ""),
             "description": row.description,
             "result": row.result,
+            "shared_with": readers.get(row.number, []),
             "outputs": _outputs(row, store.outputs_of(connection, row.number)),
             "timeline": [
                 Transition(status=JobState(step.status), at=_moment(step.at), attempt=step.attempt)
@@ -74,7 +81,7 @@ def queue(name: str, size: QueueSettings, load: Load) -> Queue:
     )
 
 
-def place(connection: Connection, settings: Settings, row: JobRow, owner: str) -> Place:
+def place(connection: Connection, settings: Settings, row: JobRow, reader: str) -> Place:
     """Where a job stands in its queue; `row` has at least the columns of a summary."""
     load = store.loads(connection, with_pending=True).get(row.queue, Load())
     size = settings.queues.get(row.queue)
@@ -90,16 +97,18 @@ def place(connection: Connection, settings: Settings, row: JobRow, owner: str) -
     elif head is not None and head.memory_mib > size.memory_mib - load.memory_mib:
         lacks = "memory"
     # whose job stands before one is nobody else's business
-    shown = head is not None and head.owner == owner and head.number != row.number
+    shown = head is not None and head.owner == reader and head.number != row.number
+    # nor, to whom a job is shared with, what else its owner has
+    needs = store.needed_by(connection, row.number, MAX_SHOWN) if row.owner == reader else []
     return Place(
         job=summary(row),
         position=store.ahead_of(connection, row) + 1,
-        needs=[summary(other) for other in store.needed_by(connection, row.number, MAX_SHOWN)],
+        needs=[summary(other) for other in needs],
         next_up=summary(head) if shown and head is not None else None,
         head_lacks=lacks,
         queue=queue(row.queue, size, load),
         running=[
-            summary(other) for other in store.running_in(connection, row.queue, owner, MAX_SHOWN)
+            summary(other) for other in store.running_in(connection, row.queue, reader, MAX_SHOWN)
         ],
     )
 

@@ -34,6 +34,8 @@ from kotta.models.service import (
     Queue,
     QueuePage,
     ServiceInfo,
+    SharedJob,
+    ShareReply,
     SubmitReply,
     UploadMissing,
 )
@@ -72,6 +74,8 @@ __all__ = [
     "Result",
     "ResultError",
     "ServiceInfo",
+    "ShareReply",
+    "SharedJob",
     "SubmitReply",
     "Transition",
     "UploadMissing",

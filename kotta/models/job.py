@@ -147,6 +147,7 @@ class Job(_Reply):
 
     Attributes:
         id: UUID4 in its usual 36 characters.
+        owner: name of the user whose it is; `local` at a service of one's own.
         change: number of its latest change in the change feed.
         cpus: cores counted against the queue.
         memory_mib: memory counted against the queue, MiB.
@@ -163,6 +164,7 @@ class Job(_Reply):
     """
 
     id: JobId
+    owner: str = ""
     name: str
     status: JobState
     reason: Reason | None = None
@@ -201,6 +203,7 @@ class JobDetail(Job):
         result: what a function's call returned, None before its end and for scripts.
         outputs: every declared output, in the order of the description.
         timeline: every state it has been in, oldest first.
+        shared_with: names of users who may see it, `*` for everybody; told to its owner alone.
     """
 
     description: dict[str, Any]
@@ -214,6 +217,7 @@ class JobDetail(Job):
     result: Result | None = None
     outputs: Many[Output] = Field(default_factory=list)
     timeline: Many[Transition] = Field(default_factory=list)
+    shared_with: Many[str] = Field(default_factory=list)
 
 
 class JobPage(_Reply):

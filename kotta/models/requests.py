@@ -29,6 +29,25 @@ class CancelRequest(BaseModel):
     )
 
 
+class ShareRequest(BaseModel):
+    """Whom to let see jobs, by their full ids.
+
+    Attributes:
+        readers: names of users, `*` for everybody who may log in.
+        replace: nobody else may see them any more; else whoever may already still may.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    jobs: list[Annotated[str, StringConstraints(max_length=36)]] = Field(
+        min_length=1, max_length=10_000
+    )
+    readers: list[Annotated[str, StringConstraints(min_length=1, max_length=64)]] = Field(
+        max_length=100
+    )
+    replace: bool = False
+
+
 class UploadCheck(BaseModel):
     """Which of these contents does the service lack?"""
 

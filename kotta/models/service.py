@@ -27,6 +27,25 @@ class CancelReply(_Reply):
     jobs: Many[Job]
 
 
+class SharedJob(_Reply):
+    """A job, and who may see it beside its owner.
+
+    Attributes:
+        id: of the job.
+        shared_with: names of users, `*` for everybody who may log in.
+    """
+
+    id: str
+    name: str
+    shared_with: Many[str]
+
+
+class ShareReply(_Reply):
+    """The jobs that were named, in the order of the request."""
+
+    jobs: Many[SharedJob]
+
+
 class CheckedJob(_Reply):
     """What would become of a job, were it submitted now.
 
@@ -126,6 +145,8 @@ class QueuePage(_Reply):
 class ServiceInfo(_Reply):
     """The service that answers.
 
+    Where its data lies, its process and its log are told to administrators alone.
+
     Attributes:
         python_version: minor version of the Python that runs functions, such as `3.11`.
         idle_stop_seconds: it stops after this long without jobs and callers; None: never.
@@ -135,15 +156,15 @@ class ServiceInfo(_Reply):
 
     version: str
     python_version: str
-    pid: int
+    pid: int | None = None
     started_at: datetime
-    data_directory: str
+    data_directory: str | None = None
     log_file: str | None = None
     address: str
     idle_stop_seconds: float | None
     pending_jobs: int
     active_jobs: int
-    peak_memory_bytes: int
+    peak_memory_bytes: int | None = None
 
 
 class UploadMissing(_Reply):

@@ -55,6 +55,16 @@ def list_jobs(
         str | None,
         typer.Option("--since", metavar="WHEN", help="Submitted since: 2d, 90min, or a date."),
     ] = None,
+    owner: Annotated[
+        str | None,
+        typer.Option("--owner", metavar="USER", help="Of this user, as far as you may see them."),
+    ] = None,
+    everyone: Annotated[
+        bool, typer.Option("--everyone", help="Of everybody, as far as you may see them.")
+    ] = False,
+    shared: Annotated[
+        bool, typer.Option("--shared", help="Those that others share with you.")
+    ] = False,
     sort: Annotated[
         str | None,
         typer.Option(
@@ -92,11 +102,15 @@ def list_jobs(
         tag,
         None if array is None else _array(app, array),
         None if since is None else job_fields.since(since),
+        "*" if everyone else owner,
+        shared,
     )
     most, shown = list_settings.applied(app, limit, shown)
     if watch:
         from kotta_cli.watching import Watch, watch_jobs
 
+        if wanted.is_of_others and not as_json:
+            shown = shown or job_fields.WITH_OWNER
         return watch_jobs(app, Watch(wanted, limit, everything, shown, order))
     wanted_rows = None if everything else most
     rows: Sequence[Job | JobArray]
@@ -110,7 +124,10 @@ def list_jobs(
         listing = read_jobs(app, wanted, wanted_rows)
         rows = listing.jobs
     app.remember(listing.jobs)
-    _render(app, rows, shown, _what_is_missing(rows, listing, order), quiet=quiet)
+    if wanted.is_of_others and not app.out.is_tty:
+        shown = shown or (*job_fields.DEFAULT, "owner")
+    remark = _what_is_missing(rows, listing, order)
+    _render(app, rows, shown, remark, quiet=quiet, with_owner=wanted.is_of_others)
     return 0
 
 
@@ -157,6 +174,7 @@ def _render(
     remark: str,
     *,
     quiet: bool,
+    with_owner: bool,
 ) -> None:
     if app.as_json:
         from kotta_cli.render.as_json import print_json
@@ -166,10 +184,11 @@ def _render(
         from kotta_cli.render.job_table import job_lines
 
         if not rows:
-            app.note("No jobs here. `kotta submit job.json` makes one.")
+            hint = "" if with_owner else " `kotta submit job.json` makes one."
+            app.note(f"No jobs here.{hint}")
             return
         console = app.out.console()
-        console.print(*job_lines(rows, console.width, fields), sep="\n")
+        console.print(*job_lines(rows, console.width, fields, with_owner=with_owner), sep="\n")
         if remark:
             app.note(remark)
     else:

@@ -129,16 +129,16 @@ def _render(app: App, info: ServiceInfo) -> None:
     facts = Section()
     if not app.out.is_tty:
         facts.add("Status", "running")
-    facts.add("Process", str(info.pid))
+    facts.add_known("Process", info.pid)
     facts.add("Version", info.version)
     facts.add("Started", f"{ago(info.started_at, now)}  ", (moment(info.started_at), "dim"))
     facts.add("Jobs", f"{info.active_jobs} running, {info.pending_jobs} pending")
-    facts.add("Peak memory", size(info.peak_memory_bytes))
+    if info.peak_memory_bytes is not None:
+        facts.add("Peak memory", size(info.peak_memory_bytes))
     facts.add("Idle stop", f"after {duration(idle)} without jobs and callers" if idle else "never")
     facts.add("Address", info.address)
-    facts.add("Data", info.data_directory)
-    if info.log_file:
-        facts.add("Log", info.log_file)
+    facts.add_known("Data", info.data_directory)
+    facts.add_known("Log", info.log_file)
     print_page(app, [("The local service is ", ""), ("running", "bold green")], [facts])
 
 

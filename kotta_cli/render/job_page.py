@@ -72,7 +72,9 @@ class JobPage:
         facts.add("Attempt", str(job.attempt) if job.attempt else "none yet")
         if job.array is not None:
             facts.add("Array", f"{self._id(job.array)}, its number {job.array_index}")
-        facts.add_known("Owner", job.user_email)
+        facts.add_known("Owner", _owner(job))
+        readers = ["everybody" if name == "*" else name for name in job.shared_with]
+        facts.add_known("Shared with", ", ".join(readers))
         facts.add_known("Tags", ", ".join(job.tags))
         for label, moment in (
             ("Submitted", job.submitted_at),
@@ -184,6 +186,13 @@ class JobPage:
         if not self._for_terminal:
             return [f"{rfc3339(moment)} ({ago(moment, self._now)})"]
         return [f"{ago(moment, self._now):<14}", (local_time(moment), "dim")]
+
+
+def _owner(job: JobDetail) -> str:
+    """The user whose it is; at one's own service, the address that the description gives."""
+    if job.owner in ("", "local"):
+        return job.user_email
+    return f"{job.owner} ({job.user_email})" if job.user_email else job.owner
 
 
 def _count(number: int, thing: str) -> str:

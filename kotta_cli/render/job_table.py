@@ -55,18 +55,24 @@ def tab_separated(
 
 
 def job_lines(
-    jobs: Sequence[Job | JobArray], columns: int, fields: Sequence[str] = ()
+    jobs: Sequence[Job | JobArray],
+    columns: int,
+    fields: Sequence[str] = (),
+    *,
+    with_owner: bool = False,
 ) -> list[Text]:
     """A header and a line for each job or array, for a terminal of this many columns.
 
     Args:
         fields: which; by default those that there is room for.
+        with_owner: by default, say whose they are as well.
     """
     from kotta_cli.render.columns import columns_of
 
     now = datetime.now(timezone.utc)
     length = short_length([job.id for job in jobs])
-    shown = fields or [name for name in _ON_TERMINAL if columns >= _ROOM_FOR.get(name, 0)]
+    usual = (_ON_TERMINAL[0], "owner", *_ON_TERMINAL[1:]) if with_owner else _ON_TERMINAL
+    shown = fields or [name for name in usual if columns >= _ROOM_FOR.get(name, 0)]
     # the first text that may be long is the column that gives way
     flexible = next((name for name in ("name", "error", "tags") if name in shown), "")
     heads = [_HEADS.get(name, name.upper()) + ("…" if name == flexible else "") for name in shown]

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 
 from kotta.models import Change, ChangePage
-from kotta_service import views
-from kotta_service.callers import Owner
+from kotta_service import access, views
+from kotta_service.callers import Caller, WithCaller
 from kotta_service.feed import MAX_WAIT_SECONDS
 from kotta_service.parts import Parts, WithParts
 from kotta_service.store import jobs as store
 from kotta_service.store.database import last_change
+from kotta_service.store.visibility import Whose
 
 router = APIRouter(prefix="/changes", tags=["changes"])
 
@@ -21,34 +23,61 @@ router = APIRouter(prefix="/changes", tags=["changes"])
 @router.get("", summary="What changed after a number, now or as soon as something does")
 async def changes(
     parts: WithParts,
-    owner: Owner,
+    who: WithCaller,
     after: Annotated[int | None, Query(ge=0, lt=1 << 62)] = None,
     wait: Annotated[float, Query(ge=0, le=MAX_WAIT_SECONDS)] = 0,
     job: Annotated[list[str] | None, Query(max_length=1000)] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
     results: bool = False,
+    owner: Annotated[str | None, Query(min_length=1, max_length=64)] = None,
+    shared: bool = False,
 ) -> ChangePage:
+    # what is named by its id may be anybody's that the caller may look at
+    whose = access.readable(who) if job else access.listed(who, owner, shared=shared)
+    asked = _Asked(who, whose, after, job or [], limit, results)
+    if not (job or shared):
+        access.note_list(parts, who, owner)
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait
     while True:
-        page = await asyncio.to_thread(_page, parts, owner, after, job or [], limit, results)
+        page = await asyncio.to_thread(_page, parts, asked)
         remaining = deadline - loop.time()
         if page.changes or after is None or remaining <= 0 or parts.feed.closed:
             return page
         await parts.feed.wait_beyond(page.last, remaining)
 
 
-def _page(
-    parts: Parts, owner: str, after: int | None, job_ids: list[str], limit: int, results: bool
-) -> ChangePage:
+@dataclass(frozen=True)
+class _Asked:
+    """What is asked of the feed.
+
+    Attributes:
+        whose: among which jobs.
+        job_ids: these alone; empty: all of them.
+    """
+
+    who: Caller
+    whose: Whose
+    after: int | None
+    job_ids: list[str]
+    limit: int
+    results: bool
+
+
+def _page(parts: Parts, asked: _Asked) -> ChangePage:
     with parts.database.read() as connection:
         # read first: what comes between the two statements is then told again, not missed
         last = last_change(connection)
-        if after is None:
+        if asked.after is None:
             return ChangePage(changes=[], last=last)
-        rows = store.changed_after(connection, owner, after, ids=job_ids, limit=limit)
-        known = store.results_of(connection, [row.number for row in rows]) if results else {}
-    if len(rows) == limit:
+        rows = store.changed_after(
+            connection, asked.whose, asked.after, ids=asked.job_ids, limit=asked.limit
+        )
+        numbers = [row.number for row in rows]
+        known = store.results_of(connection, numbers) if asked.results else {}
+    for row in rows if asked.job_ids else ():
+        access.note_look(parts, asked.who, row, "changes")
+    if len(rows) == asked.limit:
         last = rows[-1].change
     found = [
         Change(number=row.change, job=views.summary(row), result=known.get(row.number))

@@ -15,8 +15,8 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from kotta.errors import NotFoundError
 from kotta.models import UploadMissing, Usage
 from kotta.models.requests import OutputsWanted, UploadCheck
-from kotta_service import jobs
-from kotta_service.callers import Owner
+from kotta_service import access, jobs
+from kotta_service.callers import Caller, Owner, WithCaller
 from kotta_service.doors import Door, door_of
 from kotta_service.executors import Key
 from kotta_service.feed import MAX_WAIT_SECONDS
@@ -77,10 +77,10 @@ def output(
     name: str,
     request: Request,
     parts: WithParts,
-    owner: Owner,
+    who: WithCaller,
     kotta_accept: Accept = None,
 ) -> Response:
-    found = _found(parts, job_id, [name], owner)[0]
+    found = _found(parts, job_id, [name], who)[0]
     path = parts.storage.output_directory(job_id, found.attempt) / found.name
     etag = f'"{found.sha256}"'
     if kotta_accept == "path" and _is_on_this_machine(request):
@@ -103,10 +103,10 @@ def many_outputs(
     wanted: OutputsWanted,
     request: Request,
     parts: WithParts,
-    owner: Owner,
+    who: WithCaller,
     kotta_accept: Accept = None,
 ) -> Response:
-    found = _found(parts, job_id, wanted.names, owner)
+    found = _found(parts, job_id, wanted.names, who)
     folders = [parts.storage.output_directory(job_id, each.attempt) for each in found]
     if kotta_accept == "path" and _is_on_this_machine(request) and len(set(folders)) == 1:
         return _lies_at(folders[0])
@@ -126,7 +126,7 @@ async def logs(
     job_id: str,
     stream: Stream,
     parts: WithParts,
-    owner: Owner,
+    who: WithCaller,
     offset: Annotated[int, Query(ge=0, lt=1 << 62)] = 0,
     tail: Annotated[int | None, Query(ge=0, lt=1 << 31)] = None,
     since: Annotated[Moment | None, Query()] = None,
@@ -138,7 +138,7 @@ async def logs(
     deadline = loop.time() + wait
     while True:
         change = parts.feed.last
-        found = await asyncio.to_thread(_look, parts, owner, job_id, stream, attempt, start)
+        found = await asyncio.to_thread(_look, parts, who, job_id, stream, attempt, start)
         if found.says_something or loop.time() >= deadline or parts.feed.closed:
             return Response(
                 found.piece.content,
@@ -154,10 +154,10 @@ async def logs(
                 break
 
 
-def _found(parts: Parts, job_id: str, names: Sequence[str], owner: str) -> list[JobRow]:
+def _found(parts: Parts, job_id: str, names: Sequence[str], who: Caller) -> list[JobRow]:
     """These outputs of a job, in this order."""
     with parts.database.read() as connection:
-        row = jobs.own_job(connection, job_id, owner)
+        row = access.look(parts, connection, job_id, who, "outputs")
         found = {each.name: each for each in store.available_outputs(connection, row.number, names)}
     for name in names:
         if name not in found:
@@ -212,10 +212,10 @@ class _Look:
 
 
 def _look(
-    parts: Parts, owner: str, job_id: str, stream: Stream, attempt: int, start: Start
+    parts: Parts, who: Caller, job_id: str, stream: Stream, attempt: int, start: Start
 ) -> _Look:
     with parts.database.read() as connection:
-        row = jobs.own_job(connection, job_id, owner)
+        row = access.look(parts, connection, job_id, who, stream)
     source = StreamOfAttempt(parts, row, attempt, stream)
     piece = source.read(start)
     # the job was looked at first: what it had ended with by then is in the file
@@ -233,10 +233,10 @@ def _look(
 def usage(
     job_id: str,
     parts: WithParts,
-    owner: Owner,
+    who: WithCaller,
     attempt: Annotated[int, Query(ge=0, lt=1 << 31)] = 0,
 ) -> Usage:
     with parts.database.read() as connection:
-        row = jobs.own_job(connection, job_id, owner)
+        row = access.look(parts, connection, job_id, who, "usage")
     number = jobs.attempt_of(row, attempt)
     return read_usage(row, number, parts.executor.directory(Key(row.id, number)))

@@ -25,8 +25,8 @@ from kotta.models import (
     SubmitReply,
 )
 from kotta.models.requests import CancelRequest, SubmitRequest
-from kotta_service import jobs, named_uploads, selectors, views
-from kotta_service.callers import Owner
+from kotta_service import access, jobs, named_uploads, selectors, views
+from kotta_service.callers import Owner, WithCaller
 from kotta_service.executors import Key
 from kotta_service.feed import MAX_WAIT_SECONDS
 from kotta_service.parts import Parts, WithParts
@@ -107,12 +107,14 @@ async def checked(
 @router.get("", summary="List jobs, newest first")
 def list_jobs(
     parts: WithParts,
-    owner: Owner,
+    who: WithCaller,
     status: Annotated[list[JobState] | None, Query()] = None,
     queue: Annotated[str | None, Query(max_length=256)] = None,
     name: Annotated[str | None, Query(max_length=256)] = None,
     tag: Annotated[str | None, Query(max_length=256)] = None,
     array: Annotated[str | None, Query(max_length=36)] = None,
+    owner: Annotated[str | None, Query(min_length=1, max_length=64)] = None,
+    shared: bool = False,
     since: Annotated[Moment | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     cursor: Annotated[str | None, Query(max_length=64)] = None,
@@ -121,7 +123,7 @@ def list_jobs(
         change = last_change(connection)
         rows = store.page(
             connection,
-            owner,
+            access.listed(who, owner, shared=shared),
             statuses=[item.value for item in status or ()],
             queue=queue,
             name=name,
@@ -132,6 +134,8 @@ def list_jobs(
             before=_number(cursor),
             limit=limit + 1,
         )
+    if not shared:
+        access.note_list(parts, who, owner)
     more = len(rows) > limit
     return JobPage(
         jobs=[views.summary(row) for row in rows[:limit]],
@@ -143,16 +147,14 @@ def list_jobs(
 @router.get("/select", summary="Find the jobs that a selector means")
 def select(
     parts: WithParts,
-    owner: Owner,
+    who: WithCaller,
     selector: Annotated[str, Query(min_length=1, max_length=256)],
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     cursor: Annotated[str | None, Query(max_length=64)] = None,
 ) -> JobPage:
     with parts.database.read() as connection:
         change = last_change(connection)
-        found = selectors.select(
-            connection, owner, selector, before=_number(cursor), limit=limit + 1
-        )
+        found = selectors.select(connection, who, selector, before=_number(cursor), limit=limit + 1)
     more = found.is_set and len(found.rows) > limit
     rows = found.rows[:limit] if found.is_set else found.rows
     return JobPage(
@@ -164,16 +166,19 @@ def select(
 
 
 @router.post("/cancel", summary="End many jobs")
-async def cancel_many(wanted: CancelRequest, parts: WithParts, owner: Owner) -> CancelReply:
+async def cancel_many(wanted: CancelRequest, parts: WithParts, who: WithCaller) -> CancelReply:
+    whose = access.endable(who)
     running = await asyncio.wrap_future(
         parts.database.write(
-            lambda transaction: jobs.cancel_many(transaction, owner, wanted.jobs, time.time())
+            lambda transaction: jobs.cancel_many(transaction, whose, wanted.jobs, time.time())
         )
     )
 
     def look() -> list[Job]:
         with parts.database.read() as connection:
-            rows = store.by_ids(connection, list(dict.fromkeys(wanted.jobs)), owner)
+            rows = store.by_ids(connection, list(dict.fromkeys(wanted.jobs)), whose)
+        for row in rows.values():
+            access.note_end(who, row)
         for job_id in running:
             parts.dispatcher.look_at(Key(job_id, rows[job_id].attempt))
         return [views.summary(rows[job_id]) for job_id in dict.fromkeys(wanted.jobs)]
@@ -185,15 +190,16 @@ async def cancel_many(wanted: CancelRequest, parts: WithParts, owner: Owner) -> 
 async def status(
     job_id: str,
     parts: WithParts,
-    owner: Owner,
+    who: WithCaller,
     wait: Annotated[float, Query(ge=0, le=MAX_WAIT_SECONDS)] = 0,
 ) -> JobDetail:
     def look(if_ended: bool) -> JobDetail | int:
         with parts.database.read() as connection:
-            row = jobs.own_job(connection, job_id, owner)
+            row = access.look(parts, connection, job_id, who, "status")
             if if_ended and row.status not in jobs.TERMINAL:
                 return int(row.change)
-            return views.detail(connection, row)
+            is_shown_readers = row.owner == who.name or who.sees_all
+            return views.detail(connection, row, with_readers=is_shown_readers)
 
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait
@@ -206,19 +212,21 @@ async def status(
 
 
 @router.get("/{job_id}/place", summary="Where a pending job stands, and what it waits for")
-def place(job_id: str, parts: WithParts, owner: Owner) -> Place:
+def place(job_id: str, parts: WithParts, who: WithCaller) -> Place:
     with parts.database.read() as connection:
-        row = jobs.own_job(connection, job_id, owner)
-        return views.place(connection, parts.settings, row, owner)
+        row = access.look(parts, connection, job_id, who, "place")
+        return views.place(connection, parts.settings, row, who.name)
 
 
 @router.post("/{job_id}/cancel", summary="End a job")
-async def cancel(job_id: str, parts: WithParts, owner: Owner) -> Job:
+async def cancel(job_id: str, parts: WithParts, who: WithCaller) -> Job:
+    whose = access.endable(who)
     row = await asyncio.wrap_future(
         parts.database.write(
-            lambda transaction: jobs.cancel(transaction, owner, job_id, time.time())
+            lambda transaction: jobs.cancel(transaction, whose, job_id, time.time())
         )
     )
+    access.note_end(who, row)
     if row.status in store.ACTIVE:
         parts.dispatcher.look_at(Key(row.id, row.attempt))
     return views.summary(row)

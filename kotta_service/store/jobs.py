@@ -30,6 +30,7 @@ from kotta_service.store.schema import (
     tags,
     transitions,
 )
+from kotta_service.store.visibility import Whose
 
 JobRow: TypeAlias = "Row[Unpack[tuple[Any, ...]]]"
 
@@ -179,10 +180,12 @@ def by_numbers(connection: Connection, first: int, count: int) -> list[JobRow]:
     return list(connection.execute(_BY_NUMBERS, {"first": first, "behind": first + count}))
 
 
-def by_id(connection: Connection, job_id: str, owner: str | None = None) -> JobRow | None:
-    """One job with every column, None if there is none (or it is somebody else's)."""
-    row = connection.execute(_BY_ID, {"job_id": job_id}).one_or_none()
-    return None if row is None or owner not in (None, row.owner) else row
+def by_id(connection: Connection, job_id: str, whose: Whose) -> JobRow | None:
+    """One job with every column, None if there is none among these.
+
+    A job that is not among them is not read: how long that takes would tell that it exists.
+    """
+    return connection.execute(_BY_ID.where(whose), {"job_id": job_id}).one_or_none()
 
 
 def summary_by_id(connection: Connection, job_id: str) -> JobRow | None:
@@ -284,12 +287,12 @@ def need_one_less(transaction: Transaction, number: int) -> None:
     )
 
 
-def by_ids(connection: Connection, ids: Sequence[str], owner: str) -> dict[str, JobRow]:
-    """Those of these jobs that are the owner's, by id."""
+def by_ids(connection: Connection, ids: Sequence[str], whose: Whose) -> dict[str, JobRow]:
+    """Those of these jobs that are among those of `whose`, by id."""
     found: dict[str, JobRow] = {}
     for start in range(0, len(ids), MANY_IDS):
         part = ids[start : start + MANY_IDS]
-        statement = select(*SUMMARY).where(jobs.c.id.in_(part), jobs.c.owner == owner)
+        statement = select(*SUMMARY).where(jobs.c.id.in_(part), whose)
         found.update((row.id, row) for row in connection.execute(statement))
     return found
 
@@ -299,12 +302,12 @@ def outputs_of(connection: Connection, number: int) -> list[JobRow]:
     return list(connection.execute(statement))
 
 
-def output(connection: Connection, job_id: str, name: str, owner: str) -> JobRow | None:
+def output(connection: Connection, job_id: str, name: str, whose: Whose) -> JobRow | None:
     """One available output file (name, attempt, size_bytes, sha256), None if there is none."""
     statement = (
         select(outputs)
         .join(jobs, jobs.c.number == outputs.c.job_number)
-        .where(jobs.c.id == job_id, jobs.c.owner == owner, outputs.c.name == name)
+        .where(jobs.c.id == job_id, whose, outputs.c.name == name)
         .where(outputs.c.available)
     )
     return connection.execute(statement).one_or_none()
@@ -331,7 +334,7 @@ def transitions_of(connection: Connection, number: int) -> list[JobRow]:
 
 def page(
     connection: Connection,
-    owner: str,
+    whose: Whose,
     *,
     statuses: Sequence[str] = (),
     queue: str | None = None,
@@ -342,11 +345,11 @@ def page(
     before: int | None = None,
     limit: int = 100,
 ) -> list[JobRow]:
-    """Jobs of `owner`, newest first, of number less than `before`; `name` is a glob."""
-    statement = select(*SUMMARY).where(jobs.c.owner == owner)
+    """Jobs of `whose`, newest first, of number less than `before`; `name` is a glob."""
+    statement = select(*SUMMARY).where(whose)
     if tag is not None:
         statement = statement.join(tags, tags.c.job_number == jobs.c.number).where(
-            tags.c.owner == owner, tags.c.tag == tag
+            tags.c.owner == jobs.c.owner, tags.c.tag == tag
         )
     if array is not None:
         statement = statement.where(jobs.c.array == array)
@@ -363,18 +366,18 @@ def page(
     return list(connection.execute(statement.order_by(jobs.c.number.desc()).limit(limit)))
 
 
-def nth_newest(connection: Connection, owner: str, place: int) -> list[JobRow]:
+def nth_newest(connection: Connection, whose: Whose, place: int) -> list[JobRow]:
     """The newest job for 1, the one before it for 2; empty if there are not so many."""
-    statement = select(*SUMMARY).where(jobs.c.owner == owner).order_by(jobs.c.number.desc())
+    statement = select(*SUMMARY).where(whose).order_by(jobs.c.number.desc())
     return list(connection.execute(statement.offset(place - 1).limit(1)))
 
 
-def beginning_with(connection: Connection, owner: str, prefix: str, limit: int) -> list[JobRow]:
+def beginning_with(connection: Connection, whose: Whose, prefix: str, limit: int) -> list[JobRow]:
     """Jobs whose id begins so, newest first."""
     # ids that begin so sort between the prefix and the prefix with what follows any hex digit
     within = (
         select(*SUMMARY)
-        .where(jobs.c.owner == owner, jobs.c.id >= prefix, jobs.c.id < prefix + "g")
+        .where(whose, jobs.c.id >= prefix, jobs.c.id < prefix + "g")
         .order_by(jobs.c.id)  # by anything else, SQLite would read every job of the owner
         .limit(limit)
     )
@@ -382,12 +385,12 @@ def beginning_with(connection: Connection, owner: str, prefix: str, limit: int) 
 
 
 def arrays_beginning_with(
-    connection: Connection, owner: str, prefix: str, limit: int
+    connection: Connection, whose: Whose, prefix: str, limit: int
 ) -> list[JobRow]:
     """The first job of each array whose id begins so."""
     ids = (
         select(jobs.c.array)
-        .where(jobs.c.owner == owner, jobs.c.array >= prefix, jobs.c.array < prefix + "g")
+        .where(whose, jobs.c.array >= prefix, jobs.c.array < prefix + "g")
         .distinct()
         .limit(limit)
     )
@@ -396,17 +399,17 @@ def arrays_beginning_with(
         return []
     firsts = (
         select(*SUMMARY)
-        .where(jobs.c.owner == owner, jobs.c.array.in_(found), jobs.c.array_index == 0)
+        .where(whose, jobs.c.array.in_(found), jobs.c.array_index == 0)
         .order_by(jobs.c.number.desc())
     )
     return list(connection.execute(firsts))
 
 
-def called(connection: Connection, owner: str, name: str, limit: int) -> list[JobRow]:
+def called(connection: Connection, whose: Whose, name: str, limit: int) -> list[JobRow]:
     """Jobs of exactly this name, newest first."""
     statement = (
         select(*SUMMARY)
-        .where(jobs.c.owner == owner, jobs.c.name == name)
+        .where(whose, jobs.c.name == name)
         .order_by(jobs.c.number.desc())
         .limit(limit)
     )
@@ -436,10 +439,10 @@ def running_in(connection: Connection, queue: str, owner: str, limit: int) -> li
 
 
 def changed_after(
-    connection: Connection, owner: str, number: int, *, ids: Sequence[str] = (), limit: int
+    connection: Connection, whose: Whose, number: int, *, ids: Sequence[str] = (), limit: int
 ) -> list[JobRow]:
     """Jobs whose latest change is after `number`, in the order of those changes."""
-    statement = select(*SUMMARY).where(jobs.c.owner == owner, jobs.c.change > number)
+    statement = select(*SUMMARY).where(whose, jobs.c.change > number)
     if ids:
         statement = statement.where(jobs.c.id.in_(ids))
     return list(connection.execute(statement.order_by(jobs.c.change).limit(limit)))

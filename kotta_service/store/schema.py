@@ -17,7 +17,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION = "0004"
+SCHEMA_VERSION = "0005"
 """The newest revision in `migrations/versions`, and so what a fresh database is stamped with."""
 
 metadata = MetaData()
@@ -228,6 +228,24 @@ shares = Table(
     # who beside its owner may see a job: a user's name, or "*" for everybody
     Column("job_number", BigInteger, ForeignKey("jobs.number"), primary_key=True),
     Column("reader", String(64), primary_key=True),
+    Index("shares_by_reader", "reader", "job_number"),
+)
+
+shared_inputs = Table(
+    "shared_inputs",
+    metadata,
+    # uploads that shared jobs have as inputs: who may see such a job may submit it again
+    Column("sha256", String(64), primary_key=True),
+    Column("job_number", BigInteger, ForeignKey("jobs.number"), primary_key=True),
+    Index("shared_inputs_by_job", "job_number"),
+)
+
+holdings = Table(
+    "holdings",
+    metadata,
+    # how much of the storage is whose: uploads and kept outputs, counted as they come
+    Column("owner", String(255), primary_key=True),
+    Column("storage_bytes", BigInteger, nullable=False),
 )
 
 uploads = Table(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from kotta_service.store import holdings
 from kotta_service.store.database import Transaction
 from kotta_service.store.schema import named_uploads, uploads, used_upload_urls
 
@@ -34,6 +35,7 @@ def keep(
             owner=owner, sha256=sha256, size_bytes=size_bytes, uploaded_at=uploaded_at
         )
     )
+    holdings.grow(transaction, owner, size_bytes)
     return True
 
 

@@ -13,6 +13,7 @@ from kotta.models.problems import field_problems
 from kotta_service.callers import Caller
 from kotta_service.parts import Parts
 from kotta_service.store import jobs as store
+from kotta_service.store.visibility import readable_by
 from kotta_service.v1.forms import Form
 from kotta_service.v1.links import Links
 
@@ -63,7 +64,7 @@ def with_own_outputs(parts: Parts, owner: str, description: JobDescription) -> J
         own = {
             url: f"kotta://jobs/{job_id}/{quote(name, safe='')}"
             for url, (job_id, name) in found.items()
-            if store.output(connection, job_id, name, owner)
+            if store.output(connection, job_id, name, readable_by(owner))
         }
     return description.model_copy(
         update={"inputs": [own.get(url, url) for url in description.inputs]}

@@ -17,6 +17,7 @@ from kotta_service.parts import Parts, WithParts
 from kotta_service.store import accounts, uploads
 from kotta_service.store import jobs as store
 from kotta_service.store.database import Transaction
+from kotta_service.store.visibility import anybodys
 from kotta_service.v1.links import PREFIX, Grant, Links
 
 router = APIRouter(include_in_schema=False)
@@ -34,8 +35,8 @@ def output(
 ) -> Response:
     Links(parts).check(signature, "output", job_id, str(attempt), name)
     with parts.database.read() as connection:
-        row = store.by_id(connection, job_id)
-        found = None if row is None else store.output(connection, job_id, name, row.owner)
+        row = store.by_id(connection, job_id, anybodys())
+        found = None if row is None else store.output(connection, job_id, name, anybodys())
     if found is None or found.attempt != attempt:
         raise NotFoundError(f"job {job_id} has no output `{name}`")
     path = parts.storage.output_directory(job_id, attempt) / name
@@ -53,7 +54,7 @@ def uploaded_input(
 ) -> Response:
     Links(parts).check(signature, "input", job_id, str(position), name)
     with parts.database.read() as connection:
-        row = store.by_id(connection, job_id)
+        row = store.by_id(connection, job_id, anybodys())
     inputs = [] if row is None else row.description.get("inputs", [])
     url = inputs[position] if 0 <= position < len(inputs) else ""
     if not url.startswith("kotta://uploads/") or input_name(url) != name:

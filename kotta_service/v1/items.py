@@ -15,6 +15,7 @@ from kotta.models.field_values import input_name
 from kotta_service.jobs import TERMINAL
 from kotta_service.store import jobs as store
 from kotta_service.store.jobs import JobRow
+from kotta_service.store.visibility import readable_by
 from kotta_service.v1.links import Links
 
 WALLTIME_CODE = 1001
@@ -96,7 +97,7 @@ def _reachable(connection: Connection, links: Links, row: JobRow, position: int,
         return links.to_input(row.id, position, input_name(url))
     if url.startswith("kotta://jobs/"):
         job_id, _, name = url.removeprefix("kotta://jobs/").partition("/")
-        output = store.output(connection, job_id, unquote(name), row.owner)
+        output = store.output(connection, job_id, unquote(name), readable_by(row.owner))
         return url if output is None else links.to_output(job_id, output.attempt, output.name)
     return url
 

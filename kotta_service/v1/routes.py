@@ -18,6 +18,7 @@ from kotta_service import jobs
 from kotta_service.parts import Parts, WithParts
 from kotta_service.routes import jobs as modern
 from kotta_service.store import jobs as store
+from kotta_service.store.visibility import anybodys, own
 from kotta_service.v1 import items
 from kotta_service.v1.descriptions import described, with_own_outputs
 from kotta_service.v1.forms import form_of
@@ -73,7 +74,7 @@ async def submit_task(request: Request, parts: WithParts) -> JSONResponse:
 @router.get("/status_task/{job_id}")
 def status_task(job_id: str, parts: WithParts) -> JSONResponse:
     with parts.database.read() as connection:
-        row = store.by_id(connection, job_id)
+        row = store.by_id(connection, job_id, anybodys())
         if row is None:
             raise NotFoundError(f"there is no job {job_id}")
         found = items.status_items(connection, Links(parts), row)
@@ -94,7 +95,7 @@ async def list_tasks(request: Request, parts: WithParts) -> JSONResponse:
 @answered
 async def cancel_task(job_id: str, request: Request, parts: WithParts) -> JSONResponse:
     sender = await sender_of(request, await form_of(request), parts, "write")
-    await modern.cancel(job_id, parts, sender.name)
+    await modern.cancel(job_id, parts, sender)
     return _told(status="Success")
 
 
@@ -109,7 +110,7 @@ async def upload_url(request: Request, parts: WithParts) -> JSONResponse:
 
 def _newest(parts: Parts, owner: str) -> list[store.JobRow]:
     with parts.database.read() as connection:
-        return store.page(connection, owner, limit=MAX_LISTED)
+        return store.page(connection, own(owner), limit=MAX_LISTED)
 
 
 def _last_component(path: str) -> str:

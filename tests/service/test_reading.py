@@ -44,13 +44,13 @@ def test_lists_can_be_narrowed(own_service: RunningService) -> None:
 
 def test_a_selector_finds_by_id_prefix_name_and_last(own_service: RunningService) -> None:
     first = own_service.submit({"executable": "true", "jobname": "first"})[0]
-    last = own_service.submit({"executable": "true", "jobname": first["id"][:6]})[0]
+    last = own_service.submit({"executable": "true", "jobname": first["id"][:8]})[0]
 
     def select(selector: str) -> list[str]:
         return ids(own_service.http.get("/jobs/select", params={"selector": selector}).json())
 
     assert select(first["id"]) == [first["id"]]
-    assert select(first["id"][:6].upper()) == [first["id"]], "an id wins over a name"
+    assert select(first["id"][:8].upper()) == [first["id"]], "an id wins over a name"
     assert select("first") == [first["id"]]
     assert select("@last") == [last["id"]]
     assert select("nothing") == []
