@@ -53,7 +53,7 @@ _kotta() {
                 ((index++)) ;;
             *' --') only_arguments=1 ;;
             *' -'* | *' =') ;;
-            ' submit' | ' rerun' | ' wait' | ' cancel' | ' list' | ' status' | ' logs' | ' usage' | ' why' | ' diff' | ' queues' | ' fetch' | ' cat' | ' cp' | ' upload' | ' service' | ' serve' | ' login' | ' logout' | ' whoami' | ' token' | ' admin' | ' config' | ' doctor' | ' completion' | ' help') command=$command/$word ;;
+            ' submit' | ' rerun' | ' wait' | ' cancel' | ' share' | ' list' | ' status' | ' logs' | ' usage' | ' why' | ' diff' | ' queues' | ' fetch' | ' cat' | ' cp' | ' upload' | ' service' | ' serve' | ' login' | ' logout' | ' whoami' | ' token' | ' admin' | ' config' | ' doctor' | ' completion' | ' help') command=$command/$word ;;
             '/service status' | '/service stop' | '/service logs') command=$command/$word ;;
             '/token list' | '/token create' | '/token revoke') command=$command/$word ;;
             '/admin user') command=$command/$word ;;
@@ -99,14 +99,16 @@ _kotta() {
             '/rerun --sweep') :; return ;;
             '/rerun --after') _kotta_ask job; return ;;
             '/wait -t' | '/wait --timeout') :; return ;;
+            '/share --with') :; return ;;
             '/list -s' | '/list --status') _kotta_words 'pending staging_inputs processing staging_outputs completed failed cancelled'; return ;;
             '/list --queue') _kotta_ask queues; return ;;
             '/list --name') :; return ;;
             '/list --tag') _kotta_ask tags; return ;;
             '/list --array') :; return ;;
             '/list --since') :; return ;;
-            '/list --sort') _kotta_words 'id name status queue jobtype submitted_at started_at ended_at elapsed reason exit_code signal error attempt tags cpus memory_mib walltime_seconds array array_index waits_for change -id -name -status -queue -jobtype -submitted_at -started_at -ended_at -elapsed -reason -exit_code -signal -error -attempt -tags -cpus -memory_mib -walltime_seconds -array -array_index -waits_for -change'; return ;;
-            '/list -f' | '/list --fields') _kotta_list 'id name status queue jobtype submitted_at started_at ended_at elapsed reason exit_code signal error attempt tags cpus memory_mib walltime_seconds array array_index waits_for change'; return ;;
+            '/list --owner') :; return ;;
+            '/list --sort') _kotta_words 'id owner name status queue jobtype submitted_at started_at ended_at elapsed reason exit_code signal error attempt tags cpus memory_mib walltime_seconds array array_index waits_for change -id -owner -name -status -queue -jobtype -submitted_at -started_at -ended_at -elapsed -reason -exit_code -signal -error -attempt -tags -cpus -memory_mib -walltime_seconds -array -array_index -waits_for -change'; return ;;
+            '/list -f' | '/list --fields') _kotta_list 'id owner name status queue jobtype submitted_at started_at ended_at elapsed reason exit_code signal error attempt tags cpus memory_mib walltime_seconds array array_index waits_for change'; return ;;
             '/list -L' | '/list --limit') :; return ;;
             '/logs -n' | '/logs --tail') :; return ;;
             '/logs --since') :; return ;;
@@ -129,12 +131,13 @@ _kotta() {
         esac
         # What may stand behind `=` alone.
         [[ -z $equals ]] || case "$command $prev" in
-            '/submit --json') _kotta_list 'id name status reason queue jobtype tags cpus memory_mib walltime_seconds attempt array array_index waits_for submitted_at started_at ended_at exit_code signal error change fetch jobs inputs'; return ;;
-            '/rerun --json') _kotta_list 'id name status reason queue jobtype tags cpus memory_mib walltime_seconds attempt array array_index waits_for submitted_at started_at ended_at exit_code signal error change fetch'; return ;;
-            '/wait --json') _kotta_list 'id name status reason queue jobtype tags cpus memory_mib walltime_seconds attempt array array_index waits_for submitted_at started_at ended_at exit_code signal error change'; return ;;
-            '/cancel --json') _kotta_list 'id name status reason queue jobtype tags cpus memory_mib walltime_seconds attempt array array_index waits_for submitted_at started_at ended_at exit_code signal error change'; return ;;
-            '/list --json') _kotta_list 'id name status reason queue jobtype tags cpus memory_mib walltime_seconds attempt array array_index waits_for submitted_at started_at ended_at exit_code signal error change'; return ;;
-            '/status --json') _kotta_list 'id name status reason queue jobtype tags cpus memory_mib walltime_seconds attempt array array_index waits_for submitted_at started_at ended_at exit_code signal error change description user_email staging_inputs_seconds processing_seconds staging_outputs_seconds cancel_requested_at cpu_seconds peak_memory_bytes result outputs timeline right_size counts jobs'; return ;;
+            '/submit --json') _kotta_list 'id owner name status reason queue jobtype tags cpus memory_mib walltime_seconds attempt array array_index waits_for submitted_at started_at ended_at exit_code signal error change fetch jobs inputs'; return ;;
+            '/rerun --json') _kotta_list 'id owner name status reason queue jobtype tags cpus memory_mib walltime_seconds attempt array array_index waits_for submitted_at started_at ended_at exit_code signal error change fetch'; return ;;
+            '/wait --json') _kotta_list 'id owner name status reason queue jobtype tags cpus memory_mib walltime_seconds attempt array array_index waits_for submitted_at started_at ended_at exit_code signal error change'; return ;;
+            '/cancel --json') _kotta_list 'id owner name status reason queue jobtype tags cpus memory_mib walltime_seconds attempt array array_index waits_for submitted_at started_at ended_at exit_code signal error change'; return ;;
+            '/share --json') _kotta_list 'id name shared_with'; return ;;
+            '/list --json') _kotta_list 'id owner name status reason queue jobtype tags cpus memory_mib walltime_seconds attempt array array_index waits_for submitted_at started_at ended_at exit_code signal error change'; return ;;
+            '/status --json') _kotta_list 'id owner name status reason queue jobtype tags cpus memory_mib walltime_seconds attempt array array_index waits_for submitted_at started_at ended_at exit_code signal error change description user_email staging_inputs_seconds processing_seconds staging_outputs_seconds cancel_requested_at cpu_seconds peak_memory_bytes result outputs timeline shared_with right_size counts jobs'; return ;;
             '/usage --json') _kotta_list 'id attempt cpus memory_mib walltime_seconds samples'; return ;;
             '/why --json') _kotta_list 'id status reason reasons stderr stdout commands'; return ;;
             '/diff --json') _kotta_list 'first second is_same described ended measured'; return ;;
@@ -147,7 +150,7 @@ _kotta() {
             '/serve --json') _kotta_list 'problems warnings serves'; return ;;
             '/login --json') _kotta_list 'login_needed server origin user profile kept_in'; return ;;
             '/logout --json') _kotta_list 'server logged_out'; return ;;
-            '/whoami --json') _kotta_list 'name email role scopes server'; return ;;
+            '/whoami --json') _kotta_list 'name email role scopes server limits'; return ;;
             '/token/list --json') _kotta_list 'id kind label scopes created_at last_used_at expires_at is_current'; return ;;
             '/token/create --json') _kotta_list 'id kind label scopes created_at last_used_at expires_at is_current token'; return ;;
             '/token/revoke --json') _kotta_list 'id kind label scopes created_at last_used_at expires_at is_current'; return ;;
@@ -174,7 +177,8 @@ _kotta() {
                 '/rerun') _kotta_words '-i --input -o --output -e --env --requirements --set -n --name --queue -t --walltime --cpus --memory --retries --tag --array --sweep --after -w --wait --fetch -q --quiet --json -h --help' ;;
                 '/wait') _kotta_words '-t --timeout -q --quiet --json -h --help' ;;
                 '/cancel') _kotta_words '-y --yes -q --quiet --json -h --help' ;;
-                '/list') _kotta_words '-s --status --queue --name --tag --array --since --sort -f --fields -L --limit -a --all -w --watch -q --quiet --json -h --help' ;;
+                '/share') _kotta_words '--with --json -h --help' ;;
+                '/list') _kotta_words '-s --status --queue --name --tag --array --since --owner --everyone --shared --sort -f --fields -L --limit -a --all -w --watch -q --quiet --json -h --help' ;;
                 '/status') _kotta_words '-q --quiet --json -h --help' ;;
                 '/logs') _kotta_words '-f --follow -n --tail --since --stream --offset --attempt -h --help' ;;
                 '/usage') _kotta_words '-w --watch --attempt --json -h --help' ;;
@@ -226,11 +230,12 @@ _kotta() {
         fi
     fi
     case "$command" in
-        '') _kotta_words 'submit rerun wait cancel list status logs usage why diff queues fetch cat cp upload service serve login logout whoami token admin config doctor completion help' ;;
+        '') _kotta_words 'submit rerun wait cancel share list status logs usage why diff queues fetch cat cp upload service serve login logout whoami token admin config doctor completion help' ;;
         '/submit') _kotta_files -f ;;
         '/rerun') _kotta_ask jobs ;;
         '/wait') _kotta_ask active-jobs ;;
         '/cancel') _kotta_ask active-jobs ;;
+        '/share') _kotta_ask jobs ;;
         '/status') _kotta_ask jobs ;;
         '/logs') _kotta_ask jobs ;;
         '/usage') _kotta_ask job ;;
@@ -260,7 +265,7 @@ _kotta() {
         '/completion') _kotta_words 'install uninstall bash zsh fish' ;;
         '/completion/install') _kotta_words 'bash zsh fish' ;;
         '/completion/uninstall') _kotta_words 'bash zsh fish' ;;
-        '/help') _kotta_words 'submit rerun wait cancel list status logs usage why diff queues fetch cat cp upload service serve login logout whoami token admin config doctor completion selectors description output json exit-codes environment configuration' ;;
+        '/help') _kotta_words 'submit rerun wait cancel share list status logs usage why diff queues fetch cat cp upload service serve login logout whoami token admin config doctor completion selectors description output json exit-codes environment configuration' ;;
     esac
 }
 

@@ -98,6 +98,8 @@ class Answer:
             )
         fallback = ServiceFaultError if self.status >= 500 else RequestError
         kind = _BY_STATUS.get(self.status, fallback)
+        if problem.code == "beyond_quota":
+            kind = QuotaError
         error = kind(
             problem.detail, hint=problem.hint, code=problem.code, request_id=self.request_id
         )

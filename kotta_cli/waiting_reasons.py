@@ -13,6 +13,7 @@ from kotta_cli.render.times import duration, size, so_far
 if TYPE_CHECKING:
     from kotta import Kotta
     from kotta.models import Job, JobDetail, Place, Queue
+    from kotta.models.accounts import Limit
     from kotta_cli.explaining import Explanation
 
 MAX_SHOWN = 3
@@ -35,6 +36,9 @@ def tell_why_it_waits(found: Explanation, client: Kotta, job: JobDetail) -> JobD
         _needs(found, job, place)
         return None
     queue = place.queue
+    if place.limit is not None:
+        _limit(found, place.limit, job)
+        return None
     if place.position == 1:
         found.sentences.append(f"It is the next to start in queue {queue.name}.")
     else:
@@ -69,6 +73,19 @@ def _needs(found: Explanation, job: JobDetail, place: Place) -> None:
     have = "has" if len(shown) == 1 else "have"
     found.sentences.append(f"It comes after {all_of_them}, and starts once that {have} completed.")
     found.commands += [f"kotta why {place.needs[0].id[:8]}", f"kotta wait {job.id[:8]}"]
+
+
+def _limit(found: Explanation, limit: Limit, job: JobDetail) -> None:
+    """It waits for its owner's other jobs, however much room there is."""
+    if limit.name == "running":
+        words = f"Of {job.owner}'s jobs {limit.limit} may run at once, and {limit.used} do."
+    else:
+        words = (
+            f"{job.owner}'s jobs may use {_cores(limit.limit)} at once, they use {limit.used}, and "
+            f"it asks for {_cores(job.cpus)}."
+        )
+    found.sentences += [words, "It starts once enough of them have ended; others go first."]
+    found.commands += ["kotta whoami", "kotta list --status processing", f"kotta wait {job.id[:8]}"]
 
 
 def _lack(found: Explanation, place: Place, head: Job | None, job: JobDetail) -> None:

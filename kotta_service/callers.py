@@ -11,14 +11,12 @@ from starlette.types import Scope
 
 from kotta.errors import ForbiddenError, LoginRequiredError
 from kotta_service.accounts.logins import Login, User
-from kotta_service.doors import Door, door_of
+from kotta_service.doors import LOCAL, Door, door_of
 from kotta_service.parts import Parts, WithParts
 from kotta_service.store import accounts
 
 SCOPES = ("read", "write", "admin")
 """What a token may be good for: to see; to change and submit as well; to administer."""
-LOCAL = "local"
-"""Who comes by the service's own socket, and owns the jobs of a local service."""
 
 
 @dataclass(frozen=True)

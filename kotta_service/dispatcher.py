@@ -24,6 +24,7 @@ from kotta_service import jobs
 from kotta_service.executors import Executor, Key, Sight, Sighting
 from kotta_service.isolation import NoAccountError
 from kotta_service.launching import InputGoneError, Launches
+from kotta_service.limits import Allowance
 from kotta_service.messages import ExitRecord
 from kotta_service.settings import Settings
 from kotta_service.store import jobs as store
@@ -114,9 +115,10 @@ class Dispatcher:
         """Moves the longest-waiting jobs that fit into their next attempt; hands them over after.
 
         In each queue the first job that does not fit holds up those behind it, so that a large job
-        is not starved by small ones.
+        is not starved by small ones. A user's job beyond their limits holds up theirs alone.
         """
         now = time.time()
+        allowance = Allowance(transaction.connection, self._settings)
         loads = store.loads(transaction.connection)
         for name, size in self._settings.queues.items():
             load = loads.get(name, Load())
@@ -124,7 +126,7 @@ class Dispatcher:
             if cpus <= 0:
                 continue
             rows, launches = [], []
-            for row in store.pending_in(transaction.connection, name, cpus):
+            for row in allowance.in_turn(transaction.connection, name, cpus):
                 if row.cpus > cpus or row.memory_mib > memory_mib:
                     break
                 try:
@@ -133,8 +135,11 @@ class Dispatcher:
                     jobs.refuse(transaction, row, error.message, now)
                     continue
                 cpus, memory_mib = cpus - row.cpus, memory_mib - row.memory_mib
+                allowance.take(row)
                 rows.append(row)
                 launches.append(launch)
+                if not cpus:
+                    break
             if rows:
                 store.start_attempts(transaction, rows, now)
                 for launch in launches:

@@ -16,6 +16,10 @@ _KEY = "kotta.door"
 _MAPPED = "::ffff:"
 
 
+LOCAL = "local"
+"""Who comes by the service's own socket, and owns the jobs of a local service."""
+
+
 class Door(str, Enum):
     """Where a listener stands."""
 

@@ -25,7 +25,7 @@ from kotta.errors import ConflictError, DescriptionError, FieldProblem, NotFound
 from kotta.models import CheckedJob, JobDescription
 from kotta.models.array import expand
 from kotta.models.problems import pointer
-from kotta_service import isolation
+from kotta_service import isolation, limits
 from kotta_service.messages import ExitRecord, RunnerReport
 from kotta_service.settings import QueueSettings, Settings
 from kotta_service.store import holdings, sharing, uploads
@@ -151,6 +151,7 @@ def submit(
         RequestError: the key was used before, for something else (`idempotency_key_reused`).
         DescriptionError: what one of them is to come after does not exist, or will not complete;
             or its queue cannot run it for this owner.
+        QuotaError: they would be more than the owner may have.
     """
     if key is not None and (before := store.submission(transaction.connection, owner, key)):
         if before.body_sha256 != body_sha256:
@@ -162,6 +163,8 @@ def submit(
         known = store.by_numbers(transaction.connection, before.first_number, before.job_count)
         return known, False
     _refuse_if_not_isolated(settings, owner, wanted)
+    cpus = [job.description.cpus for job in wanted]
+    limits.refuse_submission(transaction.connection, settings, owner, cpus)
     needed = _needed(transaction.connection, owner, wanted)
     rows = store.add(
         transaction,
@@ -472,8 +475,10 @@ def check(
     Raises:
         DescriptionError: what one of them is to come after does not exist, or will not complete;
             or its queue cannot run it for this owner.
+        QuotaError: they would be more than the owner may have.
     """
     _refuse_if_not_isolated(settings, owner, wanted)
+    limits.refuse_submission(connection, settings, owner, [job.description.cpus for job in wanted])
     needed = _needed(connection, owner, wanted)
     loads = store.loads(connection, with_pending=True)
     free = {}
@@ -526,7 +531,7 @@ def _queue_problems(
                 f"the queues are {known}",
             )
         ]
-    limits = (
+    most = (
         ("cpus", description.cpus, queue.cpus, "core"),
         ("memory", description.memory or 0, queue.memory_mib, "MiB"),
         ("walltime", description.walltime, queue.max_walltime_minutes, "minute"),
@@ -537,7 +542,7 @@ def _queue_problems(
             f"is {asked:g}, but queue `{description.queue}` has {limit} {unit}"
             + ("s at most" if unit != "MiB" and limit != 1 else " at most"),
         )
-        for field, asked, limit, unit in limits
+        for field, asked, limit, unit in most
         if asked > limit
     ]
 

@@ -33,6 +33,7 @@ from kotta.models.problems import located
 logger = logging.getLogger(__name__)
 
 _STATUS_BY_CODE = {
+    "beyond_quota": HTTPStatus.FORBIDDEN,
     "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "wrong_content_type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "hash_mismatch": HTTPStatus.UNPROCESSABLE_ENTITY,

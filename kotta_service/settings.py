@@ -138,6 +138,26 @@ class ServeSettings(BaseModel):
         return f"{'https' if self.has_tls else 'http'}://{host}:{self.port}"
 
 
+class LimitSettings(BaseModel):
+    """How much each user of a shared service may have: `[limits]`; None: as much as there is.
+
+    `kotta admin user limit` gives one user others.
+
+    Attributes:
+        queued: jobs that wait, whatever they wait for.
+        running: jobs that run at once; others' jobs overtake those beyond.
+        cores: cores of jobs that run at once.
+        storage_mib: what uploads and kept outputs hold together.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    queued: Annotated[int, Field(ge=0)] | None = None
+    running: Annotated[int, Field(ge=0)] | None = None
+    cores: Annotated[int, Field(ge=0)] | None = None
+    storage_mib: Annotated[int, Field(ge=0)] | None = None
+
+
 class Settings(BaseModel):
     """Everything that can be set.
 
@@ -156,6 +176,7 @@ class Settings(BaseModel):
             of SQLite's in the data directory.
         dispatch: whether this process may start jobs; of those that share a database, one does.
         queues: by name; a job that names none waits in `Test`.
+        limits: how much each user of a shared service may have.
         serve: how `kotta serve` listens; of no matter to the local service.
         login: how its users say who they are; of no matter to the local service either.
     """
@@ -174,6 +195,7 @@ class Settings(BaseModel):
     database: Annotated[str, AfterValidator(_database_url)] = Field(default="", repr=False)
     dispatch: bool = True
     queues: dict[str, QueueSettings] = Field(default_factory=lambda: _machine_queues())
+    limits: LimitSettings = Field(default_factory=LimitSettings)
     serve: ServeSettings = Field(default_factory=ServeSettings)
     login: LoginSettings = Field(default_factory=LoginSettings)
 

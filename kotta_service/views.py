@@ -18,6 +18,7 @@ from kotta.models import (
     Queue,
     Transition,
 )
+from kotta_service.limits import Allowance
 from kotta_service.settings import QueueSettings, Settings
 from kotta_service.store import jobs as store
 from kotta_service.store import sharing
@@ -90,7 +91,8 @@ def place(connection: Connection, settings: Settings, row: JobRow, reader: str) 
             f"queue `{row.queue}` is no longer there, so this job cannot start",
             hint=f"kotta cancel {row.id}",
         )
-    head = next(iter(store.pending_in(connection, row.queue, 1)), None)
+    allowance = Allowance(connection, settings)
+    head = next(allowance.in_turn(connection, row.queue, 1), None)
     lacks = ""
     if head is not None and head.cpus > size.cpus - load.cpus:
         lacks = "cpus"
@@ -106,6 +108,7 @@ def place(connection: Connection, settings: Settings, row: JobRow, reader: str) 
         needs=[summary(other) for other in needs],
         next_up=summary(head) if shown and head is not None else None,
         head_lacks=lacks,
+        limit=allowance.lack(row) if row.status == "pending" else None,
         queue=queue(row.queue, size, load),
         running=[
             summary(other) for other in store.running_in(connection, row.queue, reader, MAX_SHOWN)

@@ -49,6 +49,20 @@ class Invitation(_Reply):
     expires_at: datetime
 
 
+class Limit(_Reply):
+    """How much of something a user may have.
+
+    Attributes:
+        name: `queued` (jobs that wait), `running` (jobs), `cores` (of jobs that run), or
+            `storage_mib` (uploads and kept outputs).
+        used: how much they have.
+    """
+
+    name: str
+    used: int
+    limit: int
+
+
 class WhoAmI(_Reply):
     """Who the service takes the caller for.
 
@@ -57,6 +71,7 @@ class WhoAmI(_Reply):
         role: `user` or `admin`.
         scopes: what the token is good for: `read`, `write`, `admin`.
         server: address by which the service calls itself.
+        limits: what is limited, with how much of it they have.
     """
 
     name: str
@@ -64,6 +79,7 @@ class WhoAmI(_Reply):
     role: str
     scopes: Many[str]
     server: str
+    limits: Many[Limit] = Field(default_factory=list)
 
 
 class Token(_Reply):

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from kotta.models.accounts import Limit
 from kotta.models.job import Job, Result
 from kotta.models.many import Many
 
@@ -79,6 +80,8 @@ class Place(_Reply):
         needs: jobs that must complete first and have not yet, at most 20.
         next_up: the job at the head of its queue, None if that is this one.
         head_lacks: what the head of the queue waits for: `cpus`, `memory`, or "" if there is room.
+        limit: the limit of its owner that keeps it from starting, None if none does; those of other
+            users go first then.
         queue: the queue as it is now.
         running: jobs that run in it now, at most 20.
     """
@@ -88,6 +91,7 @@ class Place(_Reply):
     needs: Many[Job]
     next_up: Job | None = None
     head_lacks: str = ""
+    limit: Limit | None = None
     queue: Queue
     running: Many[Job]
 

@@ -43,7 +43,11 @@ def whoami(ctx: typer.Context, as_json: JsonOption = False) -> int:
         role = ", an administrator," if who.role == "admin" else ""
         app.print(f"You are {one_line(who.name)}{mail}{role} at {one_line(who.server)}.")
         app.print(f"This login is good for: {', '.join(who.scopes)}.")
+        if who.limits:
+            told = (f"{each.used} of {each.limit} {one_line(each.name)}" for each in who.limits)
+            app.print(f"You have {', '.join(told)}.")
     else:
         values = (who.name, who.email, who.role, ",".join(who.scopes), who.server)
-        app.print("\t".join(map(one_line, values)))
+        limits = ",".join(f"{each.name}={each.used}/{each.limit}" for each in who.limits)
+        app.print("\t".join(map(one_line, (*values, limits))))
     return ExitCode.OK

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from kotta import models
+from kotta.models import accounts
 from kotta_cli import results
 
 Schema = dict[str, Any]
@@ -79,7 +80,8 @@ def _without_titles(node: Any) -> Any:
 
 def _docstrings(name: str) -> tuple[str, dict[str, str]]:
     """What a class says of itself, and of its attributes and those that it inherits."""
-    cls = getattr(results, name, None) or getattr(models, name)
+    places = (results, models, accounts)
+    cls = next(getattr(place, name) for place in places if hasattr(place, name))
     meanings: dict[str, str] = {}
     for each in reversed(cls.__mro__):
         meanings |= _attributes(each.__doc__ or "")

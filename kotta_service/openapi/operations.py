@@ -135,6 +135,7 @@ _PLACE = {
     "needs": [],
     "next_up": None,
     "head_lacks": "cpus",
+    "limit": None,
     "queue": examples.QUEUE,
     "running": [],
 }
@@ -145,6 +146,7 @@ _OWN = {
     "role": "user",
     "scopes": ["read", "write"],
     "server": "https://kotta.lab",
+    "limits": [{"name": "queued", "used": 3, "limit": 1000}],
 }
 _DEVICE_FORM = {"client_id": "kotta", "scope": "read write", "label": "ada's laptop"}
 _TOKEN_FORM = {
@@ -160,9 +162,11 @@ OPERATIONS: dict[str, Operation] = {
         "idempotency key had submitted them already.",
         request=_JOBS,
         answer={"jobs": [examples.JOB]},
-        refusals=("idempotency_key_reused", "quota"),
+        refusals=("idempotency_key_reused", "quota", "beyond_quota"),
     ),
-    "check": Operation(request=_JOBS, answer={"jobs": [_CHECKED]}),
+    "check": Operation(
+        request=_JOBS, answer={"jobs": [_CHECKED]}, refusals=("quota", "beyond_quota")
+    ),
     "list_jobs": Operation(answer=_PAGE),
     "select": Operation(
         "`is_set` says whether the selector names a set; else more than one job are candidates.",
@@ -196,7 +200,7 @@ OPERATIONS: dict[str, Operation] = {
     "upload": Operation(
         "201: they are kept; 200: they were here already.",
         upload=True,
-        refusals=("hash_mismatch",),
+        refusals=("hash_mismatch", "beyond_quota"),
     ),
     "output": Operation(
         headers=_FILE,

@@ -53,6 +53,11 @@ REFUSALS = {
         "a token cannot make one that outlives it",
         "kotta login, or an earlier --expires",
     ),
+    "beyond_quota": Refusal(
+        403,
+        "your files may hold 1024 MiB: they hold 1024.0 MiB, and 0.0 MiB are left",
+        "kotta whoami shows your limits; an administrator can give you more",
+    ),
     "not_found": Refusal(404, "there is no job 3f1c2d4e-5a6b-4c7d-8e9f-0a1b2c3d4e5f", "kotta list"),
     "already_ended": Refusal(409, "the job has completed already"),
     "conflict": Refusal(409, "there is a user `ada` already"),

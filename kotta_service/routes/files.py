@@ -15,7 +15,7 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from kotta.errors import NotFoundError
 from kotta.models import UploadMissing, Usage
 from kotta.models.requests import OutputsWanted, UploadCheck
-from kotta_service import access, jobs
+from kotta_service import access, jobs, limits
 from kotta_service.callers import Caller, Owner, WithCaller
 from kotta_service.doors import Door, door_of
 from kotta_service.executors import Key
@@ -51,11 +51,21 @@ def check_uploads(wanted: UploadCheck, parts: WithParts, owner: Owner) -> Upload
 )
 async def upload(sha256: Sha256, request: Request, parts: WithParts, owner: Owner) -> Response:
     limit = parts.settings.max_upload_mib << 20
+    announced = request.headers.get("content-length", "")
+    more_bytes = int(announced) if announced.isdigit() else 1
+    await asyncio.to_thread(_refuse_upload, parts, owner, sha256, more_bytes)
     size = await parts.storage.keep_upload(sha256, request.stream(), limit)
     is_new = await asyncio.wrap_future(
         parts.database.write(lambda tx: uploads.keep(tx, owner, sha256, size, time.time()))
     )
     return Response(status_code=201 if is_new else 200)
+
+
+def _refuse_upload(parts: Parts, owner: str, sha256: str, more_bytes: int) -> None:
+    """Refuses what there is no room for before it is sent; what one has already takes none."""
+    with parts.database.read() as connection:
+        if uploads.missing(connection, owner, [sha256]):
+            limits.refuse_upload(connection, parts.settings, owner, more_bytes)
 
 
 @router.get(

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path
 from kotta.errors import ConflictError
 from kotta.models.accounts import Invitation, User, UserPage, WhoAmI
 from kotta.models.requests import NewUser, UserChange
-from kotta_service import audit
+from kotta_service import audit, limits
 from kotta_service.accounts import users
 from kotta_service.callers import WithAdmin, WithCaller
 from kotta_service.parts import Parts, WithParts
@@ -24,13 +24,16 @@ Name = Annotated[str, Path(min_length=1, max_length=64)]
 
 
 @router.get("/me", summary="Who the service takes the caller for")
-async def whoami(found: WithCaller, parts: WithParts) -> WhoAmI:
+def whoami(found: WithCaller, parts: WithParts) -> WhoAmI:
+    with parts.database.read() as connection:
+        told = limits.told(connection, parts.settings, found.name)
     return WhoAmI(
         name=found.name,
         email=found.email,
         role="admin" if found.is_admin else "user",
         scopes=sorted(found.scopes),
         server=parts.url,
+        limits=told,
     )
 
 
@@ -60,6 +63,7 @@ async def change_user(name: Name, wanted: UserChange, who: WithAdmin, parts: Wit
 
     def action(transaction: Transaction) -> JobRow:
         users.change(transaction, name, **values)
+        transaction.needs_assignment = True  # more may start now
         return users.known(transaction.connection, name)
 
     row = await asyncio.wrap_future(parts.database.write(action))

@@ -60,6 +60,12 @@ def all_users(connection: Connection) -> list[JobRow]:
     return list(connection.execute(select(users).order_by(users.c.name)))
 
 
+def limits_of_all(connection: Connection) -> dict[str, dict[str, int]]:
+    """The limits of those users who have others than everybody, by name."""
+    statement = select(users.c.name, users.c.limits).where(users.c.limits.is_not(None))
+    return {row.name: row.limits for row in connection.execute(statement)}
+
+
 def user_by_identity(connection: Connection, provider: str, subject: str) -> Found:
     statement = (
         select(users)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -132,6 +132,15 @@ class Load:
     memory_mib: int = 0
     pending: int = 0
     pending_after: int = 0
+
+
+@dataclass(frozen=True)
+class OwnerLoad:
+    """What runs of a user's jobs, in all queues, and how many wait."""
+
+    running: int = 0
+    cpus: int = 0
+    pending: int = 0
 
 
 def take_numbers(transaction: Transaction, name: str, count: int) -> int:
@@ -456,9 +465,54 @@ def results_of(connection: Connection, numbers: Sequence[int]) -> dict[int, dict
     return {row.number: row.result for row in connection.execute(statement)}
 
 
-def pending_in(connection: Connection, queue: str, limit: int) -> list[JobRow]:
-    """The longest-waiting jobs of a queue, all columns."""
-    return list(connection.execute(_PENDING_IN, {"queue_name": queue, "most": limit}))
+def pending_in(
+    connection: Connection,
+    queue: str,
+    limit: int,
+    *,
+    after: int = 0,
+    without: Collection[str] = (),
+) -> list[JobRow]:
+    """The longest-waiting jobs of a queue that wait for no other job, all columns.
+
+    Args:
+        after: only jobs of a higher number.
+        without: users whose jobs are left out.
+    """
+    statement = _PENDING_IN
+    if after:
+        statement = statement.where(jobs.c.number > after)
+    if without:
+        statement = statement.where(jobs.c.owner.not_in(without))
+    return list(connection.execute(statement, {"queue_name": queue, "most": limit}))
+
+
+def load_of(connection: Connection, owner: str) -> OwnerLoad:
+    """What runs and waits of a user's jobs."""
+    open_ones = (
+        select(jobs.c.status == "pending", func.count(), func.sum(jobs.c.cpus))
+        .where(jobs.c.owner == owner, jobs.c.status.in_(("pending", *ACTIVE)))
+        .group_by(jobs.c.status == "pending")
+    )
+    found = OwnerLoad()
+    for is_pending, count, cpus in connection.execute(open_ones):
+        if is_pending:
+            found = replace(found, pending=count)
+        else:
+            found = replace(found, running=count, cpus=int(cpus))
+    return found
+
+
+def loads_by_owner(connection: Connection) -> dict[str, OwnerLoad]:
+    """What runs of each user's jobs."""
+    statement = (
+        select(jobs.c.owner, func.count(), func.sum(jobs.c.cpus))
+        .where(jobs.c.status.in_(ACTIVE))
+        .group_by(jobs.c.owner)
+    )
+    return {
+        owner: OwnerLoad(count, int(cpus)) for owner, count, cpus in connection.execute(statement)
+    }
 
 
 def loads(connection: Connection, *, with_pending: bool = False) -> dict[str, Load]:

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from kotta.errors import ForbiddenError, NotFoundError
 from kotta.models.field_values import input_name
+from kotta_service import limits
 from kotta_service.file_answers import FileAnswer
 from kotta_service.parts import Parts, WithParts
 from kotta_service.store import accounts, uploads
@@ -69,7 +70,7 @@ async def upload(
 ) -> Response:
     grant = Links(parts).check(signature, "upload", owner, name)
     request.scope["kotta.caller"] = owner
-    await asyncio.to_thread(_refuse_if_disabled, parts, owner)
+    await asyncio.to_thread(_refuse_if_not_for_them, parts, owner)
     limit = parts.settings.max_upload_mib << 20
     sha256, size = await parts.storage.keep_unannounced(request.stream(), limit)
     await asyncio.wrap_future(
@@ -92,9 +93,10 @@ def _keep(
     uploads.keep_name(transaction, owner, name, sha256, now)
 
 
-def _refuse_if_disabled(parts: Parts, owner: str) -> None:
+def _refuse_if_not_for_them(parts: Parts, owner: str) -> None:
     with parts.database.read() as connection:
         user = accounts.user(connection, owner)
+        limits.refuse_upload(connection, parts.settings, owner, 1)
     if user is not None and user.is_disabled:
         raise ForbiddenError("this link does not count any more", code="link_invalid")
 

@@ -152,6 +152,6 @@ def test_without_a_token_one_is_told_to_log_in(shared: SharedService) -> None:
 def test_whoami_says_who_one_is(shared: SharedService) -> None:
     token = shared.token("ada", ("read",))
     told = kotta(shared, "whoami", KOTTA_SERVER=shared.url, KOTTA_TOKEN=token)
-    assert told.stdout == f"ada\tada@example.org\tuser\tread\t{shared.url}\n"
+    assert told.stdout == f"ada\tada@example.org\tuser\tread\t{shared.url}\t\n"
     assert kotta(shared, "whoami").stdout.split("\t")[0] == "local"
     assert os.environ.get("KOTTA_TOKEN") is None

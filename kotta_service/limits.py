@@ -1,0 +1,167 @@
+"""How much one user may have: jobs that wait, jobs and cores that run, files that are kept.
+
+Who comes by the service's own socket has no limits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import Connection
+
+from kotta.errors import QuotaError
+from kotta.models.accounts import Limit
+from kotta_service.doors import LOCAL
+from kotta_service.settings import MIB, LimitSettings, Settings
+from kotta_service.store import accounts, holdings
+from kotta_service.store import jobs as store
+from kotta_service.store.jobs import JobRow, OwnerLoad
+
+RETRY_SECONDS = 30
+"""When it may be worth asking again, once others of one's jobs have started."""
+NEVER = "beyond_quota"
+"""Code of a refusal where time does not help."""
+_WHERE = "kotta whoami shows your limits; an administrator can give you more"
+
+
+def limits_of(connection: Connection, settings: Settings, owner: str) -> LimitSettings:
+    """What counts for a user: everybody's limits, or those of their own in place of them."""
+    if owner == LOCAL:
+        return LimitSettings()
+    user = accounts.user(connection, owner)
+    own = {} if user is None else user.limits or {}
+    return settings.limits.model_copy(update=own)
+
+
+def told(connection: Connection, settings: Settings, owner: str) -> list[Limit]:
+    """A user's limits, each with how much of it they have; what has none is left out."""
+    limits = limits_of(connection, settings, owner)
+    load = store.load_of(connection, owner)
+    used = {
+        "queued": load.pending,
+        "running": load.running,
+        "cores": load.cpus,
+        "storage_mib": -(-holdings.storage_bytes(connection, owner) // MIB),
+    }
+    return [
+        Limit(name=name, used=used[name], limit=limit)
+        for name, limit in limits.model_dump().items()
+        if limit is not None
+    ]
+
+
+def refuse_submission(
+    connection: Connection, settings: Settings, owner: str, cpus: Sequence[int]
+) -> None:
+    """Refuses jobs that would be more than a user may have.
+
+    Args:
+        cpus: cores that each of the jobs asks for.
+
+    Raises:
+        QuotaError: they would; it says of what, how much there is, and whether time helps.
+    """
+    limits = limits_of(connection, settings, owner)
+    if limits.storage_mib is not None:
+        refuse_storage(connection, limits.storage_mib, owner, 1)
+    if limits.cores is not None and max(cpus) > limits.cores:
+        raise QuotaError(
+            f"a job asks for {max(cpus)} cores, and yours may use {limits.cores} at once",
+            hint=_WHERE,
+            code=NEVER,
+        )
+    if limits.queued is None:
+        return
+    waiting = store.load_of(connection, owner).pending
+    left = max(0, limits.queued - waiting)
+    if len(cpus) <= left:
+        return
+    time_helps = len(cpus) <= limits.queued
+    raise QuotaError(
+        f"{_jobs(len(cpus))} would be more than may wait: of your {limits.queued}, {waiting} "
+        f"wait already, and {left} more can be submitted",
+        hint="repeat it once some have started: kotta list -s pending" if time_helps else _WHERE,
+        code="" if time_helps else NEVER,
+        retry_after_seconds=RETRY_SECONDS if time_helps else None,
+    )
+
+
+def refuse_upload(connection: Connection, settings: Settings, owner: str, more_bytes: int) -> None:
+    """Refuses a file that a user has no room left for.
+
+    Raises:
+        QuotaError: they have not.
+    """
+    limit = limits_of(connection, settings, owner).storage_mib
+    if limit is not None:
+        refuse_storage(connection, limit, owner, more_bytes)
+
+
+def refuse_storage(connection: Connection, limit_mib: int, owner: str, more_bytes: int) -> None:
+    """The same for a limit that is known."""
+    held = holdings.storage_bytes(connection, owner)
+    left = max(0, (limit_mib * MIB) - held)
+    if more_bytes > left:
+        raise QuotaError(
+            f"your files may hold {limit_mib} MiB: they hold {held / MIB:.1f} MiB, and "
+            f"{left / MIB:.1f} MiB are left",
+            hint=_WHERE,
+            code=NEVER,
+        )
+
+
+class Allowance:
+    """What users may have run beside what runs of theirs now; jobs that are given to it count."""
+
+    def __init__(self, connection: Connection, settings: Settings) -> None:
+        everybodys = settings.limits
+        own = accounts.limits_of_all(connection)
+        self._limits = {name: everybodys.model_copy(update=limits) for name, limits in own.items()}
+        self._everybodys = everybodys
+        limited = [everybodys, *self._limits.values()]
+        is_needed = any(each.running is not None or each.cores is not None for each in limited)
+        self._loads = store.loads_by_owner(connection) if is_needed else None
+
+    def lack(self, row: JobRow) -> Limit | None:
+        """The limit of its owner that keeps a job from starting now, None if none does."""
+        if self._loads is None or row.owner == LOCAL:
+            return None
+        limits = self._limits.get(row.owner, self._everybodys)
+        load = self._loads.get(row.owner, OwnerLoad())
+        if limits.running is not None and load.running >= limits.running:
+            return Limit(name="running", used=load.running, limit=limits.running)
+        if limits.cores is not None and load.cpus + row.cpus > limits.cores:
+            return Limit(name="cores", used=load.cpus, limit=limits.cores)
+        return None
+
+    def take(self, row: JobRow) -> None:
+        """Counts a job that is started."""
+        if self._loads is not None:
+            load = self._loads.get(row.owner, OwnerLoad())
+            self._loads[row.owner] = OwnerLoad(load.running + 1, load.cpus + row.cpus)
+
+    def in_turn(self, connection: Connection, queue: str, most: int) -> Iterator[JobRow]:
+        """The jobs of a queue that may start, longest-waiting first, all columns.
+
+        Whose next job there has to wait for a limit of theirs is passed over, with all theirs
+        behind it: others overtake, and their own order stays.
+
+        Args:
+            most: how many are read at once.
+        """
+        passed_over: set[str] = set()
+        after = 0
+        while True:
+            rows = store.pending_in(connection, queue, most, after=after, without=passed_over)
+            for row in rows:
+                if row.owner in passed_over or self.lack(row) is not None:
+                    passed_over.add(row.owner)
+                else:
+                    yield row
+            if len(rows) < most:
+                return
+            after = rows[-1].number
+
+
+def _jobs(count: int) -> str:
+    return "one job more" if count == 1 else f"{count} jobs more"
