@@ -1,11 +1,14 @@
-"""Reads answers within bounds of size, whatever a server sends; those of time, `kotta.http_wire`.
+"""Reads answers within bounds of size, whatever a server sends; those of time, `kotta.http_pool`.
 
 What is packed is refused: nobody was asked to pack, and a few kilobytes may unfold to gigabytes.
 """
 
 from __future__ import annotations
 
-from kotta.http_wire import Reply
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kotta.http_pool import Reply
 
 _PART_BYTES, _LIST_BYTES, _OBJECT_BYTES = 128, 256, 640
 """What values, lists and objects may take in memory while JSON is read, as measured."""

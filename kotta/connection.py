@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import quote, urlencode
 
-from kotta import bounded, http_pool, local_service
+from kotta import bounded, local_service
 from kotta._version import __version__
 from kotta.answers import STOPPING, Answer
 from kotta.certificates import refusal as certificate_refusal
@@ -28,14 +28,14 @@ from kotta.errors import (
     RequestError,
     UnavailableError,
 )
-from kotta.http_pool import Pool
-from kotta.http_wire import (
+from kotta.http_pool import (
     WHOLE_SECONDS,
+    NoAnswerError,
     NotInTimeError,
+    Pool,
     Reply,
     Request,
     UnsendableError,
-    WireError,
 )
 from kotta.session import Session
 
@@ -248,7 +248,7 @@ class Connection:
             ) from error
         except UnsendableError as error:
             raise _unsendable() from error
-        except WireError as error:
+        except NoAnswerError as error:
             if (refused := certificate_refusal(self.where, error)) is not None:
                 raise refused from error
             raise ConnectionFailedError(
@@ -283,7 +283,7 @@ class Connection:
 
 def _made(address: str) -> Pool:
     try:
-        return http_pool.pool(address)
+        return Pool(address)
     except ValueError as error:
         raise ConfigError(f"`{address}` is no address of a service: {error}") from error
 

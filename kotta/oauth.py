@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from kotta import addresses, bounded, http_pool
+from kotta import addresses, bounded
 from kotta._version import __version__
 from kotta.certificates import refusal as certificate_refusal
 from kotta.credentials import is_token
@@ -27,8 +27,7 @@ from kotta.errors import (
     UnavailableError,
     WaitTimeoutError,
 )
-from kotta.http_pool import Pool
-from kotta.http_wire import Request, UnsendableError, WireError
+from kotta.http_pool import NoAnswerError, Pool, Request, UnsendableError
 
 CLIENT_ID = "kotta"
 DEFAULT_INTERVAL_SECONDS = 5
@@ -201,7 +200,7 @@ class OAuth:
                 answer.close()
             bounded.check_json(content)
             found = json.loads(content) if content else {}
-        except WireError as error:
+        except NoAnswerError as error:
             if (refused := certificate_refusal(self._address, error)) is not None:
                 raise refused from error
             raise ConnectionFailedError(
@@ -226,7 +225,7 @@ class OAuth:
 
     def _way(self) -> Pool:
         try:
-            return http_pool.pool(self._address)
+            return Pool(self._address)
         except ValueError as error:
             raise ConfigError(f"`{self._address}` is no address of a service: {error}") from error
 
