@@ -19,7 +19,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from kotta.errors import KottaError
+from kotta.errors import KottaError, UnavailableError
 from kotta_service import jobs
 from kotta_service.executors import Executor, Key, Sight, Sighting
 from kotta_service.isolation import NoAccountError
@@ -158,7 +158,7 @@ class Dispatcher:
         kind, *key = word.split(" ")
         if kind == _ASSIGN:
             self._database.write(_assigning)
-        elif kind == _LOOK:
+        elif kind == _LOOK and len(key) == 2 and key[1].isdigit():
             self._wishes.put(Key(key[0], int(key[1])))
 
     def _watch_on(self) -> None:
@@ -207,8 +207,10 @@ class Dispatcher:
                 rows = {known: row for known, row in rows.items() if known == key}
             for seen, sighting in self._executor.poll(rows).items():
                 self._settle(seen, rows[seen], sighting)
-        except Exception:
-            logger.exception("a round of the dispatcher failed; the next one tries again")
+        except Exception as error:
+            is_away = isinstance(self._database.translated(error), UnavailableError)
+            words = "a round of the dispatcher failed; the next one tries again"
+            logger.warning("%s: %s", words, error, exc_info=not is_away)
 
     def _settle(self, key: Key, row: JobRow, sighting: Sighting) -> None:
         """Brings the database to what was seen of one attempt."""

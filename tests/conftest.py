@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from postgres_server import PostgresServer, postgres_server
+from postgres_server import NewDatabase, PostgresServer, postgres_server
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -15,7 +15,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--database",
         choices=["sqlite", "postgresql"],
         default="sqlite",
-        help="what the services in tests/service keep their jobs in",
+        help="what the services in tests/service and tests/shared keep their jobs in",
     )
 
 
@@ -24,6 +24,15 @@ def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL for tests that do not kill it."""
     with postgres_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def new_database(request: pytest.FixtureRequest) -> NewDatabase:
+    """Makes the `database` setting of a service with nothing in it."""
+    if request.config.getoption("--database") == "sqlite":
+        return lambda: ""
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.new_database
 
 
 @pytest.hookimpl(wrapper=True)

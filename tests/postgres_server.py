@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,11 +17,14 @@ import psycopg
 import pytest
 from waiting import wait_until
 
+NewDatabase = Callable[[], str]
+"""Makes the `database` setting of a service with nothing in it."""
 CONFIGURATION = """
 listen_addresses = ''
 max_connections = 100
 shared_buffers = 64MB
-# commits outlive the server's death, not the machine's; what is tested is the first
+"""
+QUICK = """
 fsync = off
 full_page_writes = off
 """
@@ -37,9 +40,13 @@ def programs() -> Path | None:
 
 
 class PostgresServer:
-    """A server under test: start it, kill it, make databases in it."""
+    """A server under test: start it, kill it, make databases in it.
 
-    def __init__(self, folder: Path, programs: Path) -> None:
+    Args:
+        syncs: commits outlive the machine's death as well as the server's.
+    """
+
+    def __init__(self, folder: Path, programs: Path, *, syncs: bool = False) -> None:
         self._folder = folder
         self._programs = programs
         self._process: subprocess.Popen[bytes] | None = None
@@ -54,7 +61,8 @@ class PostgresServer:
         self._run([*initdb, "--no-sync", *locale]).communicate()
         configuration = folder / "data" / "postgresql.conf"
         with configuration.open("a") as file:
-            file.write(CONFIGURATION + f"unix_socket_directories = '{folder}'\n")
+            file.write(CONFIGURATION + ("" if syncs else QUICK))
+            file.write(f"unix_socket_directories = '{folder}'\n")
 
     def start(self) -> None:
         """Starts it; returns once it takes connections."""

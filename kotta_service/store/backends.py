@@ -25,6 +25,19 @@ class News:
     word: Callable[[str], None]
 
 
+@dataclass(frozen=True)
+class Begun:
+    """A transaction that writes.
+
+    Attributes:
+        name: by which the database can be asked what became of it.
+        counters: their values, which nobody else changes meanwhile.
+    """
+
+    name: str
+    counters: dict[str, int]
+
+
 class Backend(Protocol):
     """A kind of database.
 
@@ -38,8 +51,8 @@ class Backend(Protocol):
     reader: Engine
     leases: Leases | None
 
-    def begin_writing(self, connection: Connection) -> str:
-        """Waits until nobody else writes, up to the end of this transaction; returns its name."""
+    def begin_writing(self, connection: Connection) -> Begun:
+        """Waits until nobody else writes, up to the end of this transaction."""
 
     def tell_others(self, connection: Connection, change: int, words: list[str]) -> None:
         """Has other processes hear of this transaction once it is committed; 0: of no change."""

@@ -18,7 +18,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, Insert, bindparam, select, update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from kotta.errors import StorageFullError, UnavailableError
@@ -35,18 +35,52 @@ PAUSES_SECONDS = (0.02, 0.5)
 SETTLE_SECONDS = 20.0
 """For so long a commit without an answer waits for somebody who knows whether it counts."""
 ASK_AGAIN_SECONDS = 1
+_KEEP_COUNTERS = (
+    update(schema.counters)
+    .where(schema.counters.c.name == bindparam("counter"))
+    .values(value=bindparam("last"))
+)
 
 
 class Transaction:
     """What a write is given: a connection, and a place to leave what must follow the commit."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, counters: dict[str, int]) -> None:
         self.connection = connection
-        self.last_change = 0
+        self._counters = counters
+        self._taken: set[str] = set()
+        self._last: dict[Insert, list[dict[str, Any]]] = {}
         self.needs_assignment = False
         self.words_for_others: list[str] = []
         self.changes_accounts = False
         self._after_commit: list[Callable[[], None]] = []
+
+    @property
+    def last_change(self) -> int:
+        """The number of the latest change that was made in it, 0 if none was."""
+        return self._counters["change"] if "change" in self._taken else 0
+
+    def take_numbers(self, counter: str, count: int) -> int:
+        """The first of `count` consecutive new numbers."""
+        first = self._counters[counter] + 1
+        self._counters[counter] += count
+        self._taken.add(counter)
+        return first
+
+    def insert_last(self, statement: Insert, rows: list[dict[str, Any]]) -> None:
+        """Adds rows that nothing in the transaction reads, once all else is done.
+
+        Those of many actions go to the database together.
+        """
+        self._last.setdefault(statement, []).extend(rows)
+
+    def finish(self) -> None:
+        """Writes what has been left for the end."""
+        for statement, rows in self._last.items():
+            self.connection.execute(statement, rows)
+        if self._taken:
+            taken = [{"counter": each, "last": self._counters[each]} for each in self._taken]
+            self.connection.execute(_KEEP_COUNTERS, taken)
 
     def after_commit(self, action: Callable[[], None]) -> None:
         """Do `action` once the transaction is on disk; never if it fails."""
@@ -189,12 +223,13 @@ class Database:
 
     def _persistently(self, actions: list[Write[Any]]) -> list[Any]:
         """Commits actions, again if that fails for something that passes."""
-        deadline = time.monotonic() + RIDE_OUT_SECONDS
+        deadline = None
         pause, longest = PAUSES_SECONDS
         while True:
             try:
                 return self._commit(actions)
             except DBAPIError as error:
+                deadline = deadline or time.monotonic() + RIDE_OUT_SECONDS
                 if not self.backend.is_passing(error) or time.monotonic() + pause > deadline:
                     raise
             time.sleep(pause)
@@ -203,11 +238,12 @@ class Database:
     def _commit(self, actions: list[Write[Any]]) -> list[Any]:
         began = self._busy_since = time.monotonic()
         with self.engine.connect() as connection:
-            name = self.backend.begin_writing(connection)
-            transaction = Transaction(connection)
+            begun = self.backend.begin_writing(connection)
+            transaction = Transaction(connection, begun.counters)
             results = [action(transaction) for action in actions]
             if transaction.needs_assignment:
                 self.before_commit(transaction)
+            transaction.finish()
             self.backend.tell_others(
                 connection, transaction.last_change, transaction.words_for_others
             )
@@ -215,7 +251,7 @@ class Database:
                 connection.commit()
             except DBAPIError as error:
                 # the answer to a commit may get lost, and what it did must not be done twice
-                if not self.backend.is_away(error) or not self._was_committed(name):
+                if not self.backend.is_away(error) or not self._was_committed(begun.name):
                     raise
         try:
             self.on_commit(len(actions), time.monotonic() - began)

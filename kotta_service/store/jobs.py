@@ -64,12 +64,6 @@ SUMMARY = (
 )
 ACTIVE = ("staging_inputs", "processing", "staging_outputs")
 # Statements that every job takes are built once: building one costs as much as running it.
-_TAKE_NUMBERS = (
-    update(counters)
-    .where(counters.c.name == bindparam("counter"))
-    .values(value=counters.c.value + bindparam("count"))
-    .returning(counters.c.value)
-)
 _BY_ID = select(jobs).where(jobs.c.id == bindparam("job_id"))
 _SUMMARY_BY_ID = select(*SUMMARY).where(jobs.c.id == bindparam("job_id"))
 _CHANGE = update(jobs).where(jobs.c.number == bindparam("job_number"))
@@ -101,6 +95,7 @@ _LOADS = (
     .group_by(jobs.c.queue)
 )
 _ADD_JOBS = insert(jobs)
+_ADD_ONE = _ADD_JOBS.returning(*SUMMARY)
 _BY_NUMBERS = (
     select(*SUMMARY)
     .where(jobs.c.number >= bindparam("first"), jobs.c.number < bindparam("behind"))
@@ -143,24 +138,17 @@ class OwnerLoad:
     pending: int = 0
 
 
-def take_numbers(transaction: Transaction, name: str, count: int) -> int:
-    """The first of `count` consecutive new numbers of the counter `name`."""
-    values = {"counter": name, "count": count}
-    last = int(transaction.connection.execute(_TAKE_NUMBERS, values).scalar_one())
-    if name == "change":
-        transaction.last_change = last
-    return last - count + 1
-
-
 def add(transaction: Transaction, rows: Sequence[dict[str, Any]]) -> list[JobRow]:
     """Adds pending jobs in one go, each with its number, change and first transition."""
-    number = take_numbers(transaction, "job", len(rows))
-    change = take_numbers(transaction, "change", len(rows))
+    number = transaction.take_numbers("job", len(rows))
+    change = transaction.take_numbers("change", len(rows))
     values = [
         {**row, "number": number + i, "change": change + i, "status": "pending", "attempt": 0}
         for i, row in enumerate(rows)
     ]
-    transaction.connection.execute(_ADD_JOBS, values)
+    # one row comes back from where it was put; of many, as many statements would be made of it
+    is_one = len(values) == 1
+    added = transaction.connection.execute(_ADD_ONE if is_one else _ADD_JOBS, values)
     words = [
         {"owner": row["owner"], "tag": tag, "job_number": row["number"]}
         for row in values
@@ -168,7 +156,7 @@ def add(transaction: Transaction, rows: Sequence[dict[str, Any]]) -> list[JobRow
     ]
     if words:
         transaction.connection.execute(insert(tags), words)
-    transaction.connection.execute(
+    transaction.insert_last(
         _ADD_TRANSITION,
         [
             {
@@ -181,7 +169,7 @@ def add(transaction: Transaction, rows: Sequence[dict[str, Any]]) -> list[JobRow
             for row in values
         ],
     )
-    return by_numbers(transaction.connection, number, len(rows))
+    return list(added) if is_one else by_numbers(transaction.connection, number, len(rows))
 
 
 def by_numbers(connection: Connection, first: int, count: int) -> list[JobRow]:
@@ -204,11 +192,11 @@ def summary_by_id(connection: Connection, job_id: str) -> JobRow | None:
 
 def change(transaction: Transaction, number: int, steps: Sequence[Step], **values: Any) -> None:
     """Sets columns of one job and records the transitions; the last one is its status."""
-    first = take_numbers(transaction, "change", max(1, len(steps)))
+    first = transaction.take_numbers("change", max(1, len(steps)))
     last = first + max(1, len(steps)) - 1
     if steps:
         values["status"] = steps[-1].status
-        transaction.connection.execute(
+        transaction.insert_last(
             _ADD_TRANSITION,
             [
                 {
@@ -227,13 +215,13 @@ def change(transaction: Transaction, number: int, steps: Sequence[Step], **value
 
 def start_attempts(transaction: Transaction, rows: Sequence[JobRow], at: float) -> None:
     """Moves pending jobs into the first phase of their next attempt."""
-    first = take_numbers(transaction, "change", len(rows))
+    first = transaction.take_numbers("change", len(rows))
     values = [
         {"job_number": row.number, "change": first + i, "attempt": row.attempt + 1}
         for i, row in enumerate(rows)
     ]
     transaction.connection.execute(_START_ATTEMPT, values)
-    transaction.connection.execute(
+    transaction.insert_last(
         _ADD_TRANSITION, [{**row, "status": "staging_inputs", "at": at} for row in values]
     )
 
@@ -288,7 +276,7 @@ def needed_by(connection: Connection, number: int, limit: int) -> list[JobRow]:
 
 def need_one_less(transaction: Transaction, number: int) -> None:
     """One of the jobs that this one waits for has completed."""
-    number_of_change = take_numbers(transaction, "change", 1)
+    number_of_change = transaction.take_numbers("change", 1)
     transaction.connection.execute(
         update(jobs)
         .where(jobs.c.number == number)
@@ -489,10 +477,12 @@ def pending_in(
 
 def load_of(connection: Connection, owner: str) -> OwnerLoad:
     """What runs and waits of a user's jobs."""
+    # one expression, named twice: two alike would be two to PostgreSQL
+    waits = jobs.c.status == "pending"
     open_ones = (
-        select(jobs.c.status == "pending", func.count(), func.sum(jobs.c.cpus))
+        select(waits, func.count(), func.sum(jobs.c.cpus))
         .where(jobs.c.owner == owner, jobs.c.status.in_(("pending", *ACTIVE)))
-        .group_by(jobs.c.status == "pending")
+        .group_by(waits)
     )
     found = OwnerLoad()
     for is_pending, count, cpus in connection.execute(open_ones):
@@ -521,8 +511,7 @@ def loads(connection: Connection, *, with_pending: bool = False) -> dict[str, Lo
     for queue, running, cpus, memory_mib in connection.execute(_LOADS):
         found[queue] = Load(running, int(cpus), int(memory_mib))
     if with_pending:
-        # one expression, named twice: two alike would be two to PostgreSQL
-        waits = jobs.c.waits_for > 0
+        waits = jobs.c.waits_for > 0  # once, as in load_of
         waiting = (
             select(jobs.c.queue, waits, func.count())
             .where(jobs.c.status == "pending")

@@ -26,9 +26,10 @@ class Listener:
     """
 
     def __init__(self, engine: Engine, sender: str, news: News) -> None:
-        self._engine = engine
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._sender = sender
         self._news = news
+        self._is_away = False
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
 
@@ -40,20 +41,27 @@ class Listener:
         self._thread.join()
 
     def _run(self) -> None:
-        is_away = False
         while not self._stopped.is_set():
             try:
-                with self._engine.connect() as pooled:
-                    is_away = False
-                    # never given back: nobody else is to hear what it hears
-                    pooled.detach()
-                    driver = pooled.execution_options(isolation_level="AUTOCOMMIT").connection
-                    self._listen(cast("psycopg.Connection", driver.driver_connection))
+                self._listen_once()
             except (psycopg.Error, DBAPIError) as error:
-                if not is_away:
+                if not self._is_away:
                     logger.warning("the database is away: %s", " ".join(str(error).split()))
-                is_away = True
+                self._is_away = True
                 self._stopped.wait(LOOK_SECONDS / 2)
+            except Exception:
+                logger.exception("hearing of other processes failed; it begins anew")
+                self._stopped.wait(LOOK_SECONDS)
+
+    def _listen_once(self) -> None:
+        with self._engine.connect() as pooled:
+            self._is_away = False
+            try:
+                driver = pooled.connection.driver_connection
+                self._listen(cast("psycopg.Connection", driver))
+            finally:
+                # never given back: nobody else is to hear what it hears
+                pooled.invalidate()
 
     def _listen(self, connection: psycopg.Connection) -> None:
         connection.execute(f"LISTEN {CHANNEL}")
@@ -65,12 +73,14 @@ class Listener:
                     return
 
     def _hear(self, payload: str) -> None:
-        sender, kind, word = payload.split(" ", 2)
+        sender, _, said = payload.partition(" ")
+        kind, _, word = said.partition(" ")
         if sender == self._sender:
             return
-        if kind == "change":
+        # anybody who may use the database may say anything on its channel
+        if kind == "change" and word.isdigit():
             self._news.change(int(word))
-        else:
+        elif kind == "word":
             self._news.word(word)
 
     def _look(self, connection: psycopg.Connection) -> None:

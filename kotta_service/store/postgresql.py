@@ -17,7 +17,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import String
 
 from kotta.errors import ConfigError
-from kotta_service.store.backends import News
+from kotta_service.store.backends import Begun, News
 from kotta_service.store.glob import Glob
 from kotta_service.store.leases import Leases
 from kotta_service.store.notifications import CHANNEL, Listener
@@ -42,7 +42,8 @@ _PARAMETERS = {
     "tcp_user_timeout": 20_000,
 }
 _BEGIN_WRITING = text(
-    "SELECT CAST(pg_current_xact_id() AS text) FROM counters WHERE name = 'change' FOR UPDATE"
+    "SELECT name, value, CAST(pg_current_xact_id() AS text) AS transaction "
+    "FROM counters ORDER BY name FOR UPDATE"
 )
 _TELL = text("SELECT pg_notify(:channel, word) FROM unnest(CAST(:words AS text[])) AS word")
 _STATUS = text("SELECT pg_xact_status(CAST(:name AS xid8))")
@@ -65,8 +66,9 @@ class PostgreSql:
         self.leases: Leases | None = Leases(self._name)
         self._listener: Listener | None = None
 
-    def begin_writing(self, connection: Connection) -> str:
-        return str(connection.execute(_BEGIN_WRITING).scalar_one())
+    def begin_writing(self, connection: Connection) -> Begun:
+        rows = connection.execute(_BEGIN_WRITING).all()
+        return Begun(rows[0].transaction, {row.name: row.value for row in rows})
 
     def tell_others(self, connection: Connection, change: int, words: list[str]) -> None:
         told = [f"{self._name} change {change}"] if change else []

@@ -5,13 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 
-from kotta_service.store.backends import News
+from kotta_service.store.backends import Begun, News
 from kotta_service.store.glob import Glob
 from kotta_service.store.leases import Leases
+from kotta_service.store.schema import counters
+
+_COUNTERS = select(counters.c.name, counters.c.value)
 
 
 class Sqlite:
@@ -21,8 +24,9 @@ class Sqlite:
         self.engine = self.reader = _engine(file)
         self.leases: Leases | None = None
 
-    def begin_writing(self, connection: Connection) -> str:
-        return ""
+    def begin_writing(self, connection: Connection) -> Begun:
+        found = connection.execute(_COUNTERS)
+        return Begun("", {row.name: row.value for row in found})
 
     def tell_others(self, connection: Connection, change: int, words: list[str]) -> None:
         """There are none."""

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from postgres_server import PostgresServer
+from postgres_server import NewDatabase
 from running_service import RunningService
 
 
@@ -14,18 +14,6 @@ def home() -> Iterator[Path]:
     # short: a socket's path may have 107 bytes at most
     with tempfile.TemporaryDirectory(prefix="kotta-") as name:
         yield Path(name)
-
-
-NewDatabase = Callable[[], str]
-
-
-@pytest.fixture(scope="session")
-def new_database(request: pytest.FixtureRequest) -> NewDatabase:
-    """Makes the `database` setting of a service with nothing in it."""
-    if request.config.getoption("--database") == "sqlite":
-        return lambda: ""
-    server: PostgresServer = request.getfixturevalue("postgres")
-    return server.new_database
 
 
 @pytest.fixture

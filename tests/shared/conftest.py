@@ -5,17 +5,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from postgres_server import NewDatabase
 from shared_service import SharedService
 
 
 @pytest.fixture(scope="module")
-def shared() -> Iterator[SharedService]:
+def shared(new_database: NewDatabase) -> Iterator[SharedService]:
     """A shared service for the tests of a file, with users ada and bob, and the administrator eve.
 
     In a folder of its own with a short name: the path of a socket may not be long.
     """
     with tempfile.TemporaryDirectory(prefix="kotta-") as home:
-        service = SharedService(Path(home))
+        service = SharedService(Path(home), KOTTA_SERVICE_DATABASE=new_database())
         service.start()
         try:
             for name, role in (("ada", "user"), ("bob", "user"), ("eve", "admin")):

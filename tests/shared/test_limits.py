@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from postgres_server import NewDatabase
 from shared_service import SharedService
 from waiting import wait_until
 
@@ -31,9 +32,14 @@ SLEEP = {"executable": "sleep 600"}
 
 
 @pytest.fixture(scope="module")
-def limited() -> Iterator[SharedService]:
+def limited(new_database: NewDatabase) -> Iterator[SharedService]:
     with tempfile.TemporaryDirectory(prefix="kotta-") as home:
-        service = SharedService(Path(home), SETTINGS, KOTTA_SERVICE_GRACE_SECONDS="1")
+        service = SharedService(
+            Path(home),
+            SETTINGS,
+            KOTTA_SERVICE_GRACE_SECONDS="1",
+            KOTTA_SERVICE_DATABASE=new_database(),
+        )
         service.start()
         try:
             yield service
