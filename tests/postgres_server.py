@@ -56,7 +56,6 @@ class PostgresServer:
         if self._account is not None:
             os.chown(folder, self._account.pw_uid, self._account.pw_gid)
         initdb = [programs / "initdb", "-D", folder / "data", "-U", "kotta", "--auth=trust"]
-        # a language that sorts otherwise than by bytes would be the harder case, where there is one
         locale = ["-E", "UTF8", "--locale=C.UTF-8"]
         self._run([*initdb, "--no-sync", *locale]).communicate()
         configuration = folder / "data" / "postgresql.conf"
@@ -96,7 +95,11 @@ class PostgresServer:
         """The URL of an empty database."""
         name = f"kotta_{next(self._numbers)}"
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
+            # a language that sorts otherwise than by bytes is the harder case
+            connection.execute(
+                f"CREATE DATABASE {name} TEMPLATE template0 ENCODING UTF8 "
+                "LOCALE_PROVIDER icu ICU_LOCALE 'en-US'"
+            )
         return self.url(name)
 
     def url(self, database: str) -> str:

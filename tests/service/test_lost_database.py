@@ -54,6 +54,7 @@ def database(postgres: PostgresServer) -> Iterator[Database]:
     database.close()
 
 
+@pytest.mark.slow
 def test_a_database_that_is_killed_in_mid_run_loses_and_repeats_nothing(
     own_postgres: PostgresServer, service: RunningService
 ) -> None:
@@ -172,6 +173,7 @@ def number(database: Database) -> int:
         return last_change(connection)
 
 
+@pytest.mark.slow
 def test_who_stops_in_the_middle_of_a_transaction_does_not_stop_others(database: Database) -> None:
     """Its session is ended by the server, which a machine that vanished cannot do itself."""
     other = Database(database.engine.url.render_as_string(hide_password=False))

@@ -82,6 +82,7 @@ def test_jobs_submitted_to_any_process_run_once(new_process: NewProcess) -> None
     assert Counter(log.read_text().split()) == Counter(map(str, range(40)))
 
 
+@pytest.mark.slow
 def test_another_process_takes_over_from_one_that_is_killed(new_process: NewProcess) -> None:
     one, other = new_process(), new_process()
     log = one.home / "ran.log"
@@ -129,6 +130,7 @@ def test_a_process_that_may_not_dispatch_starts_nothing_and_serves_the_rest(
     assert (ended["status"], serving.output(ended, "STDOUT.txt")) == ("completed", "done\n")
 
 
+@pytest.mark.slow
 def test_a_reader_sees_every_change_in_order_while_many_write_through_two_processes(
     new_process: NewProcess,
 ) -> None:
