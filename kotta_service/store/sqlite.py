@@ -14,6 +14,7 @@ from kotta_service.store.glob import Glob
 from kotta_service.store.leases import Leases
 from kotta_service.store.schema import counters
 
+_WRITES = "kotta_writes"
 _COUNTERS = select(counters.c.name, counters.c.value)
 
 
@@ -21,7 +22,8 @@ class Sqlite:
     """A database in a file."""
 
     def __init__(self, file: Path) -> None:
-        self.engine = self.reader = _engine(file)
+        self.reader = _engine(file)
+        self.engine: Engine = self.reader.execution_options(**{_WRITES: True})
         self.leases: Leases | None = None
 
     def begin_writing(self, connection: Connection) -> Begun:
@@ -84,6 +86,8 @@ def _engine(file: Path) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN")
+        # who reads first and writes then is turned away if another process wrote in between
+        writes = connection.get_execution_options().get(_WRITES)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine

@@ -35,10 +35,10 @@ def no_keyring() -> Iterator[None]:
     """Whatever keyring this machine has is left alone."""
     from keyring.backends.fail import Keyring
 
-    before = keyring.get_keyring()
+    # asked which it would take, it would take the one below, and go on to in other tests
     keyring.set_keyring(Keyring())
     yield
-    keyring.set_keyring(before)
+    keyring.set_keyring(Keyring())
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o077])
