@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from typing import cast
 
 import psycopg
@@ -15,6 +16,8 @@ from kotta_service.store.backends import News
 CHANNEL = "kotta"
 LOOK_SECONDS = 1.0
 """However it comes that nothing was heard, after so long the feed is looked at."""
+LEAVE_SECONDS = 0.1
+"""A service that leaves is kept waiting so long at most."""
 logger = logging.getLogger(__name__)
 
 
@@ -65,9 +68,12 @@ class Listener:
 
     def _listen(self, connection: psycopg.Connection) -> None:
         connection.execute(f"LISTEN {CHANNEL}")
+        look_at = 0.0
         while not self._stopped.is_set():
-            self._look(connection)
-            for notification in connection.notifies(timeout=LOOK_SECONDS):
+            if time.monotonic() >= look_at:
+                self._look(connection)
+                look_at = time.monotonic() + LOOK_SECONDS
+            for notification in connection.notifies(timeout=LEAVE_SECONDS):
                 self._hear(notification.payload)
                 if self._stopped.is_set():
                     return
