@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection
@@ -130,8 +129,3 @@ def check_role(role: str) -> None:
     """
     if role not in ROLES:
         raise RequestError(f"`{role}` is no role", hint="user or admin")
-
-
-def limits_of(row: JobRow) -> Mapping[str, int]:
-    """What this user may have beside what the settings give to everybody."""
-    return row.limits or {}

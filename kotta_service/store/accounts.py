@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from kotta_service.store.database import Transaction
 from kotta_service.store.jobs import JobRow
@@ -205,7 +205,3 @@ def forget_failures(transaction: Transaction, key: str) -> None:
 
 def forget_failures_before(transaction: Transaction, moment: float) -> None:
     transaction.connection.execute(delete(failures).where(failures.c.last_at < moment))
-
-
-def count_users(connection: Connection) -> int:
-    return int(connection.execute(select(func.count()).select_from(users)).scalar_one())
