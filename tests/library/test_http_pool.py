@@ -21,14 +21,18 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 @contextmanager
-def server(*talks: Callable[[socket.socket], None]) -> Iterator[Pool]:
-    """The way to a server that talks to each connection as is said."""
+def server(
+    *talks: Callable[[socket.socket], None], ended: threading.Semaphore | None = None
+) -> Iterator[Pool]:
+    """The way to a server that talks to each connection as is said, and counts those it ended."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
             for talk in talks:
                 with listener.accept()[0] as peer:
                     talk(peer)
+                if ended is not None:
+                    ended.release()
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -149,14 +153,20 @@ def test_bytes_are_given_as_they_come() -> None:
 
 def test_a_connection_is_used_again_unless_something_was_left_or_it_ends() -> None:
     closing = OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
-    with server(says(OK, OK, closing), says(OK + b"more"), says(OK)) as way:
-        for _ in range(5):
+    ended = threading.Semaphore(0)
+    with server(says(OK, OK, closing), says(OK + b"more"), says(OK), ended=ended) as way:
+        for _ in range(4):
             assert asked(way) == (200, b"ok")
+        # a request that is on its way while the connection ends is lost, to whoever sends it
+        assert ended.acquire(timeout=10) and ended.acquire(timeout=10)
+        assert asked(way) == (200, b"ok")
 
 
 def test_a_connection_that_was_ended_while_it_rested_is_not_used_again() -> None:
-    with server(says(OK), says(OK)) as way:
+    ended = threading.Semaphore(0)
+    with server(says(OK), says(OK), ended=ended) as way:
         assert asked(way) == (200, b"ok")
+        assert ended.acquire(timeout=10)
         assert asked(way) == (200, b"ok")
 
 

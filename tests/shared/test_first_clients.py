@@ -497,6 +497,8 @@ def test_no_token_or_signature_is_in_the_log(
     status = ada.wait(ada.submitted(**ECHO))
     fetched(status, "STDOUT.txt")
     ada.list_tasks()
+    # a line is written once its request is answered
+    wait_until(lambda: '"route": "/rest/v1/list_tasks"' in shared.log(), what=shared.log)
     log = shared.log()
     assert '"route": "/uploads/{owner}/{name}"' in log
     assert ada.credentials["access_token"] not in log
