@@ -138,15 +138,18 @@ _kotta() {
             '/share --json') _kotta_list 'id name shared_with'; return ;;
             '/list --json') _kotta_list 'id owner name status reason queue jobtype tags cpus memory_mib walltime_seconds attempt array array_index waits_for submitted_at started_at ended_at exit_code signal error change'; return ;;
             '/status --json') _kotta_list 'id owner name status reason queue jobtype tags cpus memory_mib walltime_seconds attempt array array_index waits_for submitted_at started_at ended_at exit_code signal error change description user_email staging_inputs_seconds processing_seconds staging_outputs_seconds cancel_requested_at cpu_seconds peak_memory_bytes result outputs timeline shared_with right_size counts jobs'; return ;;
+            '/logs --json') _kotta_list 'job stream text'; return ;;
             '/usage --json') _kotta_list 'id attempt cpus memory_mib walltime_seconds samples'; return ;;
             '/why --json') _kotta_list 'id status reason reasons stderr stdout commands'; return ;;
             '/diff --json') _kotta_list 'first second is_same described ended measured'; return ;;
             '/queues --json') _kotta_list 'name cpus memory_mib cpus_used memory_used_mib running pending pending_after max_walltime_minutes'; return ;;
             '/fetch --json') _kotta_list 'job directory fetched already_there unavailable'; return ;;
+            '/cat --json') _kotta_list 'job name size_bytes sha256 text base64'; return ;;
             '/cp --json') _kotta_list 'job name path size_bytes sha256'; return ;;
             '/upload --json') _kotta_list 'file url sha256 size_bytes sent'; return ;;
             '/service/status --json') _kotta_list 'running service'; return ;;
             '/service/stop --json') _kotta_list 'stopped'; return ;;
+            '/service/logs --json') _kotta_list 'text'; return ;;
             '/serve --json') _kotta_list 'problems warnings serves'; return ;;
             '/login --json') _kotta_list 'login_needed server origin user profile kept_in'; return ;;
             '/logout --json') _kotta_list 'server logged_out'; return ;;
@@ -166,9 +169,13 @@ _kotta() {
             '/config/unset --json') _kotta_list 'key value origin'; return ;;
             '/config/list --json') _kotta_list 'key value origin'; return ;;
             '/config/path --json') _kotta_list 'path'; return ;;
+            '/config/edit --json') _kotta_list 'path changed'; return ;;
             '/doctor --json') _kotta_list 'check state text advice'; return ;;
             '/completion/install --json') _kotta_list 'shell script rc_file changed'; return ;;
             '/completion/uninstall --json') _kotta_list 'shell script rc_file changed'; return ;;
+            '/completion/bash --json') _kotta_list 'shell text'; return ;;
+            '/completion/zsh --json') _kotta_list 'shell text'; return ;;
+            '/completion/fish --json') _kotta_list 'shell text'; return ;;
         esac
         if [[ $cur == -* ]]; then
             case "$command" in
@@ -180,19 +187,19 @@ _kotta() {
                 '/share') _kotta_words '--with --json -h --help' ;;
                 '/list') _kotta_words '-s --status --queue --name --tag --array --since --owner --everyone --shared --sort -f --fields -L --limit -a --all -w --watch -q --quiet --json -h --help' ;;
                 '/status') _kotta_words '-q --quiet --json -h --help' ;;
-                '/logs') _kotta_words '-f --follow -n --tail --since --stream --offset --attempt -h --help' ;;
+                '/logs') _kotta_words '-f --follow -n --tail --since --stream --offset --attempt --json -h --help' ;;
                 '/usage') _kotta_words '-w --watch --attempt --json -h --help' ;;
                 '/why') _kotta_words '--json -h --help' ;;
                 '/diff') _kotta_words '--json -h --help' ;;
                 '/queues') _kotta_words '--json -h --help' ;;
                 '/fetch') _kotta_words '-j --job -o --output --force --verify -q --quiet --json -h --help' ;;
-                '/cat') _kotta_words '-h --help' ;;
+                '/cat') _kotta_words '--json -h --help' ;;
                 '/cp') _kotta_words '--force -q --quiet --json -h --help' ;;
                 '/upload') _kotta_words '-q --quiet --json -h --help' ;;
                 '/service') _kotta_words '-h --help' ;;
                 '/service/status') _kotta_words '--json -h --help' ;;
                 '/service/stop') _kotta_words '--json -h --help' ;;
-                '/service/logs') _kotta_words '-f --follow -h --help' ;;
+                '/service/logs') _kotta_words '-f --follow --json -h --help' ;;
                 '/serve') _kotta_words '--settings --host --port --data --socket --local --check --json -h --help' ;;
                 '/login') _kotta_words '--with-token --auth-file --admin --trust-pickles --no-browser --json -h --help' ;;
                 '/logout') _kotta_words '--json -h --help' ;;
@@ -216,14 +223,14 @@ _kotta() {
                 '/config/unset') _kotta_words '--project --json -h --help' ;;
                 '/config/list') _kotta_words '--show-origin --json -h --help' ;;
                 '/config/path') _kotta_words '--project --json -h --help' ;;
-                '/config/edit') _kotta_words '--project -h --help' ;;
+                '/config/edit') _kotta_words '--project --json -h --help' ;;
                 '/doctor') _kotta_words '--start --json -h --help' ;;
                 '/completion') _kotta_words '-h --help' ;;
                 '/completion/install') _kotta_words '--rc --json -h --help' ;;
                 '/completion/uninstall') _kotta_words '--rc --json -h --help' ;;
-                '/completion/bash') _kotta_words '-h --help' ;;
-                '/completion/zsh') _kotta_words '-h --help' ;;
-                '/completion/fish') _kotta_words '-h --help' ;;
+                '/completion/bash') _kotta_words '--json -h --help' ;;
+                '/completion/zsh') _kotta_words '--json -h --help' ;;
+                '/completion/fish') _kotta_words '--json -h --help' ;;
                 '/help') _kotta_words '-h --help' ;;
             esac
             return

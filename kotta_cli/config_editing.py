@@ -7,13 +7,13 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kotta.config_files import refusal, understand
 from kotta.config_writing import replace
 from kotta.errors import ConfigError
-from kotta_cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from kotta_cli.context import App
@@ -37,8 +37,16 @@ _NEW_PROFILE = """\
 _EDITORS = ("sensible-editor", "nano", "vi")
 
 
-def edit_file(app: App, path: Path, *, is_project: bool) -> int:
-    """Edit until the file makes sense or the person gives up; the result is the exit code.
+class Edit(Enum):
+    """How editing a file ended."""
+
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    GIVEN_UP = "given up"
+
+
+def edit_file(app: App, path: Path, *, is_project: bool) -> Edit:
+    """Edit until the file makes sense or the person gives up.
 
     Raises:
         ConfigError: there is no editor, it fails, or nobody can be asked to correct what is wrong.
@@ -52,8 +60,9 @@ def edit_file(app: App, path: Path, *, is_project: bool) -> int:
             _run_editor(copy)
             after = copy.read_bytes()
             if after == before:
-                app.note("Nothing was changed.")
-                return ExitCode.OK
+                if not app.as_json:
+                    app.note("Nothing was changed.")
+                return Edit.UNCHANGED
             _, problems = understand(after, is_project=is_project)
             if not problems:
                 break
@@ -63,9 +72,9 @@ def edit_file(app: App, path: Path, *, is_project: bool) -> int:
             app.note("\n".join([error.message, *([error.hint] if error.hint else [])]))
             if not app.ask("Edit it again? (y/N) "):
                 app.note(f"{path} is as it was.")
-                return ExitCode.ERROR
+                return Edit.GIVEN_UP
         replace(path, after, is_project=is_project)
-    return ExitCode.OK
+    return Edit.CHANGED
 
 
 def _content(path: Path, *, is_project: bool) -> bytes:

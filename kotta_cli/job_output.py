@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kotta.errors import ConnectionFailedError, ServiceStartError, UnavailableError
 from kotta_cli.parameters import UsageProblem
-from kotta_cli.render.log_sinks import labels, sink
+from kotta_cli.render.log_sinks import JsonSink, labels, sink
 
 if TYPE_CHECKING:
     from kotta.api import LogChunk, LogStart
@@ -81,13 +81,17 @@ class _Shown:
         self._app = app
         self._attempt = start.attempt
         self._offset = start.offset
-        self._sink = sink(app.out if stream == "stdout" else app.err, label)
+        self._sink = (
+            JsonSink(app, job.id, stream)
+            if app.as_json
+            else sink(app.out if stream == "stdout" else app.err, label)
+        )
 
     def write(self, chunk: LogChunk) -> None:
         if self._attempt and chunk.attempt > self._attempt:
             # a line that the attempt before did not end is not to run into the first of this one
             self._sink.end()
-            if self.stream == "stdout" and self._app.err.is_tty:
+            if self.stream == "stdout" and self._app.err.is_tty and not self._app.as_json:
                 self._app.note(f"{self.job.id[:8]} was started again: attempt {chunk.attempt}")
         self._sink.write(chunk.content)
         self.count += len(chunk.content)

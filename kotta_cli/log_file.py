@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kotta.errors import NotFoundError
-from kotta_cli.render.plain_text import LogText
+from kotta_cli.render.as_json import print_json_line
+from kotta_cli.render.log_sinks import LineSink, sink
 
 if TYPE_CHECKING:
     from kotta_cli.context import App
@@ -24,7 +25,7 @@ def print_log(app: App, path: Path, *, follow: bool) -> None:
     Raises:
         NotFoundError: the service has never written one.
     """
-    shown = LogText()
+    shown = _JsonSink(app) if app.as_json else sink(app.out, None)
     try:
         file = path.open("rb")
     except FileNotFoundError:
@@ -35,17 +36,26 @@ def print_log(app: App, path: Path, *, follow: bool) -> None:
         _skip_to_last_part(file.fileno())
         while True:
             chunk = os.read(file.fileno(), _CHUNK_BYTES)
-            if chunk and app.out.is_tty:
-                app.out.write(shown.feed(chunk))
-            elif chunk:
-                app.out.write_bytes(chunk)
+            if chunk:
+                shown.write(chunk)
             elif not follow:
                 break
             else:
                 # The service may be gone, so there is nobody to wait at: a file has no change feed.
                 time.sleep(_LOOK_AGAIN_SECONDS)
-    if app.out.is_tty:
-        app.out.write(shown.end())
+    shown.end()
+
+
+class _JsonSink(LineSink):
+    """An object for each line."""
+
+    def __init__(self, app: App) -> None:
+        super().__init__(app.out)
+        self._app = app
+
+    def _put(self, lines: list[bytes]) -> None:
+        for line in lines:
+            print_json_line(self._app, {"text": line.decode(errors="replace")})
 
 
 def _skip_to_last_part(descriptor: int) -> None:

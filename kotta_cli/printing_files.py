@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from base64 import b64encode
+from typing import TYPE_CHECKING, Any
 
 from kotta_cli.render.plain_text import LogText
 
@@ -27,3 +28,26 @@ def print_file(app: App, job: JobDetail, output: Output) -> None:
             app.out.write(shown.feed(chunk))
     if shown is not None:
         app.out.write(shown.end())
+
+
+def contents(app: App, job: JobDetail, output: Output) -> dict[str, Any]:
+    """A file as an object: what it is, and what is in it.
+
+    Raises:
+        TransferError: what came is not what the service keeps.
+    """
+    from kotta.streaming import read
+
+    found = b"".join(read(app.client.api, job.id, output))
+    try:
+        text, encoded = found.decode(), None
+    except UnicodeDecodeError:
+        text, encoded = None, b64encode(found).decode()
+    return {
+        "job": job.id,
+        "name": output.name,
+        "size_bytes": len(found),
+        "sha256": output.sha256,
+        "text": text,
+        "base64": encoded,
+    }

@@ -111,11 +111,18 @@ def _printing(shell: str, script: str) -> None:
     """Add the command that prints the script of one shell."""
 
     @app.command(shell, cls=Command, epilog=examples({script: _HOW[shell]}))
-    def print_script(ctx: typer.Context) -> int:
+    def print_script(ctx: typer.Context, as_json: JsonOption = False) -> int:
         from kotta_cli.completion_scripts import SCRIPTS
 
         app: App = ctx.obj
-        app.out.write(SCRIPTS[shell]())
+        app.as_json = as_json
+        text = SCRIPTS[shell]()
+        if as_json:
+            from kotta_cli.render.as_json import print_json
+
+            print_json(app, {"shell": shell, "text": text})
+        else:
+            app.out.write(text)
         return ExitCode.OK
 
     print_script.__doc__ = f"Print the script for {shell}."

@@ -195,16 +195,24 @@ def path(ctx: typer.Context, project: ProjectOption = False, as_json: JsonOption
     cls=Command,
     epilog=examples({"kotta config edit": "In VISUAL or EDITOR"}),
 )
-def edit(ctx: typer.Context, project: ProjectOption = False) -> int:
+def edit(ctx: typer.Context, project: ProjectOption = False, as_json: JsonOption = False) -> int:
     """Edit the file, and keep it only if it makes sense.
 
     You edit a copy. It takes the place of the file when the editor has ended and everything in it
     is understood; else you are told what is wrong, and can go on.
     """
-    from kotta_cli.config_editing import edit_file
+    from kotta_cli.config_editing import Edit, edit_file
     from kotta_cli.config_values import target
 
-    return edit_file(ctx.obj, target(project=project), is_project=project)
+    app: App = ctx.obj
+    app.as_json = as_json
+    file = target(project=project)
+    end = edit_file(app, file, is_project=project)
+    if as_json:
+        from kotta_cli.render.as_json import print_json
+
+        print_json(app, {"path": str(file), "changed": end is Edit.CHANGED})
+    return ExitCode.ERROR if end is Edit.GIVEN_UP else ExitCode.OK
 
 
 def _tell_what_counts(app: App, key: str, path: Path) -> None:

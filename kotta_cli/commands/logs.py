@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kotta_cli.command_page import examples
-from kotta_cli.parameters import JobArguments, UsageProblem, one_of
+from kotta_cli.parameters import JobArguments, JsonOption, UsageProblem, one_of
 from kotta_cli.tree import Command, command_app
 
 if TYPE_CHECKING:
@@ -59,11 +59,13 @@ def logs(
         int | None,
         typer.Option("--attempt", metavar="N", min=1, help="Of this attempt, not of the latest."),
     ] = None,
+    as_json: JsonOption = False,
 ) -> int:
     """Show what jobs write to stdout and stderr.
 
     Stdout goes to stdout, stderr to stderr: in a pipe byte for byte, on a terminal without control
-    sequences other than colours. With several jobs each line says whose it is.
+    sequences other than colours. With several jobs each line says whose it is. With --json, both
+    go to stdout, an object for each line.
     """
     from kotta.api import LogStart
     from kotta_cli import job_fields
@@ -71,6 +73,7 @@ def logs(
     from kotta_cli.selecting import chosen
 
     app: App = ctx.obj
+    app.as_json = as_json
     streams = [one_of(stream, ["stdout", "stderr"], "stream")] if stream else ["stdout", "stderr"]
     moment = None if since is None else job_fields.since(since)
     if offset is not None and not (stream and tail is None and moment is None):
@@ -81,7 +84,7 @@ def logs(
     app.remember(found)
     start = LogStart(offset or 0, tail, moment, attempt or 0)
     count = show_streams(app, found, streams, start, follow=follow)
-    if not count and not follow and len(found) == 1 and app.err.is_tty:
+    if not count and not follow and len(found) == 1 and app.err.is_tty and not as_json:
         status = found[0].status
         if start != LogStart(attempt=start.attempt):
             app.note(f"Nothing written there; the job is {status.value}.")

@@ -81,11 +81,13 @@ def stop(ctx: typer.Context, as_json: JsonOption = False) -> int:
 def logs(
     ctx: typer.Context,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as it is written.")] = False,
+    as_json: JsonOption = False,
 ) -> int:
     """Show the log of the local service, running or not."""
     from kotta_cli.log_file import print_log
 
     app: App = ctx.obj
+    app.as_json = as_json
     print_log(app, _log_file(app), follow=follow)
     return ExitCode.OK
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from kotta_cli.manual.parts import with_part
 from kotta_cli.manual.schemas import ERROR, Schema
-from kotta_cli.results import WITHOUT
+from kotta_cli.results import LINES
 
 KEY = "the shapes"
 
 
 def json_page(text: str, schemas: dict[str, Schema]) -> str:
     """The page with the shapes of all commands."""
-    rows = [f"| `{path}` | {words_of(each)} |" for path, each in schemas.items() if path != ERROR]
-    rows += [f"| `{path}` | no `--json`: {why} |" for path, why in WITHOUT.items()]
+    rows = [
+        f"| `{path}` | {words_of(each)}{', one a line' if path in LINES else ''} |"
+        for path, each in schemas.items()
+        if path != ERROR
+    ]
     table = "\n".join(["| command | prints |", "|---|---|", *rows])
     shapes = {name: each for schema in schemas.values() for name, each in schema["$defs"].items()}
     sections = [_section(name, shapes) for name in sorted(shapes)]

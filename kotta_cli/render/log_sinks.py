@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
+from kotta_cli.render.as_json import print_json_line
 from kotta_cli.render.plain_text import LogText, one_line
 from kotta_cli.render.states import paint
 
@@ -11,10 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kotta.models import Job
+    from kotta_cli.context import App
     from kotta_cli.terminal import Terminal
 
 MAX_LINE_BYTES = 1 << 20
-"""A line with a label is held back until it is whole, or so long."""
+"""A line that is shown whole is held back until it is whole, or so long."""
 _LONGEST_NAME = 20
 _LABEL_COLORS = ("cyan", "yellow", "green", "magenta", "blue")
 
@@ -46,12 +49,11 @@ class TerminalSink(Sink):
         self._target.write(self._text.end())
 
 
-class LabelledSink(Sink):
-    """Whole lines, each behind a label."""
+class LineSink(Sink, ABC):
+    """Whole lines."""
 
-    def __init__(self, target: Terminal, label: str) -> None:
+    def __init__(self, target: Terminal) -> None:
         super().__init__(target)
-        self._label = label
         self._held = b""
 
     def write(self, chunk: bytes) -> None:
@@ -65,6 +67,30 @@ class LabelledSink(Sink):
         held, self._held = self._held, b""
         if held:
             self._put([held])
+
+    @abstractmethod
+    def _put(self, lines: list[bytes]) -> None: ...
+
+
+class JsonSink(LineSink):
+    """An object for each line."""
+
+    def __init__(self, app: App, job: str, stream: str) -> None:
+        super().__init__(app.out)
+        self._app = app
+        self._of = {"job": job, "stream": stream}
+
+    def _put(self, lines: list[bytes]) -> None:
+        for line in lines:
+            print_json_line(self._app, {**self._of, "text": line.decode(errors="replace")})
+
+
+class LabelledSink(LineSink):
+    """Whole lines, each behind a label."""
+
+    def __init__(self, target: Terminal, label: str) -> None:
+        super().__init__(target)
+        self._label = label
 
     def _put(self, lines: list[bytes]) -> None:
         label = self._label.encode()

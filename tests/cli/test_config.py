@@ -170,6 +170,13 @@ def test_edit_without_a_change_writes_nothing(user: User, own: Path) -> None:
     assert not own.exists()
 
 
+def test_edit_tells_a_program_whether_anything_changed(user: User, own: Path) -> None:
+    editor = _editor(user, "text = 'walltime = 7\\n'")
+    for changed in (True, False):
+        told = user.kotta("config", "edit", "--json", EDITOR=editor)
+        assert (told.json, told.err) == ({"path": str(own), "changed": changed}, "")
+
+
 def test_edit_refuses_what_makes_no_sense(user: User, own: Path) -> None:
     user.quick("config", "set", "walltime", "3")
     before = own.read_text()

@@ -8,12 +8,12 @@ from typing import Any
 import jsonschema
 import pytest
 
-from cli.conftest import User, _new_user
+from cli.conftest import Result, User, _new_user
 from cli.invocations import Call, every_call, every_command, prepare
 from kotta_cli import json_fields
 from kotta_cli.manual.schemas import ERROR, file_name
 from kotta_cli.parameters import UsageProblem
-from kotta_cli.results import RESULTS, WITHOUT
+from kotta_cli.results import LINES, RESULTS
 
 SCHEMAS = Path(json_fields.__file__).parent / "schemas"
 
@@ -48,14 +48,33 @@ def _check(value: Any, path: str) -> None:
     jsonschema.validate(value, _schema(path), jsonschema.Draft202012Validator)
 
 
-def test_every_command_has_json_or_says_why_not() -> None:
+def test_every_command_has_json() -> None:
     with_json = {
         path
         for path, command in every_command().items()
         if any("--json" in param.opts for param in command.params)
     }
-    assert with_json == RESULTS.keys(), "name its shape in kotta_cli/results.py"
-    assert every_command().keys() - with_json == WITHOUT.keys()
+    assert with_json == RESULTS.keys(), "name its shape in kotta_cli/results"
+    assert every_command().keys() == with_json
+
+
+def test_what_a_job_wrote_is_an_object_a_line(busy: User) -> None:
+    job = busy.done(executable="printf 'a\\n\\nb\\377'; echo c >&2")
+    result = busy.quick("logs", job, "--json")
+    lines = [json.loads(line) for line in result.out.splitlines()]
+    told = sorted((line["job"], line["stream"], line["text"]) for line in lines)
+    texts = [("stderr", "c"), ("stdout", ""), ("stdout", "a"), ("stdout", "b\ufffd")]
+    assert told == [(job, *text) for text in texts]
+    assert result.err == ""
+
+
+def test_what_is_in_files_is_text_or_base64(busy: User) -> None:
+    job = busy.done(
+        jobname="contents", executable="printf 'ä' > t; printf '\\377' > b", outputs="t, b"
+    )
+    text, data = busy.quick("cat", f"{job}:t", f"{job}:b", "--json").json
+    assert (text["text"], text["base64"], text["size_bytes"]) == ("ä", None, 2)
+    assert (data["text"], data["base64"], data["size_bytes"]) == (None, "/w==", 1)
 
 
 @pytest.mark.parametrize("call", [call for call in every_call() if call.has_json], ids=str)
@@ -63,10 +82,17 @@ def test_what_a_command_prints_is_what_its_schema_says(call: Call, busy: User) -
     result = busy.quick(*call.line, "--json")
     assert result.code in (0, 1), result
     assert result.err == ""
-    _check(result.json, call.path)
+    for each in documents(result, call):
+        _check(each, call.path)
     field = json_fields.known_fields(call.line)[0]
-    some = busy.quick(*call.line, f"--json={field}").json
-    assert all(list(each) == [field] for each in (some if isinstance(some, list) else [some]))
+    for some in documents(busy.quick(*call.line, f"--json={field}"), call):
+        assert all(list(each) == [field] for each in (some if isinstance(some, list) else [some]))
+
+
+def documents(result: Result, call: Call) -> list[Any]:
+    """What a command printed: one document, or one a line."""
+    found = [json.loads(line) for line in result.out.splitlines()] if call.path in LINES else []
+    return found or [result.json]
 
 
 def test_a_watch_prints_an_object_of_the_list_a_line(busy: User) -> None:
@@ -142,7 +168,7 @@ def test_the_word_after_json_is_fields_if_all_of_it_is(line: str, rest: str, fie
 
 def test_a_command_that_prints_no_facts_has_no_fields() -> None:
     with pytest.raises(UsageProblem, match="no field `id`"):
-        json_fields.split(["logs", "--json=id"])
+        json_fields.split(["completion", "--json=id"])
 
 
 def test_a_field_that_only_another_shape_has_is_null() -> None:
