@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from kotta.errors import DescriptionError, FieldProblem
 from kotta.models import JobDescription
 from kotta.models.array import filled
-from kotta.models.problems import UNKNOWN, field_problems
+from kotta.models.problems import UNKNOWN, field_problems, unknown_queue
 from kotta.places import Place, Places
 
 REPEATED = "stands there twice; one of them would be ignored"
@@ -111,8 +111,15 @@ class LoadedDescription:
         return origin, "".join(f"/{part}" for part in parts)
 
 
-def to_descriptions(loaded: LoadedDescription) -> list[JobDescription]:
+def to_descriptions(
+    loaded: LoadedDescription, known_queues: Callable[[], Sequence[str]] = list
+) -> list[JobDescription]:
     """The descriptions, checked; local `inputs` are made absolute.
+
+    Args:
+        known_queues: asked if something is wrong, so that a queue that there is not is told of
+            with the rest; the service would not be asked about the descriptions. Empty if it is
+            not known which there are.
 
     Raises:
         DescriptionError: with every problem of every description, each with line and column.
@@ -130,7 +137,7 @@ def to_descriptions(loaded: LoadedDescription) -> list[JobDescription]:
         problems += missing
         found.append(description.model_copy(update={"inputs": inputs}))
     if problems:
-        raise loaded.refusal(problems)
+        raise loaded.refusal([*problems, *_unknown_queues(loaded, known_queues())])
     return found
 
 
@@ -180,6 +187,13 @@ def refuse(message: str, problems: Iterable[FieldProblem], source: str, text: st
         DescriptionError: always.
     """
     raise DescriptionError(message, problems=tuple(problems), source=source, text=text)
+
+
+def _unknown_queues(loaded: LoadedDescription, known: Sequence[str]) -> Iterator[FieldProblem]:
+    for index, document in enumerate(loaded.documents):
+        name = document.get("queue")
+        if known and isinstance(name, str) and name not in known:
+            yield unknown_queue(f"{loaded.pointer(index)}/queue", name, known)
 
 
 def _local_inputs(

@@ -46,8 +46,9 @@ def check_all(app: App, loaded: LoadedDescription) -> int:
     """
     from kotta.description import locate, to_descriptions
     from kotta.errors import DescriptionError
+    from kotta_cli.submitting import queue_names
 
-    descriptions = to_descriptions(loaded)
+    descriptions = to_descriptions(loaded, queue_names(app))
     try:
         jobs = app.client.check(descriptions)
     except DescriptionError as error:

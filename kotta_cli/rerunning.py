@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kotta.description import LoadedDescription, locate, to_descriptions
 from kotta.errors import DescriptionError
 from kotta.rerunning import again, as_one, needs, renamed, rounds
-from kotta_cli.submitting import submit_all
+from kotta_cli.submitting import queue_names, submit_all
 
 if TYPE_CHECKING:
     from kotta.models import Job, JobDetail
@@ -59,7 +59,7 @@ class Rerun:
     def _check(self, details: Sequence[JobDetail]) -> None:
         loaded, _ = self._loaded(details)
         try:
-            self._app.client.check(to_descriptions(loaded))
+            self._app.client.check(to_descriptions(loaded, queue_names(self._app)))
         except DescriptionError as error:
             raise locate(error, loaded) from error
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kotta.errors import DescriptionError
+from kotta.errors import DescriptionError, KottaError
 from kotta_cli.render.transfer_bars import transfer_bars
 
 if TYPE_CHECKING:
@@ -25,13 +25,26 @@ def submit_all(app: App, loaded: LoadedDescription) -> list[Job]:
     """
     from kotta.description import locate, to_descriptions
 
-    descriptions = _uploaded(app, to_descriptions(loaded))
+    descriptions = _uploaded(app, to_descriptions(loaded, queue_names(app)))
     try:
         jobs = app.client.submit_many(descriptions)
     except DescriptionError as error:
         raise locate(error, loaded) from error
     app.remember(jobs, outputs=_declared(jobs, descriptions))
     return jobs
+
+
+def queue_names(app: App) -> Callable[[], list[str]]:
+    """Asks the service which queues there are; nothing where it cannot be asked."""
+
+    def ask() -> list[str]:
+        try:
+            return [queue.name for queue in app.client.queues()]
+        except KottaError:
+            # what is wrong with the description is to be told, not what is wrong with the service
+            return []
+
+    return ask
 
 
 def _declared(jobs: Sequence[Job], descriptions: Sequence[JobDescription]) -> dict[str, list[str]]:

@@ -24,7 +24,7 @@ from sqlalchemy import Connection
 from kotta.errors import ConflictError, DescriptionError, FieldProblem, NotFoundError, RequestError
 from kotta.models import CheckedJob, JobDescription
 from kotta.models.array import expand
-from kotta.models.problems import pointer
+from kotta.models.problems import pointer, unknown_queue
 from kotta_service import isolation, limits
 from kotta_service.messages import ExitRecord, RunnerReport
 from kotta_service.settings import QueueSettings, Settings
@@ -523,14 +523,7 @@ def _queue_problems(
 ) -> list[FieldProblem]:
     queue = queues.get(description.queue)
     if queue is None:
-        known = ", ".join(f"`{name}`" for name in queues)
-        return [
-            FieldProblem(
-                pointer(*place, "queue"),
-                f"`{description.queue}` is no queue here",
-                f"the queues are {known}",
-            )
-        ]
+        return [unknown_queue(pointer(*place, "queue"), description.queue, queues)]
     most = (
         ("cpus", description.cpus, queue.cpus, "core"),
         ("memory", description.memory or 0, queue.memory_mib, "MiB"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -29,6 +29,17 @@ def located(
 ) -> tuple[FieldProblem, ...]:
     """The same for pydantic's list of errors, however it was come by."""
     return tuple(FieldProblem(pointer(*prefix, *item["loc"]), *_words(item)) for item in errors)
+
+
+def unknown_queue(place: str, name: str, known: Iterable[str]) -> FieldProblem:
+    """What is wrong with a queue that there is not.
+
+    Args:
+        place: of the queue's name, as a JSON Pointer.
+        known: the queues that there are.
+    """
+    names = ", ".join(f"`{each}`" for each in known)
+    return FieldProblem(place, f"`{name}` is no queue here", f"the queues are {names}")
 
 
 def pointer(*parts: str | int) -> str:

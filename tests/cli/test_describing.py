@@ -257,6 +257,18 @@ def test_a_wrong_value_is_told_by_its_option(user: User, words: list[str], said:
     assert _newest(user) == before
 
 
+@pytest.mark.parametrize("more", [[], ["--check"]])
+def test_a_queue_that_there_is_not_is_told_with_what_else_is_wrong(
+    user: User, more: list[str]
+) -> None:
+    user.describe(executable="true", walltime=0, queue="Nowhere", outptus="x")
+    result = user.quick("submit", "job.json", *more)
+    assert result.code == 2
+    for words in ("walltime must be", "did you mean `outputs`?", "`Nowhere` is no queue here"):
+        assert words in result.err
+    assert "the queues are `Test`, `Prod`" in result.err
+
+
 def test_errors_of_several_sources_each_have_their_own(user: User) -> None:
     user.describe(executable="true", walltime=0)
     (user.home / "head.sh").write_text("#!/bin/sh\n#KOTTA cpus: 0\n")
