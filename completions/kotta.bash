@@ -56,7 +56,7 @@ _kotta() {
             ' submit' | ' rerun' | ' wait' | ' cancel' | ' share' | ' list' | ' status' | ' logs' | ' usage' | ' why' | ' diff' | ' queues' | ' fetch' | ' cat' | ' cp' | ' upload' | ' service' | ' serve' | ' login' | ' logout' | ' whoami' | ' token' | ' admin' | ' config' | ' doctor' | ' completion' | ' help') command=$command/$word ;;
             '/service status' | '/service stop' | '/service logs') command=$command/$word ;;
             '/token list' | '/token create' | '/token revoke') command=$command/$word ;;
-            '/admin user') command=$command/$word ;;
+            '/admin user' | '/admin check') command=$command/$word ;;
             '/admin/user add' | '/admin/user list' | '/admin/user invite' | '/admin/user disable' | '/admin/user enable' | '/admin/user role' | '/admin/user limit') command=$command/$word ;;
             '/config get' | '/config set' | '/config unset' | '/config list' | '/config path' | '/config edit') command=$command/$word ;;
             '/completion install' | '/completion uninstall' | '/completion bash' | '/completion zsh' | '/completion fish') command=$command/$word ;;
@@ -164,6 +164,7 @@ _kotta() {
             '/admin/user/enable --json') _kotta_list 'name email role disabled created_at limits'; return ;;
             '/admin/user/role --json') _kotta_list 'name email role disabled created_at limits'; return ;;
             '/admin/user/limit --json') _kotta_list 'name email role disabled created_at limits'; return ;;
+            '/admin/check --json') _kotta_list 'jobs outputs uploads read_bytes broken leftovers defects'; return ;;
             '/config/get --json') _kotta_list 'key value origin'; return ;;
             '/config/set --json') _kotta_list 'key value origin'; return ;;
             '/config/unset --json') _kotta_list 'key value origin'; return ;;
@@ -217,6 +218,7 @@ _kotta() {
                 '/admin/user/enable') _kotta_words '--json -h --help' ;;
                 '/admin/user/role') _kotta_words '--json -h --help' ;;
                 '/admin/user/limit') _kotta_words '--json -h --help' ;;
+                '/admin/check') _kotta_words '--contents --json -h --help' ;;
                 '/config') _kotta_words '-h --help' ;;
                 '/config/get') _kotta_words '--json -h --help' ;;
                 '/config/set') _kotta_words '--project --json -h --help' ;;
@@ -257,7 +259,7 @@ _kotta() {
         '/logout') : ;;
         '/token') _kotta_words 'list create revoke' ;;
         '/token/revoke') : ;;
-        '/admin') _kotta_words 'user' ;;
+        '/admin') _kotta_words 'user check' ;;
         '/admin/user') _kotta_words 'add list invite disable enable role limit' ;;
         '/admin/user/add') : ;;
         '/admin/user/invite') : ;;

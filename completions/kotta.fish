@@ -29,7 +29,7 @@ function __kotta_at
             case ' -p' ' --profile' ' --server'
                 set --erase words[1]
             case '* -*'
-            case ' submit' ' rerun' ' wait' ' cancel' ' share' ' list' ' status' ' logs' ' usage' ' why' ' diff' ' queues' ' fetch' ' cat' ' cp' ' upload' ' service' 'service status' 'service stop' 'service logs' ' serve' ' login' ' logout' ' whoami' ' token' 'token list' 'token create' 'token revoke' ' admin' 'admin user' 'admin user add' 'admin user list' 'admin user invite' 'admin user disable' 'admin user enable' 'admin user role' 'admin user limit' ' config' 'config get' 'config set' 'config unset' 'config list' 'config path' 'config edit' ' doctor' ' completion' 'completion install' 'completion uninstall' 'completion bash' 'completion zsh' 'completion fish' ' help'
+            case ' submit' ' rerun' ' wait' ' cancel' ' share' ' list' ' status' ' logs' ' usage' ' why' ' diff' ' queues' ' fetch' ' cat' ' cp' ' upload' ' service' 'service status' 'service stop' 'service logs' ' serve' ' login' ' logout' ' whoami' ' token' 'token list' 'token create' 'token revoke' ' admin' 'admin user' 'admin user add' 'admin user list' 'admin user invite' 'admin user disable' 'admin user enable' 'admin user role' 'admin user limit' 'admin check' ' config' 'config get' 'config set' 'config unset' 'config list' 'config path' 'config edit' ' doctor' ' completion' 'completion install' 'completion uninstall' 'completion bash' 'completion zsh' 'completion fish' ' help'
                 set --append path $words[1]
         end
         set --erase words[1]
@@ -64,7 +64,7 @@ complete --command kotta --condition '__kotta_at' --arguments login --descriptio
 complete --command kotta --condition '__kotta_at' --arguments logout --description 'End a login.'
 complete --command kotta --condition '__kotta_at' --arguments whoami --description 'Say who the service takes you for.'
 complete --command kotta --condition '__kotta_at' --arguments token --description 'Tokens for scripts, and your logins.'
-complete --command kotta --condition '__kotta_at' --arguments admin --description 'Keep a shared service: its users and their limits.'
+complete --command kotta --condition '__kotta_at' --arguments admin --description 'Keep a service in order: its users, and all that it keeps.'
 complete --command kotta --condition '__kotta_at' --arguments config --description 'Show and change settings and profiles.'
 complete --command kotta --condition '__kotta_at' --arguments doctor --description 'Check this installation, and say what a bug report needs.'
 complete --command kotta --condition '__kotta_at' --arguments completion --description 'Install completion for a shell, or print its script.'
@@ -239,6 +239,7 @@ complete --command kotta --condition '__kotta_at token revoke' --short-option h 
 complete --command kotta --condition '__kotta_at token revoke' 
 complete --command kotta --condition '__kotta_at admin' --short-option h --long-option help --description 'Show this page and exit'
 complete --command kotta --condition '__kotta_at admin' --arguments user --description 'Users: who may log in, as what, and how much they may have.'
+complete --command kotta --condition '__kotta_at admin' --arguments check --description 'Hold all that the service keeps to what it promises.'
 complete --command kotta --condition '__kotta_at admin user' --short-option h --long-option help --description 'Show this page and exit'
 complete --command kotta --condition '__kotta_at admin user' --arguments add --description 'Add a user, and print a link by which they choose a password.'
 complete --command kotta --condition '__kotta_at admin user' --arguments list --description 'List everybody who may log in.'
@@ -268,6 +269,9 @@ complete --command kotta --condition '__kotta_at admin user role'
 complete --command kotta --condition '__kotta_at admin user limit' --long-option json --keep-order --arguments '(__kotta_list name email role disabled created_at limits)' --description 'Print JSON, or FIELDS of it, and errors as JSON'
 complete --command kotta --condition '__kotta_at admin user limit' --short-option h --long-option help --description 'Show this page and exit'
 complete --command kotta --condition '__kotta_at admin user limit' 
+complete --command kotta --condition '__kotta_at admin check' --long-option contents --description 'Read every file, and compare its SHA-256'
+complete --command kotta --condition '__kotta_at admin check' --long-option json --keep-order --arguments '(__kotta_list jobs outputs uploads read_bytes broken leftovers defects)' --description 'Print JSON, or FIELDS of it, and errors as JSON'
+complete --command kotta --condition '__kotta_at admin check' --short-option h --long-option help --description 'Show this page and exit'
 complete --command kotta --condition '__kotta_at config' --short-option h --long-option help --description 'Show this page and exit'
 complete --command kotta --condition '__kotta_at config' --arguments get --description 'Print what a setting is.'
 complete --command kotta --condition '__kotta_at config' --arguments set --description 'Change a setting.'

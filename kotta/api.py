@@ -45,6 +45,7 @@ from kotta.session import Session
 if TYPE_CHECKING:
     from kotta.account import Tokens, Users
     from kotta.models.accounts import WhoAmI
+    from kotta.upkeep import Upkeep
 
 DISK_CHUNK_BYTES = 1 << 20
 MAX_LOG_BYTES = 4 << 20
@@ -133,6 +134,12 @@ class Api:
         from kotta.account import Users
 
         return Users(self._connection)
+
+    @property
+    def upkeep(self) -> Upkeep:
+        from kotta.upkeep import Upkeep
+
+        return Upkeep(self._connection)
 
     def whoami(self) -> WhoAmI:
         from kotta.models.accounts import WhoAmI

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from kotta.models import JobDescription
     from kotta.models.accounts import WhoAmI
     from kotta.transfers import FetchReport, VerifyReport
+    from kotta.upkeep import Upkeep
     from kotta.uploads import Upload
 
 JobOrId = Job | str
@@ -521,6 +522,11 @@ class Kotta:
     def users(self) -> Users:
         """Everybody who may log in, for administrators."""
         return self.api.users
+
+    @property
+    def upkeep(self) -> Upkeep:
+        """Checking, backing up and pruning the service, for administrators."""
+        return self.api.upkeep
 
     def whoami(self) -> WhoAmI:
         """Who the service takes this connection's user for.

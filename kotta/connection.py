@@ -138,6 +138,7 @@ class Connection:
         body: Any,
         *,
         headers: Mapping[str, str] | None = None,
+        wait_seconds: float = 0,
         repeatable: bool = False,
     ) -> Answer:
         """The same with a body of JSON."""
@@ -146,6 +147,7 @@ class Connection:
             path,
             content=json.dumps(body).encode(),
             headers={"Content-Type": "application/json", **(headers or {})},
+            wait_seconds=wait_seconds,
             repeatable=repeatable,
         )
 

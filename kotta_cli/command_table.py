@@ -38,7 +38,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "logout": "End a login.",
         "whoami": "Say who the service takes you for.",
         "token": "Tokens for scripts, and your logins.",
-        "admin": "Keep a shared service: its users and their limits.",
+        "admin": "Keep a service in order: its users, and all that it keeps.",
     },
     "Settings": {
         "config": "Show and change settings and profiles.",

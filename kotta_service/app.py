@@ -43,6 +43,7 @@ from kotta_service.routes import (
     service,
     sharing,
     tokens,
+    upkeep,
     users,
 )
 from kotta_service.settings import Settings
@@ -103,7 +104,7 @@ def build(
         generate_unique_id_function=lambda route: route.name,  # the verb
     )
     api = APIRouter(prefix="/api/v2", responses=problems.ERROR_ANSWERS)
-    for part in (jobs, sharing, changes, files, service, login, tokens, users, runner):
+    for part in (jobs, sharing, changes, files, service, login, tokens, users, upkeep, runner):
         api.include_router(part.router)
     app.include_router(api)
     app.include_router(health.router)

@@ -92,6 +92,19 @@ class UserChange(BaseModel):
     ] = Field(default_factory=dict)
 
 
+class CheckRequest(BaseModel):
+    """How closely to look at what a service keeps.
+
+    Attributes:
+        contents: read every file and compare it with its SHA-256, which takes as long as reading
+            all of them does; else their sizes count.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    contents: bool = False
+
+
 class NewToken(BaseModel):
     """A token for scripts.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kotta_cli.command_page import examples
+from kotta_cli.commands import admin_upkeep
 from kotta_cli.exit_codes import ExitCode
 from kotta_cli.parameters import JsonOption, UsageProblem, one_of
 from kotta_cli.tree import Command, command_app
@@ -19,9 +20,10 @@ ROLES = ["user", "admin"]
 MAX_DIGITS = 15
 LIMITS = ["queued", "running", "cores", "storage_mib"]
 
-app = command_app("Keep a shared service: its users and their limits.")
+app = command_app("Keep a service in order: its users, and all that it keeps.")
 user = command_app("Users: who may log in, as what, and how much they may have.")
 app.add_typer(user, name="user")
+app.add_typer(admin_upkeep.app)
 
 UserArgument = Annotated[str, typer.Argument(metavar="USER", help="The user's name.")]
 

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from kotta import models
-from kotta.models import accounts
+from kotta.models import accounts, upkeep
 from kotta_cli import results
 from kotta_cli.results import files, jobs, problems, services, settings
 
@@ -81,7 +81,7 @@ def _without_titles(node: Any) -> Any:
 
 def _docstrings(name: str) -> tuple[str, dict[str, str]]:
     """What a class says of itself, and of its attributes and those that it inherits."""
-    places = (models, accounts, files, jobs, problems, services, settings)
+    places = (models, accounts, upkeep, files, jobs, problems, services, settings)
     cls = next(getattr(place, name) for place in places if hasattr(place, name))
     meanings: dict[str, str] = {}
     for each in reversed(cls.__mro__):

@@ -11,6 +11,7 @@ from typing import Any
 
 from kotta.models import Job, Queue, SharedJob, Usage
 from kotta.models.accounts import Invitation, MadeToken, Token, User, WhoAmI
+from kotta.models.upkeep import CheckReport
 from kotta_cli.results.files import CopiedFile, FetchResult, PrintedFile, UploadedFile
 from kotta_cli.results.jobs import (
     ArrayStatus,
@@ -74,6 +75,7 @@ RESULTS: dict[str, Any] = {
     "admin user enable": User,
     "admin user role": User,
     "admin user limit": User,
+    "admin check": CheckReport,
     "config get": Setting,
     "config set": Setting,
     "config unset": Setting,

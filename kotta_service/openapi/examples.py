@@ -160,3 +160,15 @@ REPORT: dict[str, Any] = {
     "timeline": {"staging_inputs": 1772357400.5, "processing": 1772357401.0},
 }
 MODELS = {"JobDescription": DESCRIPTION, "Job": JOB, "JobDetail": DETAIL, "User": USER}
+
+CHECK_REPORT = {
+    "jobs": 1200,
+    "outputs": 3600,
+    "uploads": 12,
+    "read_bytes": 73_400_320,
+    "broken": 1,
+    "leftovers": 0,
+    "defects": [
+        {"kind": "broken", "subject": JOB_ID, "words": "fit.csv has 12 bytes in place of 4096"}
+    ],
+}

@@ -16,6 +16,7 @@ TAGS = {
     "service": "The service about itself and its queues.",
     "login": "Logins by OAuth 2.0 device authorization (RFC 8628), and tokens for scripts.",
     "users": "Who may log in; for administrators.",
+    "upkeep": "Checking what a service keeps; for administrators.",
     "runner": "Where runners report. Only what was given an attempt can.",
     "health": "For machines that watch over the service; without a token.",
 }
@@ -261,6 +262,13 @@ OPERATIONS: dict[str, Operation] = {
     "invite": Operation(
         "The link before counts no longer.",
         answer=examples.INVITATION,
+        refusals=("not_admin", "conflict"),
+    ),
+    # upkeep
+    "check_service": Operation(
+        "What is broken comes first. It may take as long as reading all that is kept.",
+        request={"contents": True},
+        answer=examples.CHECK_REPORT,
         refusals=("not_admin", "conflict"),
     ),
     # machines

@@ -69,6 +69,9 @@ class Backend(Protocol):
     def is_full(self, error: BaseException) -> bool:
         """Whether this failed for want of room on the database's disk."""
 
+    def damage(self, connection: Connection) -> list[str]:
+        """What the database itself finds wrong with what it keeps, in words."""
+
     def lock_schema(self, connection: Connection) -> None:
         """Waits until nobody else makes or changes tables, up to the end of this transaction."""
 

@@ -95,6 +95,10 @@ class PostgreSql:
     def is_full(self, error: BaseException) -> bool:
         return _state(error) == _DISK_FULL
 
+    def damage(self, connection: Connection) -> list[str]:
+        """It finds damaged pages by itself when it reads them (`data_checksums`)."""
+        return []
+
     def lock_schema(self, connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SCHEMA_LOCK})
 

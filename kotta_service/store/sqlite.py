@@ -45,6 +45,12 @@ class Sqlite:
     def is_full(self, error: BaseException) -> bool:
         return isinstance(error, DBAPIError) and "full" in str(error.orig)
 
+    def damage(self, connection: Connection) -> list[str]:
+        found = [row[0] for row in connection.exec_driver_sql("PRAGMA integrity_check")]
+        lost = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+        words = [f"a row of {row[0]} refers to one of {row[2]} that is not there" for row in lost]
+        return [each for each in found if each != "ok"] + words
+
     def lock_schema(self, connection: Connection) -> None:
         """The lock on the data directory is enough."""
 

@@ -24,6 +24,7 @@ INVOCATIONS: dict[str, list[str]] = {
     "why": ["made", "@failed"],
     "rerun": ["made --name again", "made other --name again"],
     "diff": ["made failed"],
+    "admin check": ["", "--contents"],
     "cancel": ["sleeping", "tag=nobody"],
     "completion install": ["fish"],
     "completion uninstall": ["fish"],

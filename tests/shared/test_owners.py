@@ -168,6 +168,7 @@ ADMINISTRATORS = {
     ("POST", "/users"),
     ("PATCH", "/users/{name}"),
     ("POST", "/users/{name}/invitation"),
+    ("POST", "/admin/check"),
 }
 BY_CONTENT = {("PUT", "/uploads/{sha256}")}
 """Whoever has the content learns nothing; see the test of it."""
@@ -287,7 +288,11 @@ def test_where_the_service_is_on_its_machine_is_told_to_administrators_alone(
 def test_what_is_for_administrators_is_refused_whatever_it_names(
     shared: SharedService, bob: httpx.Client
 ) -> None:
-    bodies = {"/users": {"name": "x", "email": "x@example.org"}, "/users/{name}": {}}
+    bodies = {
+        "/users": {"name": "x", "email": "x@example.org"},
+        "/users/{name}": {},
+        "/admin/check": {},
+    }
     for method, path in ADMINISTRATORS:
         answers = [
             bob.request(method, path.replace("{name}", name), json=bodies.get(path))

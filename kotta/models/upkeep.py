@@ -1,0 +1,49 @@
+"""What administrators are told of a service's upkeep."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from kotta.models.many import Many
+
+
+class _Reply(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
+
+
+class Defect(_Reply):
+    """Something that a check has found.
+
+    Attributes:
+        kind: `broken`: a promise is; `leftover`: a file that nobody refers to any more.
+        subject: the job's id, or the path of the file or folder.
+        words: what is wrong with it.
+    """
+
+    kind: Literal["broken", "leftover"]
+    subject: str
+    words: str
+
+
+class CheckReport(_Reply):
+    """What was looked at, and what was found.
+
+    Attributes:
+        jobs: how many.
+        outputs: files that jobs have made and that are kept.
+        uploads: contents that were uploaded.
+        read_bytes: what was read of them, and compared with its SHA-256.
+        defects: what was found, the broken first; at most 1,000 of each kind.
+        broken: how many promises are broken.
+        leftovers: how many files or folders nobody refers to.
+    """
+
+    jobs: int
+    outputs: int
+    uploads: int
+    read_bytes: int
+    broken: int
+    leftovers: int
+    defects: Many[Defect]
