@@ -141,6 +141,9 @@ def _prospect(job: CheckedJob) -> str:
         return f"would start at once in {queue}"
     if job.waits_for:
         return f"would wait for {job.waits_for} job{'s' if job.waits_for != 1 else ''} to complete"
+    if job.limit is not None:
+        what = "jobs that run" if job.limit.name == "running" else "cores in use"
+        return f"would wait for your limit: {job.limit.used} of {job.limit.limit} {what}"
     if job.ahead:
         return f"would wait behind {job.ahead} in {queue}"
     return f"would wait for room in {queue}"

@@ -135,7 +135,7 @@ class Dispatcher:
                     jobs.refuse(transaction, row, error.message, now)
                     continue
                 cpus, memory_mib = cpus - row.cpus, memory_mib - row.memory_mib
-                allowance.take(row)
+                allowance.take(row.owner, row.cpus)
                 rows.append(row)
                 launches.append(launch)
                 if not cpus:

@@ -22,7 +22,7 @@ from urllib.parse import unquote, urlsplit
 from sqlalchemy import Connection
 
 from kotta.errors import ConflictError, DescriptionError, FieldProblem, NotFoundError, RequestError
-from kotta.models import CheckedJob, JobDescription
+from kotta.models import JobDescription
 from kotta.models.array import expand
 from kotta.models.problems import pointer, unknown_queue
 from kotta_service import isolation, limits
@@ -31,7 +31,7 @@ from kotta_service.settings import QueueSettings, Settings
 from kotta_service.store import holdings, sharing, uploads
 from kotta_service.store import jobs as store
 from kotta_service.store.database import Transaction
-from kotta_service.store.jobs import JobRow, Load, Step
+from kotta_service.store.jobs import JobRow, Step
 from kotta_service.store.visibility import Whose, own, readable_by
 
 TERMINAL = frozenset({"completed", "failed", "cancelled"})
@@ -162,10 +162,10 @@ def submit(
             )
         known = store.by_numbers(transaction.connection, before.first_number, before.job_count)
         return known, False
-    _refuse_if_not_isolated(settings, owner, wanted)
+    refuse_if_not_isolated(settings, owner, wanted)
     cpus = [job.description.cpus for job in wanted]
     limits.refuse_submission(transaction.connection, settings, owner, cpus)
-    needed = _needed(transaction.connection, owner, wanted)
+    needed = needed_by(transaction.connection, owner, wanted)
     rows = store.add(
         transaction,
         [
@@ -189,14 +189,14 @@ def submit(
     return rows, True
 
 
-def _refuse_if_not_isolated(settings: Settings, owner: str, wanted: Sequence[Wanted]) -> None:
+def refuse_if_not_isolated(settings: Settings, owner: str, wanted: Sequence[Wanted]) -> None:
     """Refuses jobs that their queue cannot keep from others as it should."""
     # an array's jobs all ask for the same
     places = [(job.place, job.description) for job in wanted if not job.array_index]
     refuse_if(isolation.submit_problems(settings, owner, places))
 
 
-def _needed(connection: Connection, owner: str, wanted: Sequence[Wanted]) -> dict[int, list[int]]:
+def needed_by(connection: Connection, owner: str, wanted: Sequence[Wanted]) -> dict[int, list[int]]:
     """Numbers of the open jobs that must complete first, by the place that asks for it."""
     ids = {job.place: job.description.after for job in wanted}
     everything = list(dict.fromkeys(each for after in ids.values() for each in after))
@@ -465,57 +465,6 @@ def _new_phases(row: JobRow, timeline: Mapping[str, float]) -> list[Step]:
         for phase in _PHASES[reached + 1 :]
         if phase in timeline
     ]
-
-
-def check(
-    connection: Connection, settings: Settings, owner: str, wanted: Sequence[Wanted]
-) -> list[CheckedJob]:
-    """What would become of jobs in which no problem was found, were they submitted now.
-
-    Raises:
-        DescriptionError: what one of them is to come after does not exist, or will not complete;
-            or its queue cannot run it for this owner.
-        QuotaError: they would be more than the owner may have.
-    """
-    _refuse_if_not_isolated(settings, owner, wanted)
-    limits.refuse_submission(connection, settings, owner, [job.description.cpus for job in wanted])
-    needed = _needed(connection, owner, wanted)
-    loads = store.loads(connection, with_pending=True)
-    free = {}
-    for name, size in settings.queues.items():
-        load = loads.get(name, Load())
-        free[name] = [
-            size.cpus - load.cpus,
-            size.memory_mib - load.memory_mib,
-            load.pending - load.pending_after,
-        ]
-    found = []
-    for job in wanted:
-        description = job.description
-        room = free[description.queue]
-        queue = settings.queues[description.queue]
-        memory_mib = description.memory or queue.default_memory_mib(description.cpus)
-        fits = description.cpus <= room[0] and memory_mib <= room[1]
-        waits_for = len(needed[job.place])
-        starts_now = not room[2] and fits and not waits_for
-        found.append(
-            CheckedJob(
-                name=description.display_name,
-                queue=description.queue,
-                cpus=description.cpus,
-                memory_mib=memory_mib,
-                walltime_seconds=description.walltime * 60,
-                ahead=room[2],
-                waits_for=waits_for,
-                starts_now=starts_now,
-            )
-        )
-        if starts_now:
-            room[0] -= description.cpus
-            room[1] -= memory_mib
-        elif not waits_for:
-            room[2] += 1
-    return found
 
 
 def _queue_problems(

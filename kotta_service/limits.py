@@ -122,23 +122,23 @@ class Allowance:
         is_needed = any(each.running is not None or each.cores is not None for each in limited)
         self._loads = store.loads_by_owner(connection) if is_needed else None
 
-    def lack(self, row: JobRow) -> Limit | None:
+    def lack(self, owner: str, cpus: int) -> Limit | None:
         """The limit of its owner that keeps a job from starting now, None if none does."""
-        if self._loads is None or row.owner == LOCAL:
+        if self._loads is None or owner == LOCAL:
             return None
-        limits = self._limits.get(row.owner, self._everybodys)
-        load = self._loads.get(row.owner, OwnerLoad())
+        limits = self._limits.get(owner, self._everybodys)
+        load = self._loads.get(owner, OwnerLoad())
         if limits.running is not None and load.running >= limits.running:
             return Limit(name="running", used=load.running, limit=limits.running)
-        if limits.cores is not None and load.cpus + row.cpus > limits.cores:
+        if limits.cores is not None and load.cpus + cpus > limits.cores:
             return Limit(name="cores", used=load.cpus, limit=limits.cores)
         return None
 
-    def take(self, row: JobRow) -> None:
+    def take(self, owner: str, cpus: int) -> None:
         """Counts a job that is started."""
         if self._loads is not None:
-            load = self._loads.get(row.owner, OwnerLoad())
-            self._loads[row.owner] = OwnerLoad(load.running + 1, load.cpus + row.cpus)
+            load = self._loads.get(owner, OwnerLoad())
+            self._loads[owner] = OwnerLoad(load.running + 1, load.cpus + cpus)
 
     def in_turn(self, connection: Connection, queue: str, most: int) -> Iterator[JobRow]:
         """The jobs of a queue that may start, longest-waiting first, all columns.
@@ -154,7 +154,7 @@ class Allowance:
         while True:
             rows = store.pending_in(connection, queue, most, after=after, without=passed_over)
             for row in rows:
-                if row.owner in passed_over or self.lack(row) is not None:
+                if row.owner in passed_over or self.lack(row.owner, row.cpus) is not None:
                     passed_over.add(row.owner)
                 else:
                     yield row

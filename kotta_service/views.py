@@ -108,7 +108,7 @@ def place(connection: Connection, settings: Settings, row: JobRow, reader: str) 
         needs=[summary(other) for other in needs],
         next_up=summary(head) if shown and head is not None else None,
         head_lacks=lacks,
-        limit=allowance.lack(row) if row.status == "pending" else None,
+        limit=allowance.lack(row.owner, row.cpus) if row.status == "pending" else None,
         queue=queue(row.queue, size, load),
         running=[
             summary(other) for other in store.running_in(connection, row.queue, reader, MAX_SHOWN)

@@ -92,7 +92,7 @@ def stage(kotta: Kotta) -> dict[str, list[str]]:
          "inputs": ["http://127.0.0.1:9/catalogue.csv"]}
     )  # fmt: skip
     failed = kotta.submit(
-        {**python, "executable": "python3 resample.py", "jobname": "resample",
+        {**python, "executable": "python3 - < resample.py", "jobname": "resample",
          "script_name": "resample.py", "script": RESAMPLE, "walltime": 10}
     )  # fmt: skip
     train = kotta.submit(

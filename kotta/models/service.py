@@ -55,6 +55,7 @@ class CheckedJob(_Reply):
         memory_mib: memory that would be counted, MiB.
         ahead: jobs that wait in its queue already, those left out that wait for others to complete.
         waits_for: jobs that would have to complete before it may start.
+        limit: the limit of its owner that would keep it from starting now, None if none would.
         starts_now: whether there is room for it at once.
     """
 
@@ -65,6 +66,7 @@ class CheckedJob(_Reply):
     walltime_seconds: float
     ahead: int
     waits_for: int = 0
+    limit: Limit | None = None
     starts_now: bool
 
 

@@ -128,6 +128,7 @@ _CHECKED = {
     "walltime_seconds": 1800.0,
     "ahead": 0,
     "waits_for": 0,
+    "limit": None,
     "starts_now": True,
 }
 _PLACE = {

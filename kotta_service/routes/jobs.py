@@ -25,7 +25,7 @@ from kotta.models import (
     SubmitReply,
 )
 from kotta.models.requests import CancelRequest, SubmitRequest
-from kotta_service import access, jobs, named_uploads, selectors, views
+from kotta_service import access, forecast, jobs, named_uploads, selectors, views
 from kotta_service.callers import Owner, WithCaller
 from kotta_service.executors import Key
 from kotta_service.feed import MAX_WAIT_SECONDS
@@ -79,7 +79,7 @@ async def check(wanted: SubmitRequest, parts: WithParts, owner: Owner) -> CheckR
 
     def look() -> list[CheckedJob]:
         with parts.database.read() as connection:
-            return jobs.check(connection, parts.settings, owner, all_wanted)
+            return forecast.check(connection, parts.settings, owner, all_wanted)
 
     return CheckReply(jobs=await asyncio.to_thread(look))
 

@@ -113,10 +113,13 @@ def test_jobs_beyond_a_limit_wait_and_others_overtake(
     wait_until(lambda: grace.get(f"/jobs/{others}").json()["status"] == "completed", timeout=20)
     assert ada.get(f"/jobs/{second}").json()["status"] == "pending"
     place = ada.get(f"/jobs/{second}/place").json()
-    assert place["limit"] == {"name": "running", "used": 1, "limit": 1}
+    limit = {"name": "running", "used": 1, "limit": 1}
+    assert place["limit"] == limit
+    (told,) = ada.post("/jobs/check", json={"jobs": [SLEEP]}).json()["jobs"]
+    assert (told["starts_now"], told["limit"]) == (False, limit)
     with Kotta({"access_token": str(ada.headers["authorization"])[7:]}, server=limited.url) as mine:
-        told = explain(mine, mine.status(second)).sentences
-    assert f"Of {name_of(ada)}'s jobs 1 may run at once, and 1 do." in told
+        sentences = explain(mine, mine.status(second)).sentences
+    assert f"Of {name_of(ada)}'s jobs 1 may run at once, and 1 do." in sentences
     ada.post(f"/jobs/{first}/cancel")
     wait_until(lambda: ada.get(f"/jobs/{second}").json()["status"] == "processing", timeout=20)
 
