@@ -53,7 +53,9 @@ def test_examples_use_options_that_exist() -> None:
     shown = {**EXAMPLES}
     for command in commands.values():
         shown |= example_rows(command.epilog)
-    groups = "|".join({f"{name.rpartition(' ')[0]} " for name in commands if " " in name})
+    # the longest first: `admin user` is tried before `admin`
+    found = {f"{name.rpartition(' ')[0]} " for name in commands if " " in name}
+    groups = "|".join(sorted(found, key=len, reverse=True))
     for line in shown:
         for name, options in re.findall(rf"kotta ((?:{groups})?[a-z]+)((?: [^|&]*)?)", line):
             known = {opt for param in commands[name].params for opt in param.opts}
