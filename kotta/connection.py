@@ -287,7 +287,7 @@ def _made(address: str) -> Pool:
     try:
         return Pool(address)
     except ValueError as error:
-        raise ConfigError(f"`{address}` is no address of a service: {error}") from error
+        raise ConfigError(f"cannot talk to `{address}`: {error}") from error
 
 
 def _request(

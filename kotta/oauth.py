@@ -227,7 +227,7 @@ class OAuth:
         try:
             return Pool(self._address)
         except ValueError as error:
-            raise ConfigError(f"`{self._address}` is no address of a service: {error}") from error
+            raise ConfigError(f"cannot talk to `{self._address}`: {error}") from error
 
     def _tokens(self, found: Mapping[str, Any]) -> Tokens:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from kotta import Kotta, http_pool
+from kotta.errors import ConfigError
 from kotta.http_pool import NoAnswerError, NotInTimeError, Pool, Request, UnsendableError
 from library.stand_in import StandIn, as_json
 
@@ -222,6 +224,79 @@ def test_a_proxy_of_the_environment_is_asked_except_where_it_is_not_wanted(
     with Kotta(server=stand_in.address) as kotta:
         assert kotta.queues() == []
     assert stand_in.lines[1:] == ["GET /queues"]
+
+
+def test_a_proxy_is_told_the_name_and_password_that_the_environment_has_for_it(
+    stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in.replies(as_json({"queues": []}))
+    address = stand_in.address.replace("http://", "http://ada:p%40ss@")
+    monkeypatch.setenv("all_proxy", address.removeprefix("http://"))
+    with Kotta(server="http://kotta.invalid") as kotta:
+        assert kotta.queues() == []
+    # Source: RFC 7617: base64 of ada:p@ss
+    assert stand_in.requests[0].headers["proxy-authorization"] == "Basic YWRhOnBAc3M="
+
+
+@pytest.mark.parametrize("proxy", ["ftp://127.0.0.1", "socks5://127.0.0.1:1", "http://"])
+def test_a_proxy_that_cannot_be_asked_is_told_of(
+    proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    monkeypatch.setenv("http_proxy", proxy)
+    with Kotta(server="http://kotta.invalid") as kotta:
+        with pytest.raises(ConfigError, match=r"cannot talk to `http://kotta.invalid`: .* proxy"):
+            kotta.queues()
+
+
+def test_nothing_is_sent_over_connections_that_were_closed() -> None:
+    with server(says(OK)) as way:
+        assert asked(way) == (200, b"ok")
+        way.close()
+        with pytest.raises(NoAnswerError):
+            asked(way)
+
+
+def test_the_rest_of_an_answer_that_was_left_is_no_end_of_it() -> None:
+    with server(says(OK)) as way:
+        reply = way.send(Request("GET", "/", {}, None, 5, 5))
+        reply.close()
+        with pytest.raises(NoAnswerError):
+            list(reply.chunks())
+
+
+def test_what_a_server_sets_is_not_sent_back() -> None:
+    heard: list[bytes] = []
+
+    def talk(peer: socket.socket) -> None:
+        for _ in range(2):
+            heard.append(hear(peer))
+            peer.sendall(OK.replace(b"\r\n\r\n", b"\r\nSet-Cookie: a=b\r\n\r\n"))
+
+    with server(talk) as way:
+        assert [asked(way), asked(way)] == [(200, b"ok")] * 2
+    assert heard[0] == heard[1]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_the_length_of_no_body_is_told_where_one_belongs(method: str) -> None:
+    heard: list[bytes] = []
+
+    def talk(peer: socket.socket) -> None:
+        heard.append(hear(peer))
+        peer.sendall(OK)
+
+    with server(talk) as way:
+        way.send(Request(method, "/", {}, None, 5, 5)).close()
+    assert b"\r\nContent-Length: 0\r\n" in heard[0]
+
+
+def test_headers_of_one_name_are_the_same_as_their_values_in_a_row() -> None:
+    answer = OK.replace(b"\r\n\r\n", b"\r\nAn-Item: a\r\nan-item: \xc3\xa9\xff\r\n\r\n")
+    with server(says(answer)) as way:
+        reply = way.send(Request("GET", "/", {}, None, 5, 5))
+        assert reply.headers["an-item"] == "a, é\ufffd"
+        reply.close()
 
 
 def test_large_answers_come_in_large_pieces() -> None:
