@@ -9,7 +9,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 from pydantic_core import from_json
 
-from kotta import bounded
+from kotta import bounded, models
 from kotta.errors import (
     ConflictError,
     DescriptionError,
@@ -24,7 +24,6 @@ from kotta.errors import (
     StorageFullError,
     UnavailableError,
 )
-from kotta.models import Problem
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -80,7 +79,7 @@ class Answer:
         if 300 <= self.status < 400 and (location := self.headers.get("location", "")):
             return self.strange(f"it sends on to {location}, and nothing is sent along a redirect")
         try:
-            problem = self._understood(Problem)
+            problem = self._understood(models.Problem)
         except (ValueError, bounded.OutOfBoundsError):
             if self.status in _PROXY_STATUSES:
                 return UnavailableError(

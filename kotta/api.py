@@ -19,27 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, unquote
 
+from kotta import models
 from kotta.answers import Answer, Model
 from kotta.config import Server
 from kotta.connection import Connection, Content
 from kotta.errors import ConnectionFailedError, NotFoundError, RequestError
-from kotta.models import (
-    CancelReply,
-    ChangePage,
-    CheckedJob,
-    CheckReply,
-    Job,
-    JobDetail,
-    JobPage,
-    Place,
-    QueuePage,
-    ServiceInfo,
-    SharedJob,
-    ShareReply,
-    SubmitReply,
-    UploadMissing,
-    Usage,
-)
 from kotta.session import Session
 
 if TYPE_CHECKING:
@@ -51,7 +35,7 @@ DISK_CHUNK_BYTES = 1 << 20
 MAX_LOG_BYTES = 4 << 20
 STORE_SECONDS = 60
 """What a service may take longer for an upload: it writes all of it to disk before it answers."""
-_JobModel = TypeVar("_JobModel", bound=Job)
+_JobModel = TypeVar("_JobModel", bound=models.Job)
 _JOB_ID = re.compile(r"[0-9A-Za-z-]{1,64}\Z")
 _KEY = re.compile(r"[!-~]{1,255}\Z")
 
@@ -120,8 +104,8 @@ class Api:
         """Gives the connections back; the next use makes new ones."""
         self._connection.close()
 
-    def service(self) -> ServiceInfo:
-        return self._get(ServiceInfo, "/service")
+    def service(self) -> models.ServiceInfo:
+        return self._get(models.ServiceInfo, "/service")
 
     @property
     def tokens(self) -> Tokens:
@@ -149,10 +133,12 @@ class Api:
     def stop(self) -> None:
         self._connection.send("POST", "/service/stop")
 
-    def queues(self) -> QueuePage:
-        return self._get(QueuePage, "/queues")
+    def queues(self) -> models.QueuePage:
+        return self._get(models.QueuePage, "/queues")
 
-    def submit(self, descriptions: Sequence[Mapping[str, Any]], key: str) -> builtins.list[Job]:
+    def submit(
+        self, descriptions: Sequence[Mapping[str, Any]], key: str
+    ) -> builtins.list[models.Job]:
         """Submits all or none; with the same key, once however often it is repeated.
 
         Args:
@@ -162,51 +148,51 @@ class Api:
             raise RequestError("an idempotency key is 1 to 255 visible ASCII characters")
         body = {"jobs": list(descriptions)}
         answer = self._post("/jobs", body, headers={"Idempotency-Key": key})
-        jobs = answer.parsed(SubmitReply).jobs
+        jobs = answer.parsed(models.SubmitReply).jobs
         expected = sum(len(description.get("array") or ()) or 1 for description in descriptions)
         if len(jobs) != expected:
             raise answer.strange(f"it tells of {len(jobs)} jobs for {expected}")
         return jobs
 
-    def check(self, descriptions: Sequence[Mapping[str, Any]]) -> builtins.list[CheckedJob]:
+    def check(self, descriptions: Sequence[Mapping[str, Any]]) -> builtins.list[models.CheckedJob]:
         """What would become of jobs, were they submitted now; nothing is."""
         answer = self._post("/jobs/check", {"jobs": list(descriptions)})
-        return answer.parsed(CheckReply).jobs
+        return answer.parsed(models.CheckReply).jobs
 
-    def list(self, params: Mapping[str, Any]) -> JobPage:
+    def list(self, params: Mapping[str, Any]) -> models.JobPage:
         """One page; `params` as docs/api.md names them."""
         return self._page("/jobs", params)
 
-    def select(self, selector: str, limit: int = 100, cursor: str | None = None) -> JobPage:
+    def select(self, selector: str, limit: int = 100, cursor: str | None = None) -> models.JobPage:
         """The candidates for one job, or a page of the set that `selector` names."""
         params: dict[str, Any] = {"selector": selector, "limit": limit}
         if cursor is not None:
             params["cursor"] = cursor
         return self._page("/jobs/select", params)
 
-    def status(self, job_id: str, wait_seconds: float = 0) -> JobDetail:
+    def status(self, job_id: str, wait_seconds: float = 0) -> models.JobDetail:
         """Everything about a job, once it has ended or `wait_seconds` have passed."""
         params = {"wait": wait_seconds} if wait_seconds else None
-        return self._about(JobDetail, job_id, "GET", _job_path(job_id), params, wait_seconds)
+        return self._about(models.JobDetail, job_id, "GET", _job_path(job_id), params, wait_seconds)
 
-    def cancel(self, job_id: str) -> Job:
+    def cancel(self, job_id: str) -> models.Job:
         # cancelling twice is the same as once
-        return self._about(Job, job_id, "POST", f"{_job_path(job_id)}/cancel")
+        return self._about(models.Job, job_id, "POST", f"{_job_path(job_id)}/cancel")
 
-    def cancel_many(self, job_ids: Sequence[str]) -> builtins.list[Job]:
+    def cancel_many(self, job_ids: Sequence[str]) -> builtins.list[models.Job]:
         """Asks for the end of up to 10,000 jobs; those that have ended are as they were."""
-        return self._post("/jobs/cancel", {"jobs": list(job_ids)}).parsed(CancelReply).jobs
+        return self._post("/jobs/cancel", {"jobs": list(job_ids)}).parsed(models.CancelReply).jobs
 
     def share(
         self, job_ids: Sequence[str], readers: Sequence[str], *, replace: bool
-    ) -> builtins.list[SharedJob]:
+    ) -> builtins.list[models.SharedJob]:
         """Lets users see up to 10,000 jobs; see `kotta.client.Kotta.share`."""
         body = {"jobs": list(job_ids), "readers": list(readers), "replace": replace}
-        return self._post("/jobs/share", body).parsed(ShareReply).jobs
+        return self._post("/jobs/share", body).parsed(models.ShareReply).jobs
 
-    def place(self, job_id: str) -> Place:
+    def place(self, job_id: str) -> models.Place:
         """Where a pending job stands in its queue."""
-        return self._get(Place, f"{_job_path(job_id)}/place")
+        return self._get(models.Place, f"{_job_path(job_id)}/place")
 
     def changes(
         self,
@@ -217,7 +203,7 @@ class Api:
         results: bool = False,
         owner: str | None = None,
         shared: bool = False,
-    ) -> ChangePage:
+    ) -> models.ChangePage:
         """What changed after a number, as soon as something did or `wait_seconds` have passed.
 
         Args:
@@ -235,7 +221,7 @@ class Api:
             params["shared"] = "true"
         if after is not None:
             params.update(after=after, wait=wait_seconds)
-        return self._get(ChangePage, "/changes", params, wait_seconds)
+        return self._get(models.ChangePage, "/changes", params, wait_seconds)
 
     def log(
         self, job_id: str, stream: str, start: int | LogStart, wait_seconds: float = 0
@@ -258,13 +244,13 @@ class Api:
         )
         return _log_chunk(answer, start)
 
-    def usage(self, job_id: str, attempt: int = 0) -> Usage:
+    def usage(self, job_id: str, attempt: int = 0) -> models.Usage:
         """What an attempt of a job has used so far; 0 for the latest."""
         params = {"attempt": attempt} if attempt else None
         answer = self._connection.send(
             "GET", f"{_job_path(job_id)}/usage", params=params, repeatable=True
         )
-        usage = answer.parsed(Usage)
+        usage = answer.parsed(models.Usage)
         if usage.id != job_id:
             raise answer.strange("it tells of another job than the one asked for")
         return usage
@@ -333,7 +319,11 @@ class Api:
 
     def check_uploads(self, sha256: Sequence[str]) -> builtins.list[str]:
         """Those of these contents (10,000 at most) that the service does not have."""
-        return self._post("/uploads/check", {"sha256": list(sha256)}).parsed(UploadMissing).missing
+        return (
+            self._post("/uploads/check", {"sha256": list(sha256)})
+            .parsed(models.UploadMissing)
+            .missing
+        )
 
     def upload(self, sha256: str, content: Content, size_bytes: int) -> None:
         """Sends a file's bytes; they are named by their content, so it may be done twice."""
@@ -346,9 +336,9 @@ class Api:
             repeatable=True,
         )
 
-    def _page(self, path: str, params: Mapping[str, Any]) -> JobPage:
+    def _page(self, path: str, params: Mapping[str, Any]) -> models.JobPage:
         answer = self._connection.send("GET", path, params=params, repeatable=True)
-        page = answer.parsed(JobPage)
+        page = answer.parsed(models.JobPage)
         if page.next_cursor is not None and page.next_cursor == params.get("cursor"):
             raise answer.strange("its page leads to itself")
         return page

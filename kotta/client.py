@@ -19,19 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from kotta import config, feed, local_service, log
 from kotta.api import Api, LogChunk, LogStart
 from kotta.errors import ConnectionFailedError, RequestError
-from kotta.models import (
-    Change,
-    CheckedJob,
-    Job,
-    JobDetail,
-    JobPage,
-    JobState,
-    Place,
-    Queue,
-    ServiceInfo,
-    SharedJob,
-    Usage,
-)
+from kotta.models import Job, JobState
 from kotta.session import Session
 from kotta.settings import SETTINGS
 
@@ -40,7 +28,18 @@ if TYPE_CHECKING:
     from kotta.contents import Progress
     from kotta.credentials import Credentials
     from kotta.following import Follower
-    from kotta.models import JobDescription
+    from kotta.models import (
+        Change,
+        CheckedJob,
+        JobDescription,
+        JobDetail,
+        JobPage,
+        Place,
+        Queue,
+        ServiceInfo,
+        SharedJob,
+        Usage,
+    )
     from kotta.models.accounts import WhoAmI
     from kotta.transfers import FetchReport, VerifyReport
     from kotta.upkeep import Upkeep

@@ -10,11 +10,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from kotta.api import Api, LogChunk, LogStart
 from kotta.errors import NotFoundError, ServiceStartError, UnavailableError, WaitTimeoutError
-from kotta.models import Change, ChangePage, Job
+from kotta.models import Job
+
+if TYPE_CHECKING:
+    from kotta.models import Change, ChangePage
 
 T = TypeVar("T")
 
