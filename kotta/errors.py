@@ -192,7 +192,27 @@ class ForbiddenError(KottaError):
     code = "forbidden"
 
 
-class QuotaError(ForbiddenError):
+class _LaterError(KottaError):
+    """It may be worth asking again.
+
+    Attributes:
+        retry_after_seconds: when; None if nobody said so.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        code: str = "",
+        request_id: str | None = None,
+        retry_after_seconds: int | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, code=code, request_id=request_id)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class QuotaError(_LaterError, ForbiddenError):
     """It would be more than one user may have; the message says of what, and how much is left.
 
     Attributes:
@@ -201,20 +221,8 @@ class QuotaError(ForbiddenError):
 
     code = "quota"
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        hint: str = "",
-        code: str = "",
-        request_id: str | None = None,
-        retry_after_seconds: int | None = None,
-    ) -> None:
-        super().__init__(message, hint=hint, code=code, request_id=request_id)
-        self.retry_after_seconds = retry_after_seconds
 
-
-class UnavailableError(KottaError):
+class UnavailableError(_LaterError):
     """The request may be right, but cannot be carried out now; it is safe to repeat.
 
     Attributes:
@@ -222,18 +230,6 @@ class UnavailableError(KottaError):
     """
 
     code = "unavailable"
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        hint: str = "",
-        code: str = "",
-        request_id: str | None = None,
-        retry_after_seconds: int | None = None,
-    ) -> None:
-        super().__init__(message, hint=hint, code=code, request_id=request_id)
-        self.retry_after_seconds = retry_after_seconds
 
 
 class ServiceStartError(UnavailableError):

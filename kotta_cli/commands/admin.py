@@ -15,6 +15,7 @@ from kotta_cli.tree import Command, command_app
 if TYPE_CHECKING:
     from kotta.models.accounts import Invitation, User
     from kotta_cli.context import App
+    from kotta_cli.render.listing import Cell
 
 ROLES = ["user", "admin"]
 MAX_DIGITS = 15
@@ -56,22 +57,18 @@ def add(
 @user.command("list", cls=Command, epilog=examples({"kotta admin user list": "Everybody"}))
 def list_users(ctx: typer.Context, as_json: JsonOption = False) -> int:
     """List everybody who may log in."""
+    from kotta_cli.render.listing import print_listing
+
     app: App = ctx.obj
     app.as_json = as_json
-    found = list(app.client.users.list())
-    if app.as_json:
-        from kotta_cli.render.as_json import print_json
-
-        print_json(app, found)
-    elif not found:
-        app.note("No users yet. `kotta admin user add NAME EMAIL` adds one.")
-    elif app.out.is_tty:
-        _print_table(app, found)
-    else:
-        from kotta_cli.render.plain_text import one_line
-
-        for each in found:
-            app.print("\t".join(one_line(text) for text in _plain(each)))
+    print_listing(
+        app,
+        list(app.client.users.list()),
+        titles=["NAME", "EMAIL…", "ROLE", "STATE", "LIMITS"],
+        cells=_cells,
+        plain=_plain,
+        nothing="No users yet. `kotta admin user add NAME EMAIL` adds one.",
+    )
     return ExitCode.OK
 
 
@@ -181,24 +178,12 @@ def _plain(each: User) -> list[str]:
     return [each.name, each.email, each.role, state, rfc3339(each.created_at), limits]
 
 
-def _print_table(app: App, found: list[User]) -> None:
-    from rich.text import Text
-
-    from kotta_cli.render.columns import columns_of
-    from kotta_cli.render.plain_text import one_line
-
-    rows = []
-    for each in found:
-        limits = ", ".join(f"{name} {value}" for name, value in each.limits.items())
-        rows.append(
-            [
-                Text(one_line(each.name), style="cyan"),
-                Text(one_line(each.email)),
-                Text(each.role, style="yellow" if each.role == "admin" else ""),
-                Text("disabled", style="red") if each.disabled else Text("enabled", style="green"),
-                Text(limits or "-", style="dim"),
-            ]
-        )
-    console = app.out.console()
-    titles = ["NAME", "EMAIL…", "ROLE", "STATE", "LIMITS"]
-    console.print(*columns_of(titles, rows, width=console.width), sep="\n")
+def _cells(each: User) -> list[Cell]:
+    limits = ", ".join(f"{name} {value}" for name, value in each.limits.items())
+    return [
+        (each.name, "cyan"),
+        (each.email, ""),
+        (each.role, "yellow" if each.role == "admin" else ""),
+        ("disabled", "red") if each.disabled else ("enabled", "green"),
+        (limits or "-", "dim"),
+    ]

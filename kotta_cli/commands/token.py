@@ -14,6 +14,7 @@ from kotta_cli.tree import Command, command_app
 if TYPE_CHECKING:
     from kotta.models.accounts import Token
     from kotta_cli.context import App
+    from kotta_cli.render.listing import Cell
 
 SCOPES = ["read", "write", "admin"]
 MAX_DIGITS = 9
@@ -25,22 +26,18 @@ app = command_app("Tokens for scripts, and your logins.")
 @app.command("list", cls=Command, epilog=examples({"kotta token list": "Yours that count"}))
 def list_tokens(ctx: typer.Context, as_json: JsonOption = False) -> int:
     """List your logins and tokens."""
+    from kotta_cli.render.listing import print_listing
+
     app: App = ctx.obj
     app.as_json = as_json
-    found = list(app.client.tokens.list())
-    if app.as_json:
-        from kotta_cli.render.as_json import print_json
-
-        print_json(app, found)
-    elif not found:
-        app.note("Nobody is logged in, and there is no token.")
-    elif app.out.is_tty:
-        _print_table(app, found)
-    else:
-        from kotta_cli.render.plain_text import one_line
-
-        for token in found:
-            app.print("\t".join(one_line(text) for text in _plain(token)))
+    print_listing(
+        app,
+        list(app.client.tokens.list()),
+        titles=["ID", "KIND", "LABEL…", "SCOPES", "USED", "UNTIL"],
+        cells=_cells,
+        plain=_plain,
+        nothing="Nobody is logged in, and there is no token.",
+    )
     return ExitCode.OK
 
 
@@ -149,24 +146,17 @@ def _plain(token: Token) -> list[str]:
     ]
 
 
-def _print_table(app: App, found: list[Token]) -> None:
+def _cells(token: Token) -> list[Cell]:
     from datetime import datetime, timezone
 
-    from rich.text import Text
-
-    from kotta_cli.render.columns import columns_of
-    from kotta_cli.render.plain_text import one_line
     from kotta_cli.render.times import ago, local_time
 
     now = datetime.now(timezone.utc)
-    rows = []
-    for token in found:
-        used = "never" if token.last_used_at is None else ago(token.last_used_at, now)
-        until = "-" if token.expires_at is None else local_time(token.expires_at)[:16]
-        label = one_line(token.label) + ("  (this one)" if token.is_current else "")
-        cells = (token.id[:8], token.kind, label, ", ".join(token.scopes), used, until)
-        styles = ("cyan", "", "", "", "dim", "dim")
-        rows.append([Text(cell, style) for cell, style in zip(cells, styles, strict=True)])
-    console = app.out.console()
-    titles = ["ID", "KIND", "LABEL…", "SCOPES", "USED", "UNTIL"]
-    console.print(*columns_of(titles, rows, width=console.width), sep="\n")
+    return [
+        (token.id[:8], "cyan"),
+        (token.kind, ""),
+        (token.label + ("  (this one)" if token.is_current else ""), ""),
+        (", ".join(token.scopes), ""),
+        ("never" if token.last_used_at is None else ago(token.last_used_at, now), "dim"),
+        ("-" if token.expires_at is None else local_time(token.expires_at)[:16], "dim"),
+    ]
