@@ -201,6 +201,7 @@ class Api:
         job_ids: Iterable[str] = (),
         *,
         results: bool = False,
+        ended: bool = False,
         owner: str | None = None,
         shared: bool = False,
     ) -> models.ChangePage:
@@ -209,12 +210,15 @@ class Api:
         Args:
             job_ids: of these jobs alone.
             results: with the results of function calls that have ended.
+            ended: of jobs that have ended alone.
             owner: without `job_ids`, of jobs of this user rather than one's own; `*`: of everybody.
             shared: of jobs that others share with one, instead.
         """
         params: dict[str, Any] = {"job": list(job_ids)}
         if results:
             params["results"] = "true"
+        if ended:
+            params["ended"] = "true"
         if owner:
             params["owner"] = owner
         if shared:

@@ -49,7 +49,14 @@ def wait(
         changes: list[Change] = []
         if left > 0:
             named = open_ids if len(open_ids) <= FEED_JOBS else ()
-            ask = partial(api.changes, after, min(left, FEED_SECONDS), named, owner=awaited.owner())
+            ask = partial(
+                api.changes,
+                after,
+                min(left, FEED_SECONDS),
+                named,
+                ended=on_change is None,
+                owner=awaited.owner(),
+            )
             changes = patiently(ask, deadline).changes
             after = max([after, *(change.number for change in changes)])
             awaited.note([change.job for change in changes if change.job.id in awaited.latest])

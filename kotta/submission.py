@@ -9,9 +9,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kotta.errors import KottaError, WaitTimeoutError
+from kotta.feed import patiently
 from kotta.models import Job, JobDetail, JobState, Result
 from kotta.outcome import failure_of, value_of
 
@@ -101,7 +103,7 @@ class Submission:
                 self._ended.wait(remaining)
                 self._raise_trouble()
             else:
-                self.refresh(POLL_SECONDS if remaining is None else min(POLL_SECONDS, remaining))
+                self._hear(POLL_SECONDS if remaining is None else min(POLL_SECONDS, remaining))
             if deadline is not None:
                 remaining = max(0.0, deadline - time.monotonic())
                 if remaining == 0:
@@ -165,6 +167,24 @@ class Submission:
         last = self.konn.api.changes(None).last
         self.refresh()
         return last
+
+    def _hear(self, seconds: float) -> None:
+        """Waits for the end for so long; what the service tells of it is enough for the outcome."""
+        if seconds:
+            ask = partial(
+                self.konn.api.changes,
+                self.latest.change,
+                seconds,
+                [self.id],
+                results=True,
+                ended=True,
+            )
+            for change in patiently(ask).changes:
+                if change.job.id == self.id:
+                    self.note(change.job, change.result)
+        if not self.is_done:
+            # after a silence the job itself has the last word
+            self.refresh()
 
     def _tell(self, trouble: KottaError | None = None) -> None:
         with self._lock:

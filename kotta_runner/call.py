@@ -61,8 +61,10 @@ def call(payload: bytes, result: str) -> int:
 
 def become_caller(environment: Dict[str, str]) -> None:
     """In a fresh fork of the runner: makes this process look like a newly started Python."""
-    gc.enable()  # what the launcher froze stays so: a collection would copy its pages
-    os.environ.clear()
+    gc.freeze()  # else the first collection would copy the pages of all that the runner has made
+    gc.enable()
+    for name in [name for name in os.environ if name not in environment]:
+        del os.environ[name]
     os.environ.update(environment)
     sys.path.insert(0, "")
     sys.argv = [""]

@@ -12,22 +12,30 @@ MAX_WAIT_SECONDS = 25
 class Feed:
     """The latest change number, and a way to wait for a later one.
 
-    Lives on one event loop; `publish` alone may be called from any thread. `waiting` is how many
-    wait.
+    Lives on one event loop; `publish` alone may be called from any thread.
+
+    Attributes:
+        last_end: no job has ended by a change after this one.
+        waiting: how many wait.
     """
 
     def __init__(self, last: int) -> None:
-        self.last = last
+        self.last = self.last_end = last
         self.closed = False
         self._loop = asyncio.get_running_loop()
         self._news = asyncio.Event()
         self.waiting = 0
 
-    def publish(self, number: int) -> None:
-        """Wake everybody who waits for something after a number less than `number`."""
-        self.last = max(
-            self.last, number
-        )  # before the look at who waits: they look at it after they are counted
+    def publish(self, number: int, ends_jobs: bool = True) -> None:
+        """Wake everybody who waits for something after a number less than `number`.
+
+        Args:
+            ends_jobs: whether some of it may be the end of a job.
+        """
+        # before the look at who waits: they look at it after they are counted
+        self.last = max(self.last, number)
+        if ends_jobs:
+            self.last_end = max(self.last_end, number)
         if self.waiting:
             # a loop that is gone has nobody who waits
             with contextlib.suppress(RuntimeError):
@@ -38,13 +46,17 @@ class Feed:
         self.closed = True
         self._wake()
 
-    async def wait_beyond(self, number: int, seconds: float) -> bool:
-        """True as soon as there is a change after `number`; False after `seconds`, or at close."""
+    async def wait_beyond(self, number: int, seconds: float, *, for_end: bool = False) -> bool:
+        """True as soon as there is a change after `number`; False after `seconds`, or at close.
+
+        Args:
+            for_end: a change by which a job has ended.
+        """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
         self.waiting += 1
         try:
-            while self.last <= number and not self.closed:
+            while self._latest(for_end) <= number and not self.closed:
                 remaining = deadline - loop.time()
                 if remaining <= 0:
                     break
@@ -52,7 +64,10 @@ class Feed:
                     await asyncio.wait_for(self._news.wait(), remaining)
         finally:
             self.waiting -= 1
-        return self.last > number
+        return self._latest(for_end) > number
+
+    def _latest(self, for_end: bool) -> int:
+        return self.last_end if for_end else self.last
 
     def _wake(self) -> None:
         news, self._news = self._news, asyncio.Event()

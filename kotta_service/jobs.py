@@ -34,7 +34,7 @@ from kotta_service.store.database import Transaction
 from kotta_service.store.jobs import JobRow, Step
 from kotta_service.store.visibility import Whose, own, readable_by
 
-TERMINAL = frozenset({"completed", "failed", "cancelled"})
+TERMINAL = frozenset(store.TERMINAL)
 _PHASES = ("staging_inputs", "processing", "staging_outputs")
 _SCHEMES = ("http", "https", "kotta")
 MAX_JOBS = 10_000

@@ -13,7 +13,7 @@ from kotta_service import access, views
 from kotta_service.callers import Caller, WithCaller
 from kotta_service.feed import MAX_WAIT_SECONDS
 from kotta_service.parts import Parts, WithParts
-from kotta_service.store import jobs as store
+from kotta_service.store import changes as feed
 from kotta_service.store.database import last_change
 from kotta_service.store.visibility import Whose
 
@@ -29,22 +29,26 @@ async def changes(
     job: Annotated[list[str] | None, Query(max_length=1000)] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
     results: bool = False,
+    ended: bool = False,
     owner: Annotated[str | None, Query(min_length=1, max_length=64)] = None,
     shared: bool = False,
 ) -> ChangePage:
     # what is named by its id may be anybody's that the caller may look at
     whose = access.readable(who) if job else access.listed(who, owner, shared=shared)
-    asked = _Asked(who, whose, after, job or [], limit, results)
+    asked = _Asked(who, whose, after, job or [], limit, results, ended)
     if not (job or shared):
         access.note_list(parts, who, owner)
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait
+    if ended and after is not None:
+        # nothing is read before there is something to tell
+        await parts.feed.wait_beyond(after, wait, for_end=True)
     while True:
         page = await asyncio.to_thread(_page, parts, asked)
         remaining = deadline - loop.time()
         if page.changes or after is None or remaining <= 0 or parts.feed.closed:
             return page
-        await parts.feed.wait_beyond(page.last, remaining)
+        await parts.feed.wait_beyond(page.last, remaining, for_end=ended)
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,7 @@ class _Asked:
     Attributes:
         whose: among which jobs.
         job_ids: these alone; empty: all of them.
+        ended: those alone that have ended.
     """
 
     who: Caller
@@ -62,6 +67,7 @@ class _Asked:
     job_ids: list[str]
     limit: int
     results: bool
+    ended: bool
 
 
 def _page(parts: Parts, asked: _Asked) -> ChangePage:
@@ -70,11 +76,16 @@ def _page(parts: Parts, asked: _Asked) -> ChangePage:
         last = last_change(connection)
         if asked.after is None:
             return ChangePage(changes=[], last=last)
-        rows = store.changed_after(
-            connection, asked.whose, asked.after, ids=asked.job_ids, limit=asked.limit
+        rows = feed.changed_after(
+            connection,
+            asked.whose,
+            asked.after,
+            ids=asked.job_ids,
+            ended=asked.ended,
+            limit=asked.limit,
         )
         numbers = [row.number for row in rows]
-        known = store.results_of(connection, numbers) if asked.results else {}
+        known = feed.results_of(connection, numbers) if asked.results and rows else {}
     for row in rows if asked.job_ids else ():
         access.note_look(parts, asked.who, row, "changes")
     if len(rows) == asked.limit:

@@ -37,6 +37,8 @@ _LOGIN_AND_USER = (
     .join(users, users.c.name == logins.c.user)
     .where(logins.c.id == bindparam("login"))
 )
+# and every commit that starts jobs
+_LIMITS = select(users.c.name, users.c.limits).where(users.c.limits.is_not(None))
 
 
 def add_user(transaction: Transaction, **values: Any) -> None:
@@ -62,8 +64,7 @@ def all_users(connection: Connection) -> list[JobRow]:
 
 def limits_of_all(connection: Connection) -> dict[str, dict[str, int]]:
     """The limits of those users who have others than everybody, by name."""
-    statement = select(users.c.name, users.c.limits).where(users.c.limits.is_not(None))
-    return {row.name: row.limits for row in connection.execute(statement)}
+    return {row.name: row.limits for row in connection.execute(_LIMITS)}
 
 
 def user_by_identity(connection: Connection, provider: str, subject: str) -> Found:

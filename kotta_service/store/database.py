@@ -51,6 +51,7 @@ class Transaction:
         self._taken: set[str] = set()
         self._last: dict[Insert, list[dict[str, Any]]] = {}
         self.needs_assignment = False
+        self.ends_jobs = False
         self.words_for_others: list[str] = []
         self.changes_accounts = False
         self._after_commit: list[Callable[[], None]] = []
@@ -107,7 +108,8 @@ class Database:
     Attributes:
         before_commit: called in each transaction that asked for it by `needs_assignment`: the
             dispatcher's chance to start something in the very commit that made room for it.
-        on_change: called with the latest change number, after a commit of this process or another.
+        on_change: called with the latest change number, after a commit of this process or another,
+            and whether it may have ended jobs.
         on_word: called with each word that another process has told.
         on_commit: called after a commit with how many writes it held, and the seconds it took.
         on_accounts: called after a commit by which a token may count no longer, or otherwise.
@@ -116,7 +118,7 @@ class Database:
     def __init__(self, place: Path | str) -> None:
         self.backend = backend_of(place)
         self.before_commit: Callable[[Transaction], None] = lambda _: None
-        self.on_change: Callable[[int], None] = lambda _: None
+        self.on_change: Callable[[int, bool], None] = lambda _number, _ends: None
         self.on_word: Callable[[str], None] = lambda _: None
         self.on_commit: Callable[[int, float], None] = lambda _count, _seconds: None
         self.on_accounts: Callable[[], None] = lambda: None
@@ -131,7 +133,10 @@ class Database:
     def start(self) -> None:
         self._thread.start()
         self.backend.listen(
-            News(change=lambda number: self.on_change(number), word=lambda word: self.on_word(word))
+            News(
+                change=lambda number: self.on_change(number, True),
+                word=lambda word: self.on_word(word),
+            )
         )
 
     @property
@@ -259,7 +264,7 @@ class Database:
                 self.on_accounts()
             transaction.run_after_commit()
             if transaction.last_change:
-                self.on_change(transaction.last_change)
+                self.on_change(transaction.last_change, transaction.ends_jobs)
         except Exception:
             # the commit stands: failing now would make its actions run a second time
             logger.exception("what follows a commit failed")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
@@ -11,6 +12,7 @@ from sqlalchemy import (
     Connection,
     Integer,
     Row,
+    Select,
     bindparam,
     func,
     insert,
@@ -63,6 +65,7 @@ SUMMARY = (
     jobs.c.error,
 )
 ACTIVE = ("staging_inputs", "processing", "staging_outputs")
+TERMINAL = ("completed", "failed", "cancelled")
 # Statements that every job takes are built once: building one costs as much as running it.
 _BY_ID = select(jobs).where(jobs.c.id == bindparam("job_id"))
 _SUMMARY_BY_ID = select(*SUMMARY).where(jobs.c.id == bindparam("job_id"))
@@ -182,7 +185,7 @@ def by_id(connection: Connection, job_id: str, whose: Whose) -> JobRow | None:
 
     A job that is not among them is not read: how long that takes would tell that it exists.
     """
-    return connection.execute(_BY_ID.where(whose), {"job_id": job_id}).one_or_none()
+    return connection.execute(_by_id_of(whose), {"job_id": job_id}).one_or_none()
 
 
 def summary_by_id(connection: Connection, job_id: str) -> JobRow | None:
@@ -196,6 +199,7 @@ def change(transaction: Transaction, number: int, steps: Sequence[Step], **value
     last = first + max(1, len(steps)) - 1
     if steps:
         values["status"] = steps[-1].status
+        transaction.ends_jobs = transaction.ends_jobs or steps[-1].status in TERMINAL
         transaction.insert_last(
             _ADD_TRANSITION,
             [
@@ -435,24 +439,6 @@ def running_in(connection: Connection, queue: str, owner: str, limit: int) -> li
     return list(connection.execute(statement))
 
 
-def changed_after(
-    connection: Connection, whose: Whose, number: int, *, ids: Sequence[str] = (), limit: int
-) -> list[JobRow]:
-    """Jobs whose latest change is after `number`, in the order of those changes."""
-    statement = select(*SUMMARY).where(whose, jobs.c.change > number)
-    if ids:
-        statement = statement.where(jobs.c.id.in_(ids))
-    return list(connection.execute(statement.order_by(jobs.c.change).limit(limit)))
-
-
-def results_of(connection: Connection, numbers: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """The results of those of these jobs that have one, by number."""
-    statement = select(jobs.c.number, jobs.c.result).where(
-        jobs.c.number.in_(numbers), jobs.c.result.is_not(None)
-    )
-    return {row.number: row.result for row in connection.execute(statement)}
-
-
 def pending_in(
     connection: Connection,
     queue: str,
@@ -552,6 +538,11 @@ def submission(connection: Connection, owner: str, key: str) -> JobRow | None:
 
 def keep_submission(transaction: Transaction, **values: Any) -> None:
     transaction.connection.execute(_KEEP_SUBMISSION, values)
+
+
+@lru_cache(maxsize=256)
+def _by_id_of(whose: Whose) -> Select[Unpack[tuple[Any, ...]]]:
+    return _BY_ID.where(whose)
 
 
 def _name_is(glob: str) -> ColumnElement[bool]:
