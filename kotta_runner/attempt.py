@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import time
-from typing import Any, Dict, Iterable, Optional
+from typing import Any, Dict, Iterable, List, Optional
 
 LOCK_TRIES = 20
 LOCK_PAUSE_SECONDS = 0.01
@@ -66,7 +66,9 @@ class Attempt:
             return False
         os.fsync(descriptor)
         os.close(descriptor)
-        sync_directory(self.directory)
+        # the folders above it may be as new as it is, and without their names it is nowhere
+        for folder in above(self.path("started"), 3):
+            sync_directory(folder)
         return True
 
     def write_phase(self, phase: str, timeline: Dict[str, float]) -> None:
@@ -152,6 +154,15 @@ def identity(process: int) -> str:
     except OSError:
         start = "0"
     return "%d %s" % (process, start)
+
+
+def above(path: str, count: int) -> List[str]:
+    """The folders above a path, nearest first."""
+    folders = []
+    for _ in range(count):
+        path = os.path.dirname(path)
+        folders.append(path)
+    return folders
 
 
 def sync_directory(path: str) -> None:

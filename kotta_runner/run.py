@@ -10,7 +10,7 @@ import time
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 from kotta_runner import command, environment, limits, process_tree, usage
-from kotta_runner.attempt import Attempt
+from kotta_runner.attempt import Attempt, above
 from kotta_runner.isolation import account_of, become, kind_of
 from kotta_runner.process_tree import Children
 from kotta_runner.report import COALESCE_SECONDS, Launcher, Reporter
@@ -264,7 +264,7 @@ class _Run:
 
     def _leave(self, record: Dict[str, Any]) -> None:
         kept = self.launch["stage_out"]["directory"]
-        folders = (kept, os.path.dirname(kept))
+        folders = (kept, *above(kept, 2))
         for _ in range(_RECORD_TRIES):
             try:
                 self.attempt.write_record(record, folders if record["outputs"] else ())

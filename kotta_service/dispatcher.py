@@ -26,6 +26,7 @@ from kotta_service.isolation import NoAccountError
 from kotta_service.launching import InputGoneError, Launches
 from kotta_service.limits import Allowance
 from kotta_service.messages import ExitRecord
+from kotta_service.persisting import persist
 from kotta_service.settings import Settings
 from kotta_service.store import jobs as store
 from kotta_service.store.database import Database, Transaction
@@ -34,7 +35,6 @@ from kotta_service.turns import Turn
 
 logger = logging.getLogger(__name__)
 ROUND_SECONDS = 1.0
-RECOVER_SECONDS = 0.5
 MAX_HANDOVERS = 4
 """How often an attempt whose runners die before its command is started is handed over."""
 _ASSIGN, _LOOK = "assign", "look"
@@ -68,7 +68,9 @@ class Dispatcher:
         self._handovers: Counter[Key] = Counter()
         self.came_round_at = time.monotonic()
         self._wishes: queue.SimpleQueue[Key | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._watch_on, name="dispatcher", daemon=True)
+        self._thread = threading.Thread(
+            target=persist, args=("the dispatcher", self._watch), name="dispatcher", daemon=True
+        )
 
     def start(self) -> None:
         self._database.before_commit = self._before_commit
@@ -160,16 +162,6 @@ class Dispatcher:
             self._database.write(_assigning)
         elif kind == _LOOK and len(key) == 2 and key[1].isdigit():
             self._wishes.put(Key(key[0], int(key[1])))
-
-    def _watch_on(self) -> None:
-        """Watches until it is stopped, whatever happens: without it nothing would ever end."""
-        while True:
-            try:
-                self._watch()
-                return
-            except BaseException:
-                logger.exception("the dispatcher failed; it begins anew")
-                time.sleep(RECOVER_SECONDS)
 
     def _watch(self) -> None:
         if self._takes_turn():

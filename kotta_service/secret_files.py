@@ -7,6 +7,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from kotta_service.syncing import sync_directory
+
 
 def read_or_make(path: Path, make: Callable[[], bytes]) -> bytes:
     """What a file holds; made by `make` if it is not there, and on disk before anybody has it.
@@ -38,3 +40,4 @@ def _write(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(descriptor)
     aside.rename(path)
+    sync_directory(path.parent)

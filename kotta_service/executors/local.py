@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from kotta_service.executors import Key, Sight, Sighting
+from kotta_service.persisting import persist
+from kotta_service.syncing import sync_directory
 
 logger = logging.getLogger(__name__)
 _START_SECONDS = 5
@@ -47,7 +49,9 @@ class LocalExecutor:
         self._handed_over: dict[Key, float] = {}
         self._launches: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._launcher: subprocess.Popen[bytes] | None = None
-        self._sender = threading.Thread(target=self._send_forever, name="launches", daemon=True)
+        self._sender = threading.Thread(
+            target=persist, args=("handing over launches", self._send), name="launches", daemon=True
+        )
 
     def start(self) -> None:
         self._start_launcher()
@@ -111,28 +115,39 @@ class LocalExecutor:
             cwd="/",
         )
         threading.Thread(
-            target=self._receive_forever, args=(launcher,), name="launcher", daemon=True
+            target=self._listen_to, args=(launcher,), name="launcher", daemon=True
         ).start()
 
-    def _send_forever(self) -> None:
+    def _send(self) -> None:
         while (launch := self._launches.get()) is not None:
             text = json.dumps({"launch": launch}).encode()
             try:
-                self._send(text)
+                self._send_text(text)
             except OSError:
                 logger.warning("the launcher is gone; starting another")
                 self._start_launcher()
                 with contextlib.suppress(OSError):
-                    self._send(text)
+                    self._send_text(text)
 
-    def _send(self, text: bytes) -> None:
+    def _send_text(self, text: bytes) -> None:
         assert self._launcher is not None
         stdin = self._launcher.stdin
         assert stdin is not None
         stdin.write(struct.pack(">I", len(text)) + text)
         stdin.flush()
 
-    def _receive_forever(self, launcher: subprocess.Popen[bytes]) -> None:
+    def _listen_to(self, launcher: subprocess.Popen[bytes]) -> None:
+        try:
+            self._receive(launcher)
+        except BaseException:
+            # where the next message would begin is not known: the next launch starts another one
+            logger.exception("listening to the launcher failed; it is replaced")
+            launcher.kill()
+        finally:
+            # what it had not forked yet is absent now, and will be handed over again
+            self._handed_over.clear()
+
+    def _receive(self, launcher: subprocess.Popen[bytes]) -> None:
         assert launcher.stdout is not None
         while len(head := launcher.stdout.read(4)) == 4:
             message = json.loads(launcher.stdout.read(struct.unpack(">I", head)[0]))
@@ -144,8 +159,6 @@ class LocalExecutor:
             # "ended", or "failed": in both cases the directory says what there is to say
             self._handed_over.pop(key, None)
             self.on_exit(key, _read_json(self.directory(key) / "exit.json"))
-        # what it had not forked yet is absent now, and will be handed over again
-        self._handed_over.clear()
 
 
 @contextlib.contextmanager
@@ -176,9 +189,7 @@ def _bar(directory: Path) -> bool:
         return False
     os.fsync(descriptor)
     os.close(descriptor)
-    folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    os.fsync(folder)
-    os.close(folder)
+    sync_directory(directory)
     return True
 
 

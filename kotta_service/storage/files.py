@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from kotta.errors import RequestError, StorageFullError
+from kotta_service.syncing import sync_directory
 
 NEW_SECONDS = 60
 
@@ -30,6 +31,8 @@ class FileStorage:
         self._incoming = root / "incoming"
         for folder in (root, root / "uploads", root / "outputs", self._incoming):
             folder.mkdir(mode=0o700, exist_ok=True)
+        for folder in (root, root.parent):
+            sync_directory(folder)
         for found in self._incoming.iterdir():
             _remove_leftover(found)
 
@@ -67,8 +70,8 @@ class FileStorage:
                 final = self.upload_path(sha256)
                 final.parent.mkdir(mode=0o700, exist_ok=True)
                 aside.rename(final)
-                _sync_directory(final.parent)
-                _sync_directory(final.parent.parent)
+                sync_directory(final.parent)
+                sync_directory(final.parent.parent)
         except OSError as error:
             raise StorageFullError(
                 f"the service could not keep the file: {error.strerror}",
@@ -122,11 +125,3 @@ def _remove_leftover(path: Path) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.fstat(file.fileno()).st_size or not is_new:
             path.unlink()
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

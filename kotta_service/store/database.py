@@ -12,6 +12,7 @@ import logging
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
@@ -22,6 +23,7 @@ from sqlalchemy import Connection, Engine, Insert, bindparam, select, update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from kotta.errors import StorageFullError, UnavailableError
+from kotta_service.persisting import persist
 from kotta_service.store import schema
 from kotta_service.store.backends import News, backend_of
 
@@ -122,9 +124,13 @@ class Database:
         self.on_word: Callable[[str], None] = lambda _: None
         self.on_commit: Callable[[int, float], None] = lambda _count, _seconds: None
         self.on_accounts: Callable[[], None] = lambda: None
-        self._queue: queue.SimpleQueue[tuple[Write[Any], Future[Any]] | None] = queue.SimpleQueue()
+        self._asked: deque[tuple[Write[Any], Future[Any]]] = deque()
+        self._news: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._is_closing = False
         self._busy_since: float | None = None
-        self._thread = threading.Thread(target=self._write_forever, name="writer", daemon=True)
+        self._thread = threading.Thread(
+            target=persist, args=("the writer", self._write_forever), name="writer", daemon=True
+        )
 
     @property
     def engine(self) -> Engine:
@@ -153,7 +159,8 @@ class Database:
     def close(self) -> None:
         """Commit what has been asked for, then close every connection."""
         if self._thread.is_alive():
-            self._queue.put(None)
+            self._is_closing = True
+            self._news.put(None)
             self._thread.join()
         self.backend.close()
 
@@ -168,7 +175,8 @@ class Database:
         the transaction it is given. One that raises undoes its own work and no other's.
         """
         future: Future[T] = Future()
-        self._queue.put((action, future))
+        self._asked.append((action, future))
+        self._news.put(None)
         return future
 
     def translated(self, error: BaseException) -> BaseException:
@@ -191,21 +199,27 @@ class Database:
         return error
 
     def _write_forever(self) -> None:
-        while (first := self._queue.get()) is not None:
-            batch = [first]
-            last = False
-            while len(batch) < MAX_BATCH and not self._queue.empty():
-                item = self._queue.get()
-                if item is None:
-                    last = True
-                    break
-                batch.append(item)
+        self._give_up_begun()
+        while self._asked or not self._is_closing:
+            if not self._asked:
+                self._news.get()
+                continue
+            while not self._news.empty():
+                self._news.get()
+            # taken off once it has its answer: what throws this thread out of its work loses none
+            batch = [self._asked[place] for place in range(min(len(self._asked), MAX_BATCH))]
             # who asked may have gone; from here on they cannot, so that an answer finds its future
-            wanted = [item for item in batch if item[1].set_running_or_notify_cancel()]
-            if wanted:
+            if wanted := [item for item in batch if item[1].set_running_or_notify_cancel()]:
                 self._write_batch(wanted)
-            if last:
-                return
+            for _ in batch:
+                self._asked.popleft()
+
+    def _give_up_begun(self) -> None:
+        """Answers what this thread was at when it was thrown out: nobody knows what counts."""
+        while self._asked and (self._asked[0][1].running() or self._asked[0][1].done()):
+            _, future = self._asked.popleft()
+            if not future.done():
+                future.set_exception(self.translated(_OutcomeUnknownError()))
 
     def _write_batch(self, batch: list[tuple[Write[Any], Future[Any]]]) -> None:
         try:
@@ -213,7 +227,7 @@ class Database:
                 results = self._persistently([action for action, _ in batch])
             finally:
                 self._busy_since = None
-        except BaseException as error:
+        except Exception as error:
             is_known = not isinstance(error, _OutcomeUnknownError)
             if len(batch) == 1 or self.backend.is_away(error) or not is_known:
                 for _, future in batch:

@@ -1,0 +1,1 @@
+"""The promises, held to under faults: see docs/guarantees.md."""

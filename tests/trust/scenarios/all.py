@@ -1,0 +1,8 @@
+"""Every scenario, in the order of the table in docs/guarantees.md."""
+
+from __future__ import annotations
+
+from trust.harness import Scenario, of_module
+from trust.scenarios import kills, power
+
+SCENARIOS: list[Scenario] = [each for module in (kills, power) for each in of_module(module)]
