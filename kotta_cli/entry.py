@@ -29,8 +29,10 @@ def run() -> int:
     # Nobody's plugin has a say in what a listing looks like, and looking for them takes a while.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
+        from kotta_cli.later_imports import put_off_metadata
         from kotta_cli.main import main
 
+        put_off_metadata()
         code = main(arguments)
     except KeyboardInterrupt:
         # While modules were still being imported.

@@ -15,7 +15,16 @@ from kotta_cli.help_page import HelpPage, top_page
 HEAVY = ("typer", "rich", "httpx", "pydantic", "argparse", "json", "pathlib", "platformdirs")
 
 
-def _modules_of(*words: str) -> set[str]:
+UNNEEDED = (
+    *("httpx", "http.client", "email", "zipfile", "csv", "asyncio", "concurrent.futures"),
+    *("rich", "tomlkit", "tomllib", "cloudpickle", "yaml", "keyring", "sqlalchemy"),
+    *("kotta.models.accounts", "kotta.models.description", "kotta.models.detail"),
+    *("kotta.models.service", "kotta.config_files", "kotta.credential_store", "kotta.credentials"),
+    *("kotta.service_process", "kotta.submitting", "kotta.transfers", "kotta_cli.job_arrays"),
+)
+
+
+def _modules_of(*words: str, variables: dict[str, str] | None = None) -> set[str]:
     """What `kotta WORDS` has imported when it is done."""
     program = (
         "import os, sys\n"
@@ -27,7 +36,10 @@ def _modules_of(*words: str) -> set[str]:
     )
     # -S: `site` may run .pth files of the environment, which import what they like.
     command = [sys.executable, "-S", "-c", program]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    environment = {
+        **(variables or os.environ),
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+    }
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
     return set(done.stderr.split())
 
@@ -52,6 +64,42 @@ def test_help_of_a_command_imports_that_command_alone() -> None:
     assert "kotta_cli.commands.list" in modules
     assert "kotta_cli.commands.submit" not in modules
     assert not modules.intersection(("rich", "httpx"))
+
+
+def test_a_listing_imports_nothing_that_it_does_not_need(user: User) -> None:
+    user.kotta("list")
+    modules = _modules_of("list", variables=user.environment)
+    assert "kotta.api" in modules
+    assert not modules.intersection(UNNEEDED)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "from importlib.metadata import version; version('typer')",
+        "import importlib.metadata; importlib.metadata.version('typer')",
+        "import importlib.metadata as m; m.distribution('typer').version",
+        "from importlib.metadata import entry_points; assert entry_points(group='console_scripts')",
+        "from importlib.metadata._meta import PackageMetadata",
+        "import importlib.metadata as m; m.PackageNotFoundError",
+    ],
+)
+def test_what_is_imported_later_is_there_for_who_wants_it(use: str) -> None:
+    program = (
+        "import sys; from kotta_cli.later_imports import put_off_metadata\n"
+        "put_off_metadata()\n"
+        "assert 'email' not in sys.modules\n"
+        f"{use}\n"
+        "import importlib.metadata\n"
+        "assert importlib.metadata.version('typer')\n"
+        "assert importlib.metadata is sys.modules['importlib.metadata']\n"
+        "assert importlib.metadata.__loader__ is importlib.metadata.__spec__.loader\n"
+        "assert 'email' in sys.modules\n"
+    )
+    command = [sys.executable, "-S", "-c", program]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.stderr == ""
 
 
 @pytest.mark.parametrize("word", ["--version", "-V"])
