@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pydantic import BaseModel
 from pydantic_core import from_json
@@ -43,8 +42,7 @@ _BY_STATUS: dict[int, type[KottaError]] = {
 _PROXY_STATUSES = (502, 503, 504)
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """An answer, read to its end.
 
     Attributes:

@@ -12,11 +12,10 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import quote, unquote
 
 from kotta import models
@@ -40,8 +39,7 @@ _JOB_ID = re.compile(r"[0-9A-Za-z-]{1,64}\Z")
 _KEY = re.compile(r"[!-~]{1,255}\Z")
 
 
-@dataclass(frozen=True)
-class LogChunk:
+class LogChunk(NamedTuple):
     """A piece of a job's stream.
 
     Attributes:
@@ -63,8 +61,7 @@ class LogChunk:
         return self.next_offset - len(self.content)
 
 
-@dataclass(frozen=True)
-class LogStart:
+class LogStart(NamedTuple):
     """Where in a stream a reader begins.
 
     Attributes:

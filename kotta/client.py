@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import builtins
 import threading
-import uuid
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
@@ -193,6 +192,8 @@ class Kotta:
         Up to 1,000 (and 32 MiB) are accepted together or not at all. Of more, those before the
         error are submitted, as its hint says; with the same key, they are not submitted again.
         """
+        import uuid
+
         from kotta.submitting import submit
 
         key = idempotency_key or str(uuid.uuid4())

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kotta import addresses, paths, project_file, settings
 from kotta.errors import ConfigError
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
 DEFAULT = "default"
 
 
-@dataclass(frozen=True)
-class Server:
+class Server(NamedTuple):
     """A service to talk to.
 
     Attributes:
@@ -40,8 +38,7 @@ class Server:
         return not self.address
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """A setting's value, and who says so: a variable's name, a file's path, or `default`."""
 
     value: Any

@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -224,7 +223,7 @@ class Connection:
     def _answer(self, reply: Reply, max_bytes: int) -> Answer:
         answer = Answer(self.where, reply.status, reply.headers)
         try:
-            return replace(answer, content=bounded.content_of(reply, max_bytes))
+            return answer._replace(content=bounded.content_of(reply, max_bytes))
         except bounded.OutOfBoundsError as error:
             raise answer.strange(str(error)) from error
         finally:

@@ -12,7 +12,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kotta import addresses, credentials
+from kotta import addresses
 from kotta.errors import ConfigError, LoginRequiredError, RequestError, UnavailableError
 
 if TYPE_CHECKING:
@@ -165,8 +165,10 @@ def _checked(token: str) -> str:
     Raises:
         ConfigError: it can be none; what it is, is not repeated.
     """
+    from kotta.credentials import is_token
+
     token = token.strip()
-    if not credentials.is_token(token):
+    if not is_token(token):
         raise ConfigError(
             "KOTTA_TOKEN holds what can be no token", hint="kotta token create prints one"
         )

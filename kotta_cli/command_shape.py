@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 Rows = dict[str, str]
 """Term → what it means."""
@@ -11,8 +10,7 @@ Rows = dict[str, str]
 HELP_TERM = "-h, --help"
 
 
-@dataclass(frozen=True)
-class CommandShape:
+class CommandShape(NamedTuple):
     """One command, in the order of its help page.
 
     Attributes:

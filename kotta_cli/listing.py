@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kotta.models import ACTIVE_STATES, JobState
-from kotta_cli.job_arrays import JobArray, folded
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from kotta.models import Job
     from kotta_cli.context import App
+    from kotta_cli.job_arrays import JobArray
 
 MAX_PAGE = 1000
 MOST_OF_ARRAYS = 20_000
@@ -77,8 +77,7 @@ class Filter:
         return re.compile(pattern, re.DOTALL)
 
 
-@dataclass(frozen=True)
-class Listing:
+class Listing(NamedTuple):
     """Jobs that were read, newest first.
 
     Attributes:
@@ -124,6 +123,8 @@ def read_for_watching(app: App, wanted: Filter, limit: int | None, *, is_all: bo
 
 def read_rows(app: App, wanted: Filter, limit: int | None) -> tuple[list[Job | JobArray], Listing]:
     """The same with arrays folded; the limit is one of rows, and arrays are read whole."""
+    from kotta_cli.job_arrays import folded
+
     reader, size = _Reader(app, wanted), min(limit or MAX_PAGE, MAX_PAGE)
     rows: list[Job | JobArray] = []
     while reader.read(size):
@@ -163,4 +164,6 @@ class _Reader:
 
 
 def _is_whole(row: Job | JobArray) -> bool:
+    from kotta_cli.job_arrays import JobArray
+
     return row.is_whole if isinstance(row, JobArray) else not row.array_index

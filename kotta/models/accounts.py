@@ -79,7 +79,7 @@ class WhoAmI(_Reply):
     role: str
     scopes: Many[str]
     server: str
-    limits: Many[Limit] = Field(default_factory=list)
+    limits: Many[Limit] = []
 
 
 class Token(_Reply):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from kotta.models.job import Job, JobState
 from kotta.models.many import Many
@@ -105,6 +105,6 @@ class JobDetail(Job):
     cpu_seconds: float | None = None
     peak_memory_bytes: int | None = None
     result: Result | None = None
-    outputs: Many[Output] = Field(default_factory=list)
-    timeline: Many[Transition] = Field(default_factory=list)
-    shared_with: Many[str] = Field(default_factory=list)
+    outputs: Many[Output] = []
+    timeline: Many[Transition] = []
+    shared_with: Many[str] = []

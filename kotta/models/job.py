@@ -108,7 +108,7 @@ class Job(_Reply):
     reason: Reason | None = None
     queue: str
     jobtype: str
-    tags: Many[str] = Field(default_factory=list)
+    tags: Many[str] = []
     cpus: int
     memory_mib: int
     walltime_seconds: float

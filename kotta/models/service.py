@@ -93,5 +93,5 @@ class Problem(_Reply):
     detail: str
     hint: str = ""
     request_id: str | None = None
-    errors: Many[ProblemField] = Field(default_factory=list)
+    errors: Many[ProblemField] = []
     extra: dict[str, Any] = Field(default_factory=dict)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from kotta.models.many import Many
 
@@ -57,4 +57,4 @@ class Usage(_Reply):
     cpus: int
     memory_mib: int
     walltime_seconds: float
-    samples: Many[UsageSample] = Field(default_factory=list)
+    samples: Many[UsageSample] = []

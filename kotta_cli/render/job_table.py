@@ -7,7 +7,6 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from kotta.models import JobState
-from kotta_cli.job_arrays import JobArray
 from kotta_cli.job_fields import DEFAULT, value_of
 from kotta_cli.render.plain_text import one_line
 from kotta_cli.render.states import COLORS, SIGNS, paint, status_word
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from kotta.models import Job
+    from kotta_cli.job_arrays import JobArray
 
 _SHORT = 8
 _ON_TERMINAL = ("id", "name", "status", "elapsed", "queue", "jobtype", "submitted_at")
@@ -82,6 +82,8 @@ def job_lines(
 
 def _cell(job: Job | JobArray, name: str, now: datetime, id_length: int) -> Text:
     from rich.text import Text
+
+    from kotta_cli.job_arrays import JobArray
 
     value = value_of(job, name, now)
     if name == "name" and isinstance(job, JobArray):
