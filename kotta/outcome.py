@@ -7,6 +7,7 @@ the end (`kotta.submission`), or how bytes become values (`kotta.serialization`)
 from __future__ import annotations
 
 import contextlib
+import mmap
 from typing import TYPE_CHECKING, Any
 
 from kotta.errors import (
@@ -171,7 +172,12 @@ def _without(lines: str, traceback: str) -> str:
     )
 
 
-def _read_output(konn: Kotta, job_id: str, name: str, size_bytes: int) -> bytearray:
+def _read_output(konn: Kotta, job_id: str, name: str, size_bytes: int) -> memoryview:
+    """The bytes of an output; those of the local service's are its file's, copied when changed."""
+    folder = konn.api.output_folder(job_id, [name])
+    if folder is not None and size_bytes:
+        with open(folder / name, "rb") as file:
+            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
     content, done = _room(size_bytes), 0
     with konn.api.output(job_id, name) as (_, chunks):
         for chunk in chunks:
@@ -180,8 +186,7 @@ def _read_output(konn: Kotta, job_id: str, name: str, size_bytes: int) -> bytear
             done += len(chunk)
             if done > size_bytes:
                 break
-    del content[done:]
-    return content
+    return memoryview(content)[:done]
 
 
 def _room(size_bytes: int) -> bytearray:

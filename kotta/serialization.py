@@ -24,6 +24,8 @@ from typing import Any
 
 import cloudpickle
 
+from kotta import buffers
+from kotta.buffers import TooLargeError
 from kotta.errors import TransferError, UnpicklableError, UntrustedPickleError
 from kotta.models import Result
 from kotta.unpicklable import unpicklable_error
@@ -47,7 +49,7 @@ class Blob:
     name: str
     sha256: str
     size_bytes: int
-    chunks: Sequence[bytes] = field(repr=False)
+    chunks: Sequence[bytes | memoryview] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -82,11 +84,10 @@ class CallPacker:
             UnpicklableError: names what cannot be pickled, its type and its size.
         """
         call = (self._part, tuple(args), dict(kwargs))
-        payload = _Sink(limit=MAX_INLINE_BYTES)
         try:
-            self._dump(call, payload)
-            return PackedCall(payload.joined(), self._blobs_in([self._part]))
-        except _TooLargeError:
+            payload = self._small(call)
+            return PackedCall(payload, self._blobs_in([self._part]))
+        except TooLargeError:
             return self._pack_with_files(args, kwargs)
         except Exception as error:
             raise unpicklable_error(self._function, args, kwargs) from error
@@ -118,39 +119,60 @@ class CallPacker:
             raise unpicklable_error(function, (), {}) from error
         if sink.size_bytes <= MAX_INLINE_BYTES // 2:
             return _FromBytes(sink.joined())
-        return self._kept(function, sink)
+        return self._kept(function)
 
     def _apart(self, value: Any) -> Any:
         """The value, or what stands for it where it is large."""
         if id(value) in self._files:
             return self._files[id(value)][1]
         try:
-            self._dump(value, _Sink(limit=MAX_INLINE_BYTES))
-        except _TooLargeError:
-            sink = _Sink()
-            self._dump(value, sink)
-            return self._kept(value, sink)
+            self._small(value)
+        except TooLargeError:
+            return self._kept(value)
         return value
 
-    def _kept(self, value: Any, sink: _Sink) -> _FromFile:
+    def _small(self, value: Any) -> bytes:
+        """The pickle of a value.
+
+        Raises:
+            TooLargeError: it is larger than what travels within a request.
+        """
+        # to find that out, no large buffer need be copied
+        outside = buffers.Outside(limit=MAX_INLINE_BYTES)
+        sink = _Sink(limit=MAX_INLINE_BYTES)
+        self._dump(value, sink, outside)
+        if outside.views:
+            sink = _Sink(limit=MAX_INLINE_BYTES)
+            self._dump(value, sink)
+        return sink.joined()
+
+    def _kept(self, value: Any) -> _FromFile:
+        sink, outside = _Sink(), buffers.Outside()
+        self._dump(value, sink, outside)
+        if outside.views:
+            made = _FromFile(sink.blob(outside.views), buffers.load)
+        else:
+            made = _FromFile(sink.blob())
         # the value is kept as well: while it lives, nothing else gets its id
-        self._files[id(value)] = (value, _FromFile(sink.blob()))
-        return self._files[id(value)][1]
+        self._files[id(value)] = (value, made)
+        return made
 
     def _blobs_in(self, parts: Sequence[Any]) -> tuple[Blob, ...]:
         blobs = [part.blob for part in parts if isinstance(part, _FromFile)]
         return tuple({blob.sha256: blob for blob in blobs}.values())
 
-    def _dump(self, value: Any, sink: _Sink) -> None:
+    def _dump(self, value: Any, sink: _Sink, outside: buffers.Outside | None = None) -> None:
         with _by_value(self._function):
-            cloudpickle.Pickler(sink, protocol=pickle.HIGHEST_PROTOCOL).dump(value)
+            cloudpickle.Pickler(
+                sink, protocol=pickle.HIGHEST_PROTOCOL, buffer_callback=outside
+            ).dump(value)
 
 
-def open_value(result: Result, read_file: Callable[[str], bytes | bytearray], trusted: bool) -> Any:
+def open_value(result: Result, read_file: Callable[[str], memoryview], trusted: bool) -> Any:
     """The value in a result's envelope.
 
     Args:
-        read_file: the bytes of one of the job's outputs.
+        read_file: the bytes of one of the job's outputs, which the value may go on to use.
         trusted: whether the result may be a pickle.
 
     Raises:
@@ -160,7 +182,7 @@ def open_value(result: Result, read_file: Callable[[str], bytes | bytearray], tr
     """
     if result.format != "json":
         check_trust(trusted)
-    content = read_file(result.file) if result.file else _decoded(result.data or "")
+    content = read_file(result.file) if result.file else memoryview(_decoded(result.data or ""))
     if len(content) != result.size_bytes or hashlib.sha256(content).hexdigest() != result.sha256:
         raise TransferError(
             f"the result did not arrive as it was sent: {len(content)} of {result.size_bytes} "
@@ -169,10 +191,12 @@ def open_value(result: Result, read_file: Callable[[str], bytes | bytearray], tr
         )
     if result.format == "json":
         try:
-            return json.loads(content)
+            return json.loads(bytes(content))
         except (ValueError, RecursionError) as error:
             raise TransferError(f"the result is no JSON: {error}") from error
     try:
+        if result.format == "buffers":
+            return buffers.opened(content)
         return pickle.loads(content)  # noqa: S301 (from a trusted service)
     except Exception as error:
         raise UnpicklableError(
@@ -210,15 +234,11 @@ def open_exception(text: str | None) -> BaseException | None:
     return found if isinstance(found, BaseException) else None
 
 
-class _TooLargeError(Exception):
-    pass
-
-
 class _Sink:
     """Takes a pickle's bytes as they are made.
 
     Args:
-        limit: raises `_TooLargeError` rather than take more bytes than that.
+        limit: raises `TooLargeError` rather than take more bytes than that.
     """
 
     def __init__(self, limit: int | None = None) -> None:
@@ -230,20 +250,23 @@ class _Sink:
         chunk = data if isinstance(data, bytes) else bytes(data)
         self.size_bytes += len(chunk)
         if self._limit is not None and self.size_bytes > self._limit:
-            raise _TooLargeError
+            raise TooLargeError
         self._chunks.append(chunk)
         return len(chunk)
 
     def joined(self) -> bytes:
         return b"".join(self._chunks)
 
-    def blob(self) -> Blob:
-        digest = hashlib.sha256()
-        for chunk in self._chunks:
+    def blob(self, views: Sequence[memoryview] = ()) -> Blob:
+        """All of it as a file, with these buffers of it beside it if there are any."""
+        chunks = buffers.framed(self._chunks, views) if views else self._chunks
+        digest, size_bytes = hashlib.sha256(), 0
+        for chunk in chunks:
             digest.update(chunk)
+            size_bytes += len(chunk)
         sha256 = digest.hexdigest()
         # hidden, so that a function that lists its folder sees its own files
-        return Blob(f".kotta-{sha256[:32]}.pkl", sha256, self.size_bytes, self._chunks)
+        return Blob(f".kotta-{sha256[:32]}.pkl", sha256, size_bytes, chunks)
 
 
 class _FromBytes:
@@ -257,12 +280,19 @@ class _FromBytes:
 
 
 class _FromFile:
-    """Becomes, when unpickled, what the file in the working directory is a pickle of."""
+    """Becomes, when unpickled, what the file in the working directory is a pickle of.
 
-    def __init__(self, blob: Blob) -> None:
+    Args:
+        load: opens it there, given its name; None: it is a plain pickle.
+    """
+
+    def __init__(self, blob: Blob, load: Callable[[str], Any] | None = None) -> None:
         self.blob = blob
+        self._load = load
 
     def __reduce__(self) -> Any:
+        if self._load is not None:
+            return self._load, (self.blob.name,)
         # the far side has no kotta: what is named here is the standard library's
         return pickle.load, (_OpenFile(self.blob.name),)
 
@@ -280,19 +310,20 @@ def _by_value(function: Any) -> Iterator[None]:
     """Meanwhile, what the function's module defines is pickled by value, unless it is installed."""
     while isinstance(function, functools.partial):
         function = function.func
+    modules = [buffers]
     module = sys.modules.get(getattr(function, "__module__", None) or "")
     path = getattr(module, "__file__", None)
-    if module is None or path is None or _is_installed(path):
-        yield
-        return
+    if module is not None and path is not None and not _is_installed(path):
+        modules.append(module)
     with _registry:
-        known = module.__name__ in cloudpickle.list_registry_pickle_by_value()
-        if not known:
+        known = cloudpickle.list_registry_pickle_by_value()
+        new = [module for module in modules if module.__name__ not in known]
+        for module in new:
             cloudpickle.register_pickle_by_value(module)
         try:
             yield
         finally:
-            if not known:
+            for module in new:
                 cloudpickle.unregister_pickle_by_value(module)
 
 

@@ -93,10 +93,11 @@ def _read(file: Path, size: int, progress: Progress | None) -> Iterator[bytes]:
         raise _changed(file)
 
 
-def _sliced(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    for chunk in chunks:
+def _sliced(chunks: Iterable[bytes | memoryview]) -> Iterator[bytes]:
+    for each in chunks:
+        chunk = memoryview(each)
         for start in range(0, len(chunk), CHUNK_BYTES):
-            yield chunk[start : start + CHUNK_BYTES]
+            yield bytes(chunk[start : start + CHUNK_BYTES])
 
 
 def _changed(file: Path) -> TransferError:

@@ -11,15 +11,18 @@ from __future__ import annotations
 import base64
 import contextlib
 import gc
+import io
 import json
 import os
 import pickle
 import sys
 import threading
 import traceback
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import cloudpickle
+
+from kotta_runner import buffers
 
 MAX_INLINE_BYTES = 64 << 10
 MAX_MESSAGE = 8192
@@ -94,7 +97,7 @@ def leave_version_error(result: str, wanted: str) -> None:
 
 def _leave_value(result: str, value: Any) -> int:
     try:
-        kind, content = _encoded(value)
+        kind, content, views = _encoded(value)
     except Exception as error:
         message = _offender(value) or "%s: %s" % (type(error).__name__, error)
         _write(
@@ -102,19 +105,26 @@ def _leave_value(result: str, value: Any) -> int:
             {"format": "error", "error": _error("unpicklable_result", "TypeError", message)},
         )
         return 1
-    if len(content) <= MAX_INLINE_BYTES:
+    if len(content) <= MAX_INLINE_BYTES and not views:
         _write(result, {"format": kind, "data": base64.b64encode(content).decode()})
     else:
-        with open(result + ".bin", "wb") as file:
-            file.write(content)
+        with open(result + ".bin", "wb", buffering=0) as file:
+            if views:
+                buffers.write(file.fileno(), content, views)
+            else:
+                buffers.write_all(file.fileno(), content)
         _write(result, {"format": kind})
     return 0
 
 
-def _encoded(value: Any) -> Tuple[str, bytes]:
+def _encoded(value: Any) -> "Tuple[str, bytes, List[memoryview]]":
     if _is_json(value, 0):
-        return "json", json.dumps(value, ensure_ascii=False).encode()
-    return "pickle", cloudpickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
+        return "json", json.dumps(value, ensure_ascii=False).encode(), []
+    content, outside = io.BytesIO(), buffers.Outside()
+    cloudpickle.Pickler(content, protocol=pickle.HIGHEST_PROTOCOL, buffer_callback=outside).dump(
+        value
+    )
+    return "buffers" if outside.views else "pickle", content.getvalue(), outside.views
 
 
 def _is_json(value: Any, depth: int) -> bool:
@@ -208,6 +218,5 @@ def _write(result: str, envelope: Dict[str, Any]) -> None:
     # JSON and counts as none
     content = json.dumps(envelope).encode("ascii")
     descriptor = os.open(result + ".json", os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
-    while content:
-        content = content[os.write(descriptor, content) :]
+    buffers.write_all(descriptor, content)
     os.close(descriptor)

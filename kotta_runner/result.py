@@ -14,7 +14,7 @@ from kotta_runner.stage_out import Outputs
 RESULT = "result"
 """What the two files of a function's result are called, before `.json` and `.bin`."""
 MAX_RESULT_BYTES = 4 << 20
-_FILE_NAMES = {"json": "RESULT.json", "pickle": "RESULT.pkl"}
+_FILE_NAMES = {"json": "RESULT.json", "pickle": "RESULT.pkl", "buffers": "RESULT.buffers"}
 
 
 def take_result(

@@ -108,7 +108,7 @@ class Inputs:
         self,
         wanted: Dict[str, Any],
         work: int,
-        read: Callable[[int], bytes],
+        read: "Callable[[int], bytes | memoryview]",
         announced: Optional[int],
     ) -> None:
         try:
@@ -175,11 +175,16 @@ def _shown(wanted: Dict[str, Any]) -> str:
     return str(wanted.get("url") or wanted["name"])
 
 
-def _copy(wanted: Dict[str, Any], receive: Callable[[Callable[[int], bytes], int], None]) -> None:
+def _copy(
+    wanted: Dict[str, Any],
+    receive: "Callable[[Callable[[int], bytes | memoryview], int], None]",
+) -> None:
     # neither following a link nor waiting for somebody at the other end of a FIFO
     source = os.open(wanted["path"], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(source, "rb") as file:
+    # one for all: to get so much memory anew takes longer than to read it
+    room = memoryview(bytearray(_CHUNK_BYTES))
+    with os.fdopen(source, "rb", buffering=0) as file:
         about = os.fstat(source)
         if not stat.S_ISREG(about.st_mode):
             raise StagingError("input %s: is not a regular file" % _shown(wanted))
-        receive(file.read, about.st_size)
+        receive(lambda _: room[: file.readinto(room) or 0], about.st_size)

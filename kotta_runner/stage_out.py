@@ -210,9 +210,12 @@ def _hashed(file: int, copy: Any, max_bytes: Optional[int]) -> Tuple[str, int]:
         TooLargeError: a copy holds more than `max_bytes`, whatever was announced.
     """
     digest, size = hashlib.sha256(), 0
-    while chunk := os.read(file, _CHUNK_BYTES):
+    # one for all: to get so much memory anew takes longer than to read it
+    room = memoryview(bytearray(_CHUNK_BYTES))
+    while count := os.readv(file, [room]):
+        chunk = room[:count]
         digest.update(chunk)
-        size += len(chunk)
+        size += count
         if copy is not None:
             if max_bytes is not None and size > max_bytes:
                 raise TooLargeError

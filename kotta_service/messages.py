@@ -37,7 +37,7 @@ class RecordedError(_Message):
 class RecordedResult(_Message):
     """What a function's call returned, or where it lies."""
 
-    format: Literal["json", "pickle", "error"]
+    format: Literal["json", "pickle", "buffers", "error"]
     size_bytes: _Count = 0
     sha256: Annotated[str, Field(max_length=64)] = ""
     data: Annotated[str, Field(max_length=1 << 20)] | None = None

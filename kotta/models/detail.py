@@ -53,7 +53,7 @@ class Result(_Reply):
     """What a function's call returned; see docs/functions.md.
 
     Attributes:
-        format: `json`, `pickle`, or `error`.
+        format: `json`, `pickle`, `buffers` (a pickle beside its large buffers), or `error`.
         size_bytes: size of the value's bytes.
         sha256: their SHA-256 in lower-case hex.
         data: the bytes in base64, None if there are none or they are in a file.

@@ -14,6 +14,7 @@ import pytest
 
 from kotta import Kotta, KottaFn, KottaJob, kottajob
 from kotta.connection import Connection
+from kotta.outcome import value_of
 
 OFFSET = 1000
 
@@ -165,6 +166,58 @@ def test_a_large_argument_is_sent_once_and_a_large_value_comes_back(
     values = list(joined.map([large] * 3, [b"1", b"2", b"3"], [False] * 3))
     assert values == [large + b"1", large + b"2", large + b"3"]
     assert len(sent) == 1
+
+
+def test_large_arrays_come_back_as_they_are_and_may_be_changed(konn: Kotta) -> None:
+    import numpy
+
+    @kottajob(konn, "Test", 5)
+    def changed(*arrays: Any) -> Any:
+        for array in arrays:
+            if array.flags.writeable:
+                array[0] += 1
+        return arrays, "small", numpy.arange(3)
+
+    plain = numpy.arange(400_000.0).reshape(4, 100_000)
+    fixed = numpy.arange(300_000)
+    fixed.flags.writeable = False
+    given = (plain, numpy.asfortranarray(plain), plain[:, ::2], fixed)
+    arrays, text, few = changed(*given)
+    assert (text, few.tolist()) == ("small", [0, 1, 2])
+    for before, after in zip(given, arrays, strict=True):
+        wanted = before.copy()
+        if before.flags.writeable:
+            wanted[0] += 1
+        assert (after == wanted).all()
+        assert (after.dtype, after.strides) == (before.dtype, before.strides) or before is given[2]
+        assert after.flags.writeable == before.flags.writeable
+        assert plain[0, 0] == 0
+    # what comes back is this program's own: the service's copy stays as it was
+    job = changed.job
+    assert job is not None
+    arrays[0][:] = -1
+    result = job.detail().result
+    assert result is not None
+    assert result.format == "buffers"
+    fetched_anew = value_of(konn, job.submission.id, result)[0][0]
+    plain[0] += 1
+    assert (fetched_anew == plain).all()
+
+
+def test_buffers_are_neither_copied_nor_lost_on_the_way() -> None:
+    import pickle
+
+    from kotta import buffers
+
+    pieces = [bytearray(b"a" * 70_000), bytearray(b"b" * 65_537), bytearray(b"c" * 10)]
+    outside = buffers.Outside()
+    value = [pickle.PickleBuffer(piece) for piece in pieces]
+    head = pickle.dumps(value, protocol=5, buffer_callback=outside)
+    assert [view.obj for view in outside.views] == pieces[:2]
+    chunks = buffers.framed([head], outside.views)
+    assert sum(chunk is view for chunk in chunks for view in outside.views) == 2
+    found = buffers.opened(memoryview(bytearray(b"".join(chunks))))
+    assert [bytes(piece) for piece in found] == [bytes(piece) for piece in pieces]
 
 
 def test_what_a_function_takes_along_may_be_large(konn: Kotta) -> None:

@@ -233,10 +233,10 @@ def test_a_result_that_is_not_what_was_sent_is_refused() -> None:
         sha256=hashlib.sha256(content).hexdigest(),
         data=base64.b64encode(content).decode(),
     )
-    assert open_value(right, lambda name: b"", trusted=True) == (1, 2)
+    assert open_value(right, lambda name: memoryview(b""), trusted=True) == (1, 2)
     for wrong in ({"size_bytes": 1}, {"sha256": "0" * 64}, {"data": "aGk="}):
         with pytest.raises(errors.TransferError):
-            open_value(right.model_copy(update=wrong), lambda name: b"", trusted=True)
+            open_value(right.model_copy(update=wrong), lambda name: memoryview(b""), trusted=True)
 
 
 def test_a_result_that_cannot_be_opened_here_says_so() -> None:
@@ -248,7 +248,7 @@ def test_a_result_that_cannot_be_opened_here_says_so() -> None:
         data=base64.b64encode(content).decode(),
     )
     with pytest.raises(errors.UnpicklableError, match="no_such_module"):
-        open_value(result, lambda name: b"", trusted=True)
+        open_value(result, lambda name: memoryview(b""), trusted=True)
 
 
 def test_a_wrong_description_is_refused_before_it_runs(konn: Kotta) -> None:
