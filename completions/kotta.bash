@@ -56,7 +56,7 @@ _kotta() {
             ' submit' | ' rerun' | ' wait' | ' cancel' | ' share' | ' list' | ' status' | ' logs' | ' usage' | ' why' | ' diff' | ' queues' | ' fetch' | ' cat' | ' cp' | ' upload' | ' service' | ' serve' | ' login' | ' logout' | ' whoami' | ' token' | ' admin' | ' config' | ' doctor' | ' completion' | ' help') command=$command/$word ;;
             '/service status' | '/service stop' | '/service logs') command=$command/$word ;;
             '/token list' | '/token create' | '/token revoke') command=$command/$word ;;
-            '/admin user' | '/admin check') command=$command/$word ;;
+            '/admin user' | '/admin check' | '/admin prune') command=$command/$word ;;
             '/admin/user add' | '/admin/user list' | '/admin/user invite' | '/admin/user disable' | '/admin/user enable' | '/admin/user role' | '/admin/user limit') command=$command/$word ;;
             '/config get' | '/config set' | '/config unset' | '/config list' | '/config path' | '/config edit') command=$command/$word ;;
             '/completion install' | '/completion uninstall' | '/completion bash' | '/completion zsh' | '/completion fish') command=$command/$word ;;
@@ -128,6 +128,8 @@ _kotta() {
             '/token/create --scope') :; return ;;
             '/token/create --expires') :; return ;;
             '/admin/user/add --role') :; return ;;
+            '/admin/prune --older-than') :; return ;;
+            '/admin/prune --storage-mib') :; return ;;
         esac
         # What may stand behind `=` alone.
         [[ -z $equals ]] || case "$command $prev" in
@@ -137,7 +139,7 @@ _kotta() {
             '/cancel --json') _kotta_list 'id owner name status reason queue jobtype tags cpus memory_mib walltime_seconds attempt array array_index waits_for submitted_at started_at ended_at exit_code signal error change'; return ;;
             '/share --json') _kotta_list 'id name shared_with'; return ;;
             '/list --json') _kotta_list 'id owner name status reason queue jobtype tags cpus memory_mib walltime_seconds attempt array array_index waits_for submitted_at started_at ended_at exit_code signal error change'; return ;;
-            '/status --json') _kotta_list 'id owner name status reason queue jobtype tags cpus memory_mib walltime_seconds attempt array array_index waits_for submitted_at started_at ended_at exit_code signal error change description user_email staging_inputs_seconds processing_seconds staging_outputs_seconds cancel_requested_at cpu_seconds peak_memory_bytes result outputs timeline shared_with right_size counts jobs'; return ;;
+            '/status --json') _kotta_list 'id owner name status reason queue jobtype tags cpus memory_mib walltime_seconds attempt array array_index waits_for submitted_at started_at ended_at exit_code signal error change description user_email staging_inputs_seconds processing_seconds staging_outputs_seconds cancel_requested_at expires_at cpu_seconds peak_memory_bytes result outputs timeline shared_with right_size counts jobs'; return ;;
             '/logs --json') _kotta_list 'job stream text'; return ;;
             '/usage --json') _kotta_list 'id attempt cpus memory_mib walltime_seconds samples'; return ;;
             '/why --json') _kotta_list 'id status reason reasons stderr stdout commands'; return ;;
@@ -165,6 +167,7 @@ _kotta() {
             '/admin/user/role --json') _kotta_list 'name email role disabled created_at limits'; return ;;
             '/admin/user/limit --json') _kotta_list 'name email role disabled created_at limits'; return ;;
             '/admin/check --json') _kotta_list 'jobs outputs uploads read_bytes broken leftovers defects'; return ;;
+            '/admin/prune --json') _kotta_list 'dry_run jobs uploads leftovers freed_bytes kept_as_needed'; return ;;
             '/config/get --json') _kotta_list 'key value origin'; return ;;
             '/config/set --json') _kotta_list 'key value origin'; return ;;
             '/config/unset --json') _kotta_list 'key value origin'; return ;;
@@ -219,6 +222,7 @@ _kotta() {
                 '/admin/user/role') _kotta_words '--json -h --help' ;;
                 '/admin/user/limit') _kotta_words '--json -h --help' ;;
                 '/admin/check') _kotta_words '--contents --json -h --help' ;;
+                '/admin/prune') _kotta_words '--older-than --storage-mib --dry-run -y --yes --json -h --help' ;;
                 '/config') _kotta_words '-h --help' ;;
                 '/config/get') _kotta_words '--json -h --help' ;;
                 '/config/set') _kotta_words '--project --json -h --help' ;;
@@ -259,7 +263,7 @@ _kotta() {
         '/logout') : ;;
         '/token') _kotta_words 'list create revoke' ;;
         '/token/revoke') : ;;
-        '/admin') _kotta_words 'user check' ;;
+        '/admin') _kotta_words 'user check prune' ;;
         '/admin/user') _kotta_words 'add list invite disable enable role limit' ;;
         '/admin/user/add') : ;;
         '/admin/user/invite') : ;;

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kotta.connection import Connection
-from kotta.models.upkeep import CheckReport
+from kotta.models.upkeep import CheckReport, PruneReport
 
 LONG_SECONDS = 24 * 3600.0
 """For so long the service may be at something that reads or removes all it has."""
@@ -29,3 +29,29 @@ class Upkeep:
             "POST", "/admin/check", {"contents": contents}, wait_seconds=LONG_SECONDS
         )
         return answer.parsed(CheckReport)
+
+    def prune(
+        self,
+        *,
+        older_than_seconds: float | None = None,
+        storage_mib: int | None = None,
+        dry_run: bool = False,
+    ) -> PruneReport:
+        """Forgets jobs that ended long ago, with their outputs, and uploads that nobody needs.
+
+        Args:
+            older_than_seconds: what ended, or came, so long ago.
+            storage_mib: what is kept may hold so much; of more, the oldest go.
+            dry_run: forget nothing, tell what would be.
+
+        Raises:
+            RequestError: neither is given, and the service's settings say nothing either.
+            ConflictError: the service is being checked or backed up.
+        """
+        body = {
+            "older_than_seconds": older_than_seconds,
+            "storage_mib": storage_mib,
+            "dry_run": dry_run,
+        }
+        answer = self._connection.send_json("POST", "/admin/prune", body, wait_seconds=LONG_SECONDS)
+        return answer.parsed(PruneReport)

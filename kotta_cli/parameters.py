@@ -27,6 +27,10 @@ JobArguments = Annotated[
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")]
 
 
+_MAX_DIGITS = 9
+_UNITS = {"min": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
 class UsageProblem(typer.TyperException):
     """The command line is wrong, and we know better than Typer what was meant."""
 
@@ -54,3 +58,17 @@ def nearest(word: str, known: list[str]) -> str | None:
     """The known word that is most like `word`, None where none is."""
     near = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.5)
     return near[0] if near else None
+
+
+def span_seconds(option: str, text: str) -> int:
+    """How long `12h`, `30d` or `4w` is.
+
+    Raises:
+        UsageProblem: it is none of that kind.
+    """
+    number = text.rstrip("abcdefghijklmnopqrstuvwxyz")
+    unit = text[len(number) :]
+    is_number = number.isascii() and number.isdecimal() and len(number) <= _MAX_DIGITS
+    if not is_number or not int(number) or unit not in _UNITS:
+        raise UsageProblem(f"`{option} {text}` is no time", hint=f"{option} 12h, 30d or 4w")
+    return int(number) * _UNITS[unit]

@@ -53,6 +53,7 @@ from kotta_service.store.database import Database, last_change
 from kotta_service.store.migration import prepare
 from kotta_service.tokens import JobTokens
 from kotta_service.turns import Turn
+from kotta_service.upkeep.retention import prune_regularly
 from kotta_service.v1 import files as first_clients_files
 from kotta_service.v1 import routes as first_clients
 
@@ -86,11 +87,15 @@ def build(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with _opened(settings, data, address, figures, log_file, activity, stop) as parts:
             app.state.parts = parts
-            watcher = asyncio.create_task(_stop_when_idle(parts))
+            tasks = [
+                asyncio.create_task(each)
+                for each in (_stop_when_idle(parts), prune_regularly(parts))
+            ]
             try:
                 yield
             finally:
-                watcher.cancel()
+                for task in tasks:
+                    task.cancel()
 
     app = FastAPI(
         title="Kotta",

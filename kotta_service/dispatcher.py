@@ -83,6 +83,11 @@ class Dispatcher:
         self._turn.give_up()
 
     @property
+    def is_its_turn(self) -> bool:
+        """Whether, of the processes on this database, this is the one that starts jobs."""
+        return self._turn.is_ours
+
+    @property
     def is_alive(self) -> bool:
         return self._thread.is_alive()
 

@@ -158,6 +158,23 @@ class LimitSettings(BaseModel):
     storage_mib: Annotated[int, Field(ge=0)] | None = None
 
 
+class KeepSettings(BaseModel):
+    """How long, and how much, is kept of what has ended: `[keep]`; None: all of it, for ever.
+
+    What something that stays refers to stays as well. `kotta admin prune` forgets at once; by
+    itself the service does so every hour.
+
+    Attributes:
+        days: jobs are forgotten so long after their end, uploads after they came.
+        storage_mib: uploads and outputs may hold so much together; of more, the oldest go.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    days: Annotated[float, Field(gt=0, le=100_000)] | None = None
+    storage_mib: Annotated[int, Field(ge=1)] | None = None
+
+
 class Settings(BaseModel):
     """Everything that can be set.
 
@@ -177,6 +194,7 @@ class Settings(BaseModel):
         dispatch: whether this process may start jobs; of those that share a database, one does.
         queues: by name; a job that names none waits in `Test`.
         limits: how much each user of a shared service may have.
+        keep: how long, and how much, is kept of what has ended.
         serve: how `kotta serve` listens; of no matter to the local service.
         login: how its users say who they are; of no matter to the local service either.
     """
@@ -196,6 +214,7 @@ class Settings(BaseModel):
     dispatch: bool = True
     queues: dict[str, QueueSettings] = Field(default_factory=lambda: _machine_queues())
     limits: LimitSettings = Field(default_factory=LimitSettings)
+    keep: KeepSettings = Field(default_factory=KeepSettings)
     serve: ServeSettings = Field(default_factory=ServeSettings)
     login: LoginSettings = Field(default_factory=LoginSettings)
 

@@ -42,10 +42,13 @@ def summary(row: JobRow) -> Job:
     return Job.model_validate(_summary_values(row))
 
 
-def detail(connection: Connection, row: JobRow, *, with_readers: bool) -> JobDetail:
+def detail(
+    connection: Connection, row: JobRow, *, expires_at: float | None, with_readers: bool
+) -> JobDetail:
     """Everything about a job; `row` has every column.
 
     Args:
+        expires_at: when it may be forgotten.
         with_readers: tell whom it is shared with, which is its owner's business.
     """
     readers = sharing.readers_of(connection, [row.number]) if with_readers else {}
@@ -55,6 +58,7 @@ def detail(connection: Connection, row: JobRow, *, with_readers: bool) -> JobDet
         {
             **values,
             "cancel_requested_at": _time(row.cancel_requested_at),
+            "expires_at": _time(expires_at),
             "user_email": row.description.get("user_email", ""),
             "description": row.description,
             "result": row.result,

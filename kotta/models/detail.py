@@ -93,6 +93,8 @@ class JobDetail(Job):
         result: what a function's call returned, None before its end and for scripts.
         outputs: every declared output, in the order of the description.
         timeline: every state it has been in, oldest first.
+        expires_at: from when on the service may forget it and its outputs; None: never, or not yet
+            known, as it has not ended.
         shared_with: names of users who may see it, `*` for everybody; told to its owner alone.
     """
 
@@ -102,6 +104,7 @@ class JobDetail(Job):
     processing_seconds: float | None = None
     staging_outputs_seconds: float | None = None
     cancel_requested_at: datetime | None = None
+    expires_at: datetime | None = None
     cpu_seconds: float | None = None
     peak_memory_bytes: int | None = None
     result: Result | None = None

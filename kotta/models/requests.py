@@ -105,6 +105,22 @@ class CheckRequest(BaseModel):
     contents: bool = False
 
 
+class PruneRequest(BaseModel):
+    """What a service may forget; where nothing is said, what its settings say.
+
+    Attributes:
+        older_than_seconds: jobs that ended, and uploads that came, so long ago.
+        storage_mib: what is kept may hold so much; of more, the oldest go.
+        dry_run: forget nothing, tell what would be.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    older_than_seconds: Annotated[float, Field(ge=0, lt=1e10)] | None = None
+    storage_mib: Annotated[int, Field(ge=0, lt=1 << 40)] | None = None
+    dry_run: bool = False
+
+
 class NewToken(BaseModel):
     """A token for scripts.
 

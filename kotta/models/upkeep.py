@@ -47,3 +47,23 @@ class CheckReport(_Reply):
     broken: int
     leftovers: int
     defects: Many[Defect]
+
+
+class PruneReport(_Reply):
+    """What was forgotten, or would be.
+
+    Attributes:
+        dry_run: nothing was.
+        jobs: with their outputs, streams and history.
+        uploads: that no job refers to which stays.
+        leftovers: files and folders that nobody referred to.
+        freed_bytes: what outputs and uploads of those held.
+        kept_as_needed: jobs and uploads old enough that stay, as what stays refers to them.
+    """
+
+    dry_run: bool
+    jobs: int
+    uploads: int
+    leftovers: int
+    freed_bytes: int
+    kept_as_needed: int

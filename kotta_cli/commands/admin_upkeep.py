@@ -1,4 +1,4 @@
-"""`kotta admin check`: what whoever keeps a service does about all that it keeps."""
+"""`kotta admin check`, `backup`, `prune`: what whoever keeps a service does about all it keeps."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import typer
 
 from kotta_cli.command_page import examples
 from kotta_cli.exit_codes import ExitCode
-from kotta_cli.parameters import JsonOption
+from kotta_cli.parameters import JsonOption, UsageProblem, YesOption, span_seconds
 from kotta_cli.tree import Command, command_app
 
 if TYPE_CHECKING:
-    from kotta.models.upkeep import CheckReport
+    from kotta.models.upkeep import CheckReport, PruneReport
     from kotta_cli.context import App
 
 app = command_app()
@@ -73,3 +73,69 @@ def render_check(app: App, report: CheckReport) -> None:
         f"Jobs: {report.jobs}, outputs: {report.outputs}, uploads: {report.uploads}{read}. "
         f"Broken: {report.broken}, left over: {report.leftovers}."
     )
+
+
+@app.command(
+    "prune",
+    cls=Command,
+    epilog=examples(
+        {
+            "kotta admin prune --older-than 90d --dry-run": "What would go",
+            "kotta admin prune --storage-mib 500000": "The oldest, until the rest fits",
+        }
+    ),
+)
+def prune(
+    ctx: typer.Context,
+    older_than: Annotated[
+        str | None,
+        typer.Option("--older-than", metavar="TIME", help="What ended so long ago: 12h, 30d, 4w."),
+    ] = None,
+    storage_mib: Annotated[
+        int | None,
+        typer.Option(
+            "--storage-mib", metavar="MIB", min=0, help="The oldest of what is beyond so much."
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Forget nothing; say what would be.")
+    ] = False,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> int:
+    """Forget jobs that ended long ago, with their outputs, and uploads that no job needs.
+
+    Without --older-than and --storage-mib, what the service's settings say. What has not ended
+    stays, and what something that stays refers to.
+    """
+    app: App = ctx.obj
+    app.as_json = as_json
+    seconds = None if older_than is None else span_seconds("--older-than", older_than)
+    forget = app.client.upkeep.prune
+    if not (dry_run or yes):
+        if not app.can_ask:
+            raise UsageProblem(
+                "what is forgotten is gone, and nobody can be asked here",
+                hint="--yes, or --dry-run",
+            )
+        told = forget(older_than_seconds=seconds, storage_mib=storage_mib, dry_run=True)
+        if not app.ask(f"Forget {_what(told)}? [y/N] "):
+            return ExitCode.ERROR
+    report = forget(older_than_seconds=seconds, storage_mib=storage_mib, dry_run=dry_run)
+    if app.as_json:
+        from kotta_cli.render.as_json import print_json
+
+        print_json(app, report)
+    else:
+        verb = "Would forget" if dry_run else "Forgot"
+        kept = f" {report.kept_as_needed} more are still needed." if report.kept_as_needed else ""
+        app.print(f"{verb} {_what(report)}.{kept}")
+    return ExitCode.OK
+
+
+def _what(report: PruneReport) -> str:
+    from kotta_cli.render.times import size
+
+    counts = [(report.jobs, "job"), (report.uploads, "upload"), (report.leftovers, "leftover")]
+    words = [f"{count} {word}{'' if count == 1 else 's'}" for count, word in counts]
+    return f"{words[0]}, {words[1]} and {words[2]}, {size(report.freed_bytes)}"

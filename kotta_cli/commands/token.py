@@ -8,7 +8,7 @@ import typer
 
 from kotta_cli.command_page import examples
 from kotta_cli.exit_codes import ExitCode
-from kotta_cli.parameters import JsonOption, UsageProblem, one_of
+from kotta_cli.parameters import JsonOption, one_of, span_seconds
 from kotta_cli.tree import Command, command_app
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from kotta_cli.render.listing import Cell
 
 SCOPES = ["read", "write", "admin"]
-MAX_DIGITS = 9
-_UNITS = {"min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 app = command_app("Tokens for scripts, and your logins.")
 
@@ -74,7 +72,7 @@ def create(
     app: App = ctx.obj
     app.as_json = as_json
     wanted = [one_of(scope, SCOPES, "scope") for scope in scopes or ["read", "write"]]
-    seconds = None if expires is None else _seconds(expires)
+    seconds = None if expires is None else span_seconds("--expires", expires)
     made = app.client.tokens.create(label, wanted, expires_in_seconds=seconds)
     if app.as_json:
         from kotta_cli.render.as_json import print_json
@@ -122,15 +120,6 @@ def revoke(
         for token in chosen:
             app.print(token.id)
     return ExitCode.OK
-
-
-def _seconds(text: str) -> int:
-    number = text.rstrip("abcdefghijklmnopqrstuvwxyz")
-    unit = text[len(number) :]
-    is_number = number.isascii() and number.isdecimal() and len(number) <= MAX_DIGITS
-    if not is_number or not int(number) or unit not in _UNITS:
-        raise UsageProblem(f"`--expires {text}` is no time", hint="--expires 12h, 30d or 4w")
-    return int(number) * _UNITS[unit]
 
 
 def _plain(token: Token) -> list[str]:

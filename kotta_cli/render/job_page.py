@@ -84,6 +84,9 @@ class JobPage:
         ):
             if moment is not None:
                 facts.add(label, *self._moment(moment))
+        if job.expires_at is not None:
+            until = local_time(job.expires_at) if self._for_terminal else rfc3339(job.expires_at)
+            facts.add("Kept until", until)
         if job.waits_for:
             facts.add("Waits for", f"{_count(job.waits_for, 'job')} to complete")
         used = right_size(job)

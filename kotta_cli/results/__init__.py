@@ -11,7 +11,7 @@ from typing import Any
 
 from kotta.models import Job, Queue, SharedJob, Usage
 from kotta.models.accounts import Invitation, MadeToken, Token, User, WhoAmI
-from kotta.models.upkeep import CheckReport
+from kotta.models.upkeep import CheckReport, PruneReport
 from kotta_cli.results.files import CopiedFile, FetchResult, PrintedFile, UploadedFile
 from kotta_cli.results.jobs import (
     ArrayStatus,
@@ -76,6 +76,7 @@ RESULTS: dict[str, Any] = {
     "admin user role": User,
     "admin user limit": User,
     "admin check": CheckReport,
+    "admin prune": PruneReport,
     "config get": Setting,
     "config set": Setting,
     "config unset": Setting,

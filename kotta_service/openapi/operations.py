@@ -16,7 +16,7 @@ TAGS = {
     "service": "The service about itself and its queues.",
     "login": "Logins by OAuth 2.0 device authorization (RFC 8628), and tokens for scripts.",
     "users": "Who may log in; for administrators.",
-    "upkeep": "Checking what a service keeps; for administrators.",
+    "upkeep": "Checking, backing up and pruning what a service keeps; for administrators.",
     "runner": "Where runners report. Only what was given an attempt can.",
     "health": "For machines that watch over the service; without a token.",
 }
@@ -270,6 +270,19 @@ OPERATIONS: dict[str, Operation] = {
         "What is broken comes first. It may take as long as reading all that is kept.",
         request={"contents": True},
         answer=examples.CHECK_REPORT,
+        refusals=("not_admin", "conflict"),
+    ),
+    "prune": Operation(
+        "Nothing that has not ended goes, nor what something that stays refers to.",
+        request={"older_than_seconds": 7_776_000, "dry_run": True},
+        answer={
+            "dry_run": True,
+            "jobs": 1200,
+            "uploads": 3,
+            "leftovers": 0,
+            "freed_bytes": 73_400_320,
+            "kept_as_needed": 1,
+        },
         refusals=("not_admin", "conflict"),
     ),
     # machines

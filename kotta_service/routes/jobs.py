@@ -33,6 +33,7 @@ from kotta_service.parts import Parts, WithParts
 from kotta_service.routes.bounds import MAX_NUMBER, Moment
 from kotta_service.store import jobs as store
 from kotta_service.store.database import last_change
+from kotta_service.upkeep import retention
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
@@ -199,7 +200,12 @@ async def status(
             if if_ended and row.status not in jobs.TERMINAL:
                 return int(row.change)
             is_shown_readers = row.owner == who.name or who.sees_all
-            return views.detail(connection, row, with_readers=is_shown_readers)
+            return views.detail(
+                connection,
+                row,
+                expires_at=retention.expires_at(parts.settings.keep, row),
+                with_readers=is_shown_readers,
+            )
 
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait

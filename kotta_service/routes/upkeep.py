@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from kotta.models.requests import CheckRequest
-from kotta.models.upkeep import CheckReport
+from kotta.errors import RequestError
+from kotta.models.requests import CheckRequest, PruneRequest
+from kotta.models.upkeep import CheckReport, PruneReport
 from kotta_service import audit
 from kotta_service.callers import WithAdmin
 from kotta_service.parts import WithParts
-from kotta_service.upkeep import turns
+from kotta_service.upkeep import retention, turns
 from kotta_service.upkeep.checking import Checker
 
 router = APIRouter(prefix="/admin", tags=["upkeep"])
@@ -20,3 +21,18 @@ def check_service(wanted: CheckRequest, who: WithAdmin, parts: WithParts) -> Che
     audit.note("checks the service", who, contents=wanted.contents)
     with turns.reading(parts.data):
         return Checker(parts.database, parts.data, contents=wanted.contents).run()
+
+
+@router.post("/prune", summary="Forget what ended long ago")
+def prune(wanted: PruneRequest, who: WithAdmin, parts: WithParts) -> PruneReport:
+    keep = parts.settings.keep
+    seconds, storage_mib = wanted.older_than_seconds, wanted.storage_mib
+    if seconds is None and storage_mib is None:
+        seconds, storage_mib = retention.seconds(keep), keep.storage_mib
+    if seconds is None and storage_mib is None:
+        raise RequestError(
+            "nothing says what may be forgotten",
+            hint="--older-than 90d or --storage-mib N, or [keep] in the service's settings",
+        )
+    audit.note("prunes the service", who, **wanted.model_dump(exclude_none=True))
+    return retention.prune(parts, seconds, storage_mib, dry_run=wanted.dry_run)

@@ -15,6 +15,7 @@ import os
 import secrets
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from kotta.errors import RequestError, StorageFullError
@@ -41,6 +42,19 @@ class FileStorage:
 
     def output_directory(self, job_id: str, attempt: int) -> Path:
         return self.root / "outputs" / job_id[:2] / f"{job_id}.{attempt}"
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Nobody puts an upload in its place meanwhile, in no process."""
+        return self._held(fcntl.LOCK_EX)
+
+    @contextlib.contextmanager
+    def _held(self, how: int) -> Iterator[None]:
+        folder = os.open(self.root / "uploads", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(folder, how)
+            yield
+        finally:
+            os.close(folder)
 
     async def keep_upload(self, sha256: str, chunks: AsyncIterator[bytes], limit_bytes: int) -> int:
         """Writes an upload to disk, synced, under the hash of its bytes.
@@ -69,7 +83,8 @@ class FileStorage:
                 sha256, size = await self._receive(descriptor, announced, chunks, limit_bytes)
                 final = self.upload_path(sha256)
                 final.parent.mkdir(mode=0o700, exist_ok=True)
-                aside.rename(final)
+                with self._held(fcntl.LOCK_SH):
+                    aside.rename(final)
                 sync_directory(final.parent)
                 sync_directory(final.parent.parent)
         except OSError as error:

@@ -84,7 +84,7 @@ class Checker:
         self._look_at_processes()
         for kept in (*self._seen.outputs, *self._seen.uploads.values()):
             self._look_at_file(kept)
-        for path in self._leftovers():
+        for path in self._unknown():
             if _changed_at(path) < self._since:
                 self._tell("leftover", str(path), "nobody refers to it")
         return CheckReport(
@@ -96,6 +96,14 @@ class Checker:
             leftovers=self._counts["leftover"],
             defects=sorted(self._found, key=lambda defect: defect.kind),
         )
+
+    def leftovers(self, older_than: float) -> list[Path]:
+        """Of a check, nothing but what nobody refers to."""
+        with self._database.read() as connection:
+            for job in whole.jobs(connection):
+                self._look_at_job(job)
+            self._look_at_rows(connection)
+        return [path for path in self._unknown() if _changed_at(path) < older_than]
 
     def _tell(self, kind: Literal["broken", "leftover"], subject: str, words: str) -> None:
         self._counts[kind] += 1
@@ -164,7 +172,7 @@ class Checker:
                 self._read_bytes += len(chunk)
         return digest.hexdigest()
 
-    def _leftovers(self) -> Iterator[Path]:
+    def _unknown(self) -> Iterator[Path]:
         seen = self._seen
         for path, job_id, attempt in self._places.attempts():
             if attempt > seen.attempts.get(job_id, 0):
@@ -178,6 +186,12 @@ class Checker:
         for path in self._places.uploads():
             if path.name not in seen.uploads:
                 yield path
+
+
+def leftovers(database: Database, data: Path, *, older_than: float) -> list[Path]:
+    """The files and folders that nobody refers to, and that were changed last before a moment."""
+    checker = Checker(database, data, contents=False)
+    return checker.leftovers(older_than)
 
 
 def tags_of_processes() -> Iterator[tuple[int, str]]:

@@ -25,6 +25,7 @@ INVOCATIONS: dict[str, list[str]] = {
     "rerun": ["made --name again", "made other --name again"],
     "diff": ["made failed"],
     "admin check": ["", "--contents"],
+    "admin prune": ["--older-than 30d --yes", "--storage-mib 100000 --dry-run"],
     "cancel": ["sleeping", "tag=nobody"],
     "completion install": ["fish"],
     "completion uninstall": ["fish"],

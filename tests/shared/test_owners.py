@@ -169,6 +169,7 @@ ADMINISTRATORS = {
     ("PATCH", "/users/{name}"),
     ("POST", "/users/{name}/invitation"),
     ("POST", "/admin/check"),
+    ("POST", "/admin/prune"),
 }
 BY_CONTENT = {("PUT", "/uploads/{sha256}")}
 """Whoever has the content learns nothing; see the test of it."""
@@ -292,6 +293,7 @@ def test_what_is_for_administrators_is_refused_whatever_it_names(
         "/users": {"name": "x", "email": "x@example.org"},
         "/users/{name}": {},
         "/admin/check": {},
+        "/admin/prune": {"older_than_seconds": 1e9, "dry_run": True},
     }
     for method, path in ADMINISTRATORS:
         answers = [

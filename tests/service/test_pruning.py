@@ -1,0 +1,167 @@
+"""What is forgotten, what never is, and what is left of what was forgotten."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running_service import RunningService
+from waiting import wait_until
+
+from kotta_service.upkeep import pruning
+
+DAY = 24 * 3600
+
+
+def prune(service: RunningService, **terms: Any) -> dict[str, Any]:
+    answer = service.http.post("/admin/prune", json=terms)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def ids(service: RunningService) -> set[str]:
+    return {job["name"] for job in service.http.get("/jobs").json()["jobs"]}
+
+
+def made(service: RunningService, name: str, **more: Any) -> dict[str, Any]:
+    described = {"executable": "head -c 2000000 /dev/zero > a", "outputs": "a", "jobname": name}
+    return service.run(**{**described, **more})
+
+
+def upload(service: RunningService, content: bytes) -> str:
+    sha256 = hashlib.sha256(content).hexdigest()
+    assert service.http.put(f"/uploads/{sha256}", content=content).status_code in (200, 201)
+    return sha256
+
+
+def make_old(service: RunningService, days: float) -> None:
+    """Has everything happened so long ago, in a service that is stopped for it."""
+    service.stop()
+    ago = days * DAY
+    with sqlite3.connect(service.data / "kotta.db") as connection:
+        connection.execute("UPDATE jobs SET ended_at = ended_at - ?", (ago,))
+        connection.execute("UPDATE uploads SET uploaded_at = uploaded_at - ?", (ago,))
+    connection.close()
+    for path in (service.data / "files" / "uploads").rglob("*"):
+        os.utime(path, (time.time() - ago, time.time() - ago))
+    service.start()
+
+
+@pytest.fixture
+def aged(stopped_service: RunningService) -> RunningService:
+    if stopped_service.environment["KOTTA_SERVICE_DATABASE"]:
+        pytest.skip("it edits SQLite's file")
+    stopped_service.start()
+    return stopped_service
+
+
+def nothing_is_broken(service: RunningService) -> None:
+    report = service.http.post("/admin/check", json={"contents": True}).json()
+    assert (report["broken"], report["leftovers"]) == (0, 0), report
+
+
+@pytest.mark.slow
+def test_what_ended_long_ago_goes_with_its_files_and_what_is_needed_stays(
+    aged: RunningService,
+) -> None:
+    used, unused = upload(aged, b"used"), upload(aged, b"unused")
+    old = made(aged, "old", tags=["t"])
+    source = made(aged, "source")
+    inputs = [f"kotta://jobs/{source['id']}/a"]
+    copied = made(aged, "copied", executable="cp a b", outputs="b", inputs=inputs)
+    upstream = aged.submit({"executable": "sleep 600", "jobname": "upstream"})[0]
+    make_old(aged, 40)
+    fresh = [f"kotta://uploads/{used}/u", f"kotta://jobs/{copied['id']}/b"]
+    waiting = {"executable": "true", "jobname": "waiting", "after": [upstream["id"]]}
+    aged.submit({**waiting, "inputs": fresh})
+    made(aged, "new")
+    before = prune(aged, older_than_seconds=30 * DAY, dry_run=True)
+    assert (before["jobs"], before["uploads"], before["kept_as_needed"]) == (1, 1, 2)
+    assert ids(aged) == {"old", "source", "copied", "upstream", "waiting", "new"}
+    done = prune(aged, older_than_seconds=30 * DAY)
+    assert (done["jobs"], done["uploads"], done["freed_bytes"]) == (1, 1, 2_000_006)
+    assert ids(aged) == {"source", "copied", "upstream", "waiting", "new"}
+    assert aged.http.get(f"/jobs/{old['id']}").status_code == 404
+    assert not list(aged.data.rglob(f"{old['id']}*"))
+    assert not list(aged.data.rglob(unused)) and list(aged.data.rglob(used))
+    assert aged.http.get("/jobs", params={"tag": "t"}).json()["jobs"] == []
+    nothing_is_broken(aged)
+    assert prune(aged, older_than_seconds=30 * DAY)["jobs"] == 0
+
+
+@pytest.mark.slow
+def test_of_too_much_the_oldest_go_and_a_chain_goes_as_a_whole(aged: RunningService) -> None:
+    first = made(aged, "first")
+    made(aged, "second", inputs=[f"kotta://jobs/{first['id']}/a"])
+    made(aged, "third")
+    assert prune(aged, storage_mib=100)["jobs"] == 0
+    # the first is an input of the second, which stays
+    assert prune(aged, storage_mib=4)["kept_as_needed"] == 1
+    done = prune(aged, storage_mib=3)
+    assert (done["jobs"], ids(aged)) == (2, {"third"})
+    nothing_is_broken(aged)
+
+
+def test_a_key_of_a_job_that_was_forgotten_is_new_again(service: RunningService) -> None:
+    described = {"executable": "true", "jobname": "keyed"}
+    (job,) = service.submit(described, key="a-key")
+    service.wait(job)
+    assert prune(service, older_than_seconds=0)["jobs"] >= 1
+    (again,) = service.submit(described, key="a-key")
+    assert again["id"] != job["id"]
+    service.wait(again)
+
+
+def test_what_runs_is_never_forgotten(service: RunningService) -> None:
+    running = service.submit({"executable": "sleep 60", "jobname": "runs"})[0]
+    service.until_status(running, "processing")
+    prune(service, older_than_seconds=0, storage_mib=0)
+    assert service.status(running)["status"] == "processing"
+
+
+def test_without_any_terms_it_is_refused(service: RunningService) -> None:
+    answer = service.http.post("/admin/prune", json={})
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+
+
+def test_when_a_job_expires_is_told_once_it_has_ended(home: Path) -> None:
+    service = RunningService(home, KOTTA_SERVICE_KEEP_DAYS="2")
+    service.start()
+    try:
+        job = service.submit({"executable": "sleep 60"})[0]
+        assert service.status(job)["expires_at"] is None
+        ended = service.run(executable="true")
+        assert ended["expires_at"] is not None
+        assert ended["expires_at"][:10] > ended["ended_at"][:10]
+    finally:
+        service.close()
+
+
+@pytest.mark.slow
+def test_a_service_whose_settings_say_so_forgets_by_itself(
+    aged: RunningService, tmp_path: Path
+) -> None:
+    made(aged, "old")
+    make_old(aged, 3)
+    aged.stop()
+    hurry = tmp_path / "sitecustomize.py"
+    hurry.write_text(
+        "import kotta_service.upkeep.retention as r\nr.FIRST_SECONDS = r.EVERY_SECONDS = 0.2\n"
+    )
+    aged.environment |= {"KOTTA_SERVICE_KEEP_DAYS": "2", "PYTHONPATH": str(tmp_path)}
+    aged.start()
+    wait_until(lambda: ids(aged) == set(), timeout=20, what=aged.log)
+
+
+def test_an_upload_that_is_sent_again_just_then_stays(service: RunningService) -> None:
+    sha256 = upload(service, b"again")
+    prune(service, older_than_seconds=0)
+    missing = service.http.post("/uploads/check", json={"sha256": [sha256]}).json()["missing"]
+    assert missing == []
+    assert pruning.YOUNG_SECONDS >= 600
