@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -33,6 +34,7 @@ SETTINGS = """
 cpus = 1
 memory_mib = 1024
 """
+_PORT = re.compile(rb'"port": (\d+)')
 BLOCKER = {"executable": "sleep 3600", "cpus": 1}
 JOB = json.dumps({"jobs": [{"executable": "true", "jobname": "bench"}]}).encode()
 
@@ -75,11 +77,11 @@ def _service(home: Path) -> Iterator[tuple[psutil.Process, int, str]]:
         timeout=30,
     )
     try:
-        while b"Serving at " not in (told := (home / "log").read_bytes()):
+        while (serving := _PORT.search(told := (home / "log").read_bytes())) is None:
             if process.poll() is not None:
                 raise SystemExit(told.decode())
             time.sleep(0.05)
-        port = int(told.split(b"Serving at ")[1].split()[0].rpartition(b":")[2])
+        port = int(serving[1])
         invited = operator.post("/users", json={"name": "ada", "email": "ada@example.org"})
         invited.raise_for_status()
         blocker = operator.post("/jobs", json={"jobs": [BLOCKER]}).json()["jobs"][0]["id"]
@@ -89,14 +91,23 @@ def _service(home: Path) -> Iterator[tuple[psutil.Process, int, str]]:
         # killed first: what waits must not start when the queue has room again
         process.kill()
         process.wait()
-        for line in subprocess.run(
-            ["pgrep", "-f", f"^{BLOCKER['executable']}$"], capture_output=True, text=True
-        ).stdout.split():
-            os.kill(int(line), 15)
+        _end_blocker(home)
     finally:
         operator.close()
         process.kill()
         process.wait()
+
+
+def _end_blocker(home: Path) -> None:
+    """Ends what runs in a directory of a job, and waits until its runner has written that down."""
+    for found in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if home in Path(found.cwd()).parents:
+                found.terminate()
+    deadline = time.monotonic() + 10
+    while not list((home / "data/jobs").glob("*/*/exit.json")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.2)  # it removes what the job has left
 
 
 def _token(data: Path, url: str) -> str:

@@ -114,17 +114,19 @@ class Allowance:
     """What users may have run beside what runs of theirs now; jobs that are given to it count."""
 
     def __init__(self, connection: Connection, settings: Settings) -> None:
-        everybodys = settings.limits
-        own = accounts.limits_of_all(connection)
-        self._limits = {name: everybodys.model_copy(update=limits) for name, limits in own.items()}
-        self._everybodys = everybodys
-        limited = [everybodys, *self._limits.values()]
-        is_needed = any(each.running is not None or each.cores is not None for each in limited)
-        self._loads = store.loads_by_owner(connection) if is_needed else None
+        self._connection = connection
+        self._everybodys = settings.limits
+        self._is_read = False
+        self._limits: dict[str, LimitSettings] = {}
+        self._loads: dict[str, OwnerLoad] | None = None
 
     def lack(self, owner: str, cpus: int) -> Limit | None:
         """The limit of its owner that keeps a job from starting now, None if none does."""
-        if self._loads is None or owner == LOCAL:
+        if owner == LOCAL:
+            return None
+        if not self._is_read:
+            self._read()
+        if self._loads is None:
             return None
         limits = self._limits.get(owner, self._everybodys)
         load = self._loads.get(owner, OwnerLoad())
@@ -139,6 +141,17 @@ class Allowance:
         if self._loads is not None:
             load = self._loads.get(owner, OwnerLoad())
             self._loads[owner] = OwnerLoad(load.running + 1, load.cpus + cpus)
+
+    def _read(self) -> None:
+        # only once there is a job that may be limited: each commit that starts jobs would pay
+        self._is_read = True
+        own = accounts.limits_of_all(self._connection)
+        self._limits = {
+            name: self._everybodys.model_copy(update=limits) for name, limits in own.items()
+        }
+        limited = [self._everybodys, *self._limits.values()]
+        if any(each.running is not None or each.cores is not None for each in limited):
+            self._loads = store.loads_by_owner(self._connection)
 
     def in_turn(self, connection: Connection, queue: str, most: int) -> Iterator[JobRow]:
         """The jobs of a queue that may start, longest-waiting first, all columns.

@@ -20,7 +20,7 @@ from kotta_service.store.schema import (
 
 Found: TypeAlias = "JobRow | None"
 
-# Statements that every request takes are built once.
+# Statements that every request or commit takes are built once.
 _LOGIN_AND_USER = (
     select(
         logins.c.id,
@@ -37,7 +37,7 @@ _LOGIN_AND_USER = (
     .join(users, users.c.name == logins.c.user)
     .where(logins.c.id == bindparam("login"))
 )
-# and every commit that starts jobs
+_USER = select(users).where(users.c.name == bindparam("user"))
 _LIMITS = select(users.c.name, users.c.limits).where(users.c.limits.is_not(None))
 
 
@@ -51,7 +51,7 @@ def change_user(transaction: Transaction, name: str, **values: Any) -> None:
 
 
 def user(connection: Connection, name: str) -> Found:
-    return connection.execute(select(users).where(users.c.name == name)).one_or_none()
+    return connection.execute(_USER, {"user": name}).one_or_none()
 
 
 def user_by_email(connection: Connection, email: str) -> Found:
