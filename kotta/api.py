@@ -8,34 +8,29 @@ following, transferring whole folders) lies in `kotta.feed`, `kotta.submitting`,
 from __future__ import annotations
 
 import builtins
-import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
-from urllib.parse import quote, unquote
 
 from kotta import models
 from kotta.answers import Answer, Model
 from kotta.config import Server
 from kotta.connection import Connection, Content
-from kotta.errors import ConnectionFailedError, NotFoundError, RequestError
+from kotta.errors import ConnectionFailedError, RequestError
+from kotta.output_routes import OutputRoutes, job_path
 from kotta.session import Session
 
 if TYPE_CHECKING:
     from kotta.account import Tokens, Users
     from kotta.models.accounts import WhoAmI
+    from kotta.models.signed import SignedUpload
     from kotta.upkeep import Upkeep
 
-DISK_CHUNK_BYTES = 1 << 20
 MAX_LOG_BYTES = 4 << 20
 STORE_SECONDS = 60
 """What a service may take longer for an upload: it writes all of it to disk before it answers."""
 _JobModel = TypeVar("_JobModel", bound=models.Job)
-_JOB_ID = re.compile(r"[0-9A-Za-z-]{1,64}\Z")
 _KEY = re.compile(r"[!-~]{1,255}\Z")
 
 
@@ -85,7 +80,7 @@ class LogStart(NamedTuple):
         return {name: value for name, value in given.items() if value is not None}
 
 
-class Api:
+class Api(OutputRoutes):
     """The routes of one service; may be used by several threads."""
 
     def __init__(
@@ -94,12 +89,12 @@ class Api:
         notify: Callable[[str], None] | None = None,
         session: Session | None = None,
     ) -> None:
-        self._connection = Connection(server, notify, session)
-        self._is_local = server.is_local
+        super().__init__(Connection(server, notify, session), is_local=server.is_local)
 
     def close(self) -> None:
         """Gives the connections back; the next use makes new ones."""
         self._connection.close()
+        self.close_signed()
 
     def service(self) -> models.ServiceInfo:
         return self._get(models.ServiceInfo, "/service")
@@ -170,11 +165,11 @@ class Api:
     def status(self, job_id: str, wait_seconds: float = 0) -> models.JobDetail:
         """Everything about a job, once it has ended or `wait_seconds` have passed."""
         params = {"wait": wait_seconds} if wait_seconds else None
-        return self._about(models.JobDetail, job_id, "GET", _job_path(job_id), params, wait_seconds)
+        return self._about(models.JobDetail, job_id, "GET", job_path(job_id), params, wait_seconds)
 
     def cancel(self, job_id: str) -> models.Job:
         # cancelling twice is the same as once
-        return self._about(models.Job, job_id, "POST", f"{_job_path(job_id)}/cancel")
+        return self._about(models.Job, job_id, "POST", f"{job_path(job_id)}/cancel")
 
     def cancel_many(self, job_ids: Sequence[str]) -> builtins.list[models.Job]:
         """Asks for the end of up to 10,000 jobs; those that have ended are as they were."""
@@ -189,7 +184,7 @@ class Api:
 
     def place(self, job_id: str) -> models.Place:
         """Where a pending job stands in its queue."""
-        return self._get(models.Place, f"{_job_path(job_id)}/place")
+        return self._get(models.Place, f"{job_path(job_id)}/place")
 
     def changes(
         self,
@@ -237,7 +232,7 @@ class Api:
         start = LogStart(start) if isinstance(start, int) else start
         answer = self._connection.send(
             "GET",
-            f"{_job_path(job_id)}/logs/{stream}",
+            f"{job_path(job_id)}/logs/{stream}",
             params={**start.params(), "wait": wait_seconds},
             wait_seconds=wait_seconds,
             repeatable=True,
@@ -249,82 +244,46 @@ class Api:
         """What an attempt of a job has used so far; 0 for the latest."""
         params = {"attempt": attempt} if attempt else None
         answer = self._connection.send(
-            "GET", f"{_job_path(job_id)}/usage", params=params, repeatable=True
+            "GET", f"{job_path(job_id)}/usage", params=params, repeatable=True
         )
         usage = answer.parsed(models.Usage)
         if usage.id != job_id:
             raise answer.strange("it tells of another job than the one asked for")
         return usage
 
-    @contextmanager
-    def output(
-        self, job_id: str, name: str, offset: int = 0, etag: str = ""
-    ) -> Iterator[tuple[int, Iterator[bytes]]]:
-        """An output's bytes as they come; the local service's are read from its disk.
+    def check_uploads(self, sha256: Sequence[str]) -> models.UploadMissing:
+        """Which of these contents (10,000 at most) the service does not have."""
+        return self._post("/uploads/check", {"sha256": list(sha256)}).parsed(models.UploadMissing)
 
-        Args:
-            offset: where to begin, if the file still has this `etag`.
+    def sign_upload(
+        self, sha256: str, size_bytes: int, upload_id: str = "", first_part: int = 1
+    ) -> SignedUpload:
+        """Where a file may be sent in S3; its parts from one on, if it is sent in parts."""
+        from kotta.models.signed import SignedUpload
 
-        Yields:
-            Where the bytes really begin (0 if the service sends all of it), and the bytes.
+        body = {"size_bytes": size_bytes, "upload_id": upload_id, "first_part": first_part}
+        answer = self._post(f"/uploads/{sha256}/urls", body)
+        signed = answer.parsed(SignedUpload)
+        if not signed.urls or signed.part_bytes < min(size_bytes, 1):
+            raise answer.strange("it does not say where the file is to be sent")
+        return signed
+
+    def finish_upload(
+        self, sha256: str, size_bytes: int, upload_id: str = "", parts: Sequence[str] = ()
+    ) -> None:
+        """Tells that a file was sent to S3; the service looks whether it is there.
+
+        Raises:
+            RequestError: it is not (`not_arrived`).
         """
-        headers = {"Range": f"bytes={offset}-", "If-Range": etag} if offset else {}
-        if self._is_local:
-            headers["Kotta-Accept"] = "path"
-        with self._connection.stream(_output_path(job_id, name), headers) as (answer, chunks):
-            if self._is_local and answer.status == 204:
-                begins = offset if answer.headers.get("etag") == etag else 0
-                with open(unquote(answer.headers["kotta-path"]), "rb") as file:
-                    file.seek(begins)
-                    yield begins, iter(partial(file.read, DISK_CHUNK_BYTES), b"")
-            else:
-                yield _begins_at(answer, offset), chunks
+        body = {"size_bytes": size_bytes, "upload_id": upload_id, "parts": list(parts)}
+        self._post(f"/uploads/{sha256}/finish", body)
 
-    @contextmanager
-    def output_range(
-        self, job_id: str, name: str, begin: int, end: int, etag: str
-    ) -> Iterator[Iterator[bytes] | None]:
-        """The bytes from `begin` on and before `end` as they come, if the file has this `etag`.
-
-        Yields:
-            None if the service sends all of it instead.
-        """
-        headers = {"Range": f"bytes={begin}-{end - 1}", "If-Range": etag}
-        with self._connection.stream(_output_path(job_id, name), headers) as (answer, chunks):
-            yield chunks if _begins_at(answer, begin, sent_whole=-1) == begin else None
-
-    @contextmanager
-    def many_outputs(self, job_id: str, names: Sequence[str]) -> Iterator[Iterator[bytes]]:
-        """The bytes of up to 1,000 outputs, one after another, as they come."""
-        with self._connection.stream(
-            f"{_job_path(job_id)}/outputs", method="POST", content=_names(names)
-        ) as (_, chunks):
-            yield chunks
-
-    def output_folder(self, job_id: str, names: Sequence[str]) -> Path | None:
-        """Where these outputs (1,000 at most) lie on this machine.
-
-        Returns:
-            None where the service is not this user's local one, or does not tell.
-        """
-        if not self._is_local:
-            return None
-        with self._connection.stream(
-            f"{_job_path(job_id)}/outputs",
-            {"Kotta-Accept": "path"},
-            method="POST",
-            content=_names(names),
-        ) as (answer, _):
-            folder = answer.headers.get("kotta-path") if answer.status == 204 else None
-        return None if folder is None else Path(unquote(folder))
-
-    def check_uploads(self, sha256: Sequence[str]) -> builtins.list[str]:
-        """Those of these contents (10,000 at most) that the service does not have."""
-        return (
-            self._post("/uploads/check", {"sha256": list(sha256)})
-            .parsed(models.UploadMissing)
-            .missing
-        )
+    def put_signed(
+        self, url: str, headers: Mapping[str, str], content: Iterable[bytes], size_bytes: int
+    ) -> str:
+        """Sends bytes to where the service has signed for; see `kotta.signed`."""
+        return self._signed.put(url, headers, content, size_bytes)
 
     def upload(self, sha256: str, content: Content, size_bytes: int) -> None:
         """Sends a file's bytes; they are named by their content, so it may be done twice."""
@@ -379,13 +338,6 @@ class Api:
         return job
 
 
-def _job_path(job_id: str) -> str:
-    # what can be no id must not become another path: `..` would
-    if not _JOB_ID.match(job_id):
-        raise NotFoundError(f"there is no job `{job_id}`", hint="kotta list shows your jobs")
-    return f"/jobs/{job_id}"
-
-
 def _log_chunk(answer: Answer, start: LogStart) -> LogChunk:
     offset = _number(answer, "kotta-offset", start.offset)
     next_offset = _number(answer, "kotta-next-offset", -1)
@@ -407,19 +359,3 @@ def _number(answer: Answer, header: str, default: int) -> int:
     """A header's number; -1, which no service sends, if it is none."""
     text = answer.headers.get(header, str(default))
     return int(text) if text.isascii() and text.isdigit() else -1
-
-
-def _output_path(job_id: str, name: str) -> str:
-    return f"{_job_path(job_id)}/outputs/{quote(name, safe='')}"
-
-
-def _names(names: Sequence[str]) -> bytes:
-    return json.dumps({"names": list(names)}).encode()
-
-
-def _begins_at(answer: Answer, offset: int, sent_whole: int = 0) -> int:
-    if answer.status == 200:
-        return sent_whole
-    if not answer.headers.get("content-range", "").startswith(f"bytes {offset}-"):
-        raise answer.strange("it sends another part of the file than the one asked for")
-    return offset

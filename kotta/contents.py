@@ -14,7 +14,18 @@ from kotta.errors import TransferError
 
 Progress = Callable[[str, int, int], None]
 """Told a file's name, how many of its bytes are done, and how many it has."""
+Mark = tuple[int, int, int]
+"""What changes with a file: which one it is, its size and when it was written."""
 CHUNK_BYTES = 1 << 20
+
+
+def mark_of(file: Path) -> Mark:
+    """A file's mark; its bytes are not read for it."""
+    try:
+        about = os.stat(file)
+    except OSError as error:
+        raise TransferError(f"{file} cannot be read: {error.strerror}") from error
+    return about.st_ino, about.st_size, about.st_mtime_ns
 
 
 def hashed(file: Path) -> tuple[str, int]:

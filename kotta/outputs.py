@@ -30,10 +30,14 @@ class KOut:
         filestring: a URL, a plain name, or an output as the first service told of it:
             `<a href="URL">name</a>`, and `<i>name</i>` for a file that was not made.
         konn: where `kotta://` URLs lead to; None: `Kotta()`.
+        s3_url: where it lies in S3, if its service keeps it there.
     """
 
-    def __init__(self, filestring: str, konn: Kotta | None = None) -> None:
+    def __init__(
+        self, filestring: str, konn: Kotta | None = None, s3_url: str | None = None
+    ) -> None:
         self._konn = konn
+        self._s3_url = s3_url
         self._url: str | None = None
         if link := _LINK.match(filestring):
             self._url, self._file = html.unescape(link[1]), html.unescape(link[2])
@@ -56,6 +60,8 @@ class KOut:
 
         `kotta://jobs/<id>/<name>` for an output that the service keeps, `s3://bucket/key` on S3.
         """
+        if self._s3_url is not None:
+            return self._s3_url
         return None if self._url is None else _as_input(self._url)
 
     @property

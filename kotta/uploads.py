@@ -1,4 +1,6 @@
-"""Sends files to the service: named by their content, and only those that it lacks."""
+"""Sends files to the service, or to S3 where it keeps them there: named by their content, and only
+those that it lacks.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from kotta.api import Api
-from kotta.contents import CHUNK_BYTES, Progress, hashed, opened
+from kotta.contents import CHUNK_BYTES, Mark, Progress, hashed, mark_of, opened
 from kotta.errors import RequestError, TransferError
 
 if TYPE_CHECKING:
@@ -41,15 +43,16 @@ def upload(api: Api, files: Sequence[Path], progress: Progress | None = None) ->
     Raises:
         TransferError: one cannot be read, is no regular file, or changed while it was sent.
     """
+    marks = [mark_of(file) for file in files]
     hashes = [hashed(file) for file in files]
-    missing = set(_missing(api, [sha256 for sha256, _ in hashes]))
+    missing, is_direct = _missing(api, [sha256 for sha256, _ in hashes])
     found = []
-    for file, (sha256, size) in zip(files, hashes, strict=True):
+    for file, mark, (sha256, size) in zip(files, marks, hashes, strict=True):
         url = f"kotta://uploads/{sha256}/{quote(file.name, safe='')}"
         found.append(Upload(file, url, sha256, size, sent=sha256 in missing))
         if sha256 in missing:
             missing.discard(sha256)
-            _upload_one(api, file, sha256, size, progress)
+            _upload_one(api, file, sha256, size, progress, mark if is_direct else None)
         elif progress is not None:
             progress(file.name, size, size)
     return found
@@ -57,26 +60,76 @@ def upload(api: Api, files: Sequence[Path], progress: Progress | None = None) ->
 
 def upload_contents(api: Api, blobs: Sequence[Blob]) -> dict[str, str]:
     """Makes the service have these bytes, sending only what it lacks; SHA-256 to `kotta://` URL."""
-    missing = set(_missing(api, [blob.sha256 for blob in blobs]))
+    missing, is_direct = _missing(api, [blob.sha256 for blob in blobs])
     for blob in blobs:
         if blob.sha256 in missing:
             missing.discard(blob.sha256)
-            api.upload(blob.sha256, partial(_sliced, blob.chunks), blob.size_bytes)
+            if is_direct:
+                from kotta.signed_uploads import send
+
+                read = partial(_read_chunks, blob.chunks)
+                send(api, blob.sha256, blob.size_bytes, read, lambda _: None)
+            else:
+                api.upload(blob.sha256, partial(_sliced, blob.chunks), blob.size_bytes)
     return {blob.sha256: f"kotta://uploads/{blob.sha256}/{quote(blob.name)}" for blob in blobs}
 
 
-def _missing(api: Api, sha256: Sequence[str]) -> Iterator[str]:
+def _missing(api: Api, sha256: Sequence[str]) -> tuple[set[str], bool]:
+    """Which of these the service lacks, and whether they are to be sent to S3."""
+    found: set[str] = set()
+    is_direct = False
     for start in range(0, len(sha256), CHECKED_AT_ONCE):
-        yield from api.check_uploads(sha256[start : start + CHECKED_AT_ONCE])
+        checked = api.check_uploads(sha256[start : start + CHECKED_AT_ONCE])
+        found.update(checked.missing)
+        is_direct = checked.direct
+    return found, is_direct
 
 
-def _upload_one(api: Api, file: Path, sha256: str, size: int, progress: Progress | None) -> None:
+def _upload_one(
+    api: Api, file: Path, sha256: str, size: int, progress: Progress | None, mark: Mark | None
+) -> None:
+    """Sends a file to the service; straight to S3 if there is a mark, which it must still have."""
     try:
-        api.upload(sha256, partial(_read, file, size, progress), size)
+        if mark is not None:
+            _send_directly(api, file, sha256, size, progress, mark)
+        else:
+            api.upload(sha256, partial(_read, file, size, progress), size)
     except RequestError as error:
         if error.code == "hash_mismatch":
             raise _changed(file) from error
         raise
+
+
+def _send_directly(
+    api: Api, file: Path, sha256: str, size: int, progress: Progress | None, mark: Mark
+) -> None:
+    from kotta.signed_uploads import send
+
+    done = 0
+
+    def sent(more_bytes: int) -> None:
+        nonlocal done
+        # what was cut off is sent once more
+        done = min(done + more_bytes, size)
+        if progress is not None:
+            progress(file.name, done, size)
+
+    def check() -> None:
+        if mark_of(file) != mark:
+            raise _changed(file)
+
+    send(api, sha256, size, partial(_read_part, file), sent, check)
+
+
+def _read_part(file: Path, begin: int, count: int) -> Iterator[bytes]:
+    left = count
+    with opened(file) as content:
+        content.seek(begin)
+        while left and (chunk := content.read(min(CHUNK_BYTES, left))):
+            left -= len(chunk)
+            yield chunk
+    if left:
+        raise _changed(file)
 
 
 def _read(file: Path, size: int, progress: Progress | None) -> Iterator[bytes]:
@@ -98,6 +151,16 @@ def _sliced(chunks: Iterable[bytes | memoryview]) -> Iterator[bytes]:
         chunk = memoryview(each)
         for start in range(0, len(chunk), CHUNK_BYTES):
             yield bytes(chunk[start : start + CHUNK_BYTES])
+
+
+def _read_chunks(chunks: Iterable[bytes | memoryview], begin: int, count: int) -> Iterator[bytes]:
+    """So many of these bytes from a place on."""
+    place, end = 0, begin + count
+    for chunk in _sliced(chunks):
+        piece = chunk[max(begin - place, 0) : max(end - place, 0)]
+        place += len(chunk)
+        if len(piece):
+            yield bytes(piece)
 
 
 def _changed(file: Path) -> TransferError:

@@ -105,7 +105,7 @@ class Reporter:
         }
         connection = None
         try:
-            connection = _connection(self._service["address"])
+            connection = connection_to(self._service["address"])
             connection.request("POST", _PATH, body, headers)
             answer = connection.getresponse()
             text = answer.read(65536)
@@ -121,7 +121,8 @@ class Reporter:
                 connection.close()
 
 
-def _connection(address: str) -> http.client.HTTPConnection:
+def connection_to(address: str) -> http.client.HTTPConnection:
+    """A connection to the service at `unix:` and a path, or a URL."""
     import http.client
     import socket
     from urllib.parse import urlsplit

@@ -10,7 +10,7 @@ import time
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 from kotta_runner import command, environment, limits, process_tree, usage
-from kotta_runner.attempt import Attempt, above
+from kotta_runner.attempt import Attempt
 from kotta_runner.isolation import account_of, become, kind_of
 from kotta_runner.process_tree import Children
 from kotta_runner.report import COALESCE_SECONDS, Launcher, Reporter
@@ -57,6 +57,15 @@ def run_attempt(
             attempt.release()
 
 
+def outputs_of(attempt: Attempt, launch: Dict[str, Any], owner_uid: Optional[int]) -> Outputs:
+    """What keeps the outputs of an attempt as its launch says."""
+    if "directory" in launch["stage_out"]:
+        return Outputs(attempt, launch, owner_uid)
+    from kotta_runner.signed_outputs import SignedOutputs
+
+    return SignedOutputs(attempt, launch, owner_uid)
+
+
 class _Run:
     def __init__(
         self,
@@ -78,7 +87,7 @@ class _Run:
         self.watch: Optional[limits.Watch] = None
         self.account = account_of(launch)
         self.owner = self.account.owner if self.account else None
-        self.outputs = Outputs(attempt, launch, self.account.uid if self.account else None)
+        self.outputs = outputs_of(attempt, launch, self.account.uid if self.account else None)
 
     def to_its_end(self) -> None:
         process_tree.become_subreaper()
@@ -91,11 +100,15 @@ class _Run:
             if self.launch.get("function"):
                 self.result = take_result(self.attempt, self.outputs, outputs)
                 outcome = outcome._replace(error=outcome.error or error_words(self.result))
+            self.outputs.finish()
             self.is_kept = True
             if self.outputs.too_large:
                 outcome = _over_limit(outcome, self.outputs.too_large)
         except StagingError as error:
             outcome = Outcome("failed", "staging", error=str(error))
+            if self.attempt.cancel_asked():
+                outcome = CANCELLED._replace(error=str(error))
+            outputs = []
         except Exception as error:
             words = "the runner failed: %s: %s" % (type(error).__name__, error)
             outcome = Outcome("failed", "staging", error=words)
@@ -263,8 +276,7 @@ class _Run:
         }
 
     def _leave(self, record: Dict[str, Any]) -> None:
-        kept = self.launch["stage_out"]["directory"]
-        folders = (kept, *above(kept, 2))
+        folders = self.outputs.folders()
         for _ in range(_RECORD_TRIES):
             try:
                 self.attempt.write_record(record, folders if record["outputs"] else ())
@@ -277,6 +289,8 @@ class _Run:
         self.reporter.tell_end(record)
         if self.is_kept or "processing" not in self.clock:
             self.attempt.remove_work()
+        if self.is_kept:
+            self.outputs.forget()
 
 
 @contextlib.contextmanager

@@ -61,6 +61,8 @@ class Inputs:
         self._budget = Budget(downloads.get("max_bytes"), downloads.get("max_seconds"))
         self._work = attempt.work
         self._owner = owner
+        self._launch = launch
+        self._cancel_asked = attempt.cancel_asked
 
     def load(self) -> None:
         """Imports what downloading takes, for a process that is about to lose sight of it."""
@@ -68,12 +70,18 @@ class Inputs:
             import kotta_runner.download  # noqa: F401
 
     def copy(self) -> None:
-        """Puts those into the working directory that the service keeps.
+        """Puts those into the working directory that the service keeps, or can read for the job.
 
         Raises:
             StagingError: the first one that cannot be had.
         """
         self._bring("path", _copy)
+        names = [wanted["signed"] for wanted in self._wanted if "signed" in wanted]
+        if names:
+            from kotta_runner.signed_inputs import SignedInputs
+
+            signed = SignedInputs(self._launch, names, self._cancel_asked)
+            self._bring("signed", lambda wanted, receive: signed.bring(wanted["signed"], receive))
 
     def download(self) -> None:
         """Puts the others there.
@@ -98,6 +106,8 @@ class Inputs:
             for wanted in mine:
                 try:
                     how(wanted, partial(self._receive, wanted, work))
+                except StagingError as error:
+                    raise _named(wanted, error) from error
                 except OSError as error:
                     words = error.strerror or error
                     raise StagingError("input %s: %s" % (_shown(wanted), words)) from error
@@ -130,7 +140,7 @@ class Inputs:
             if wanted.get("sha256") and digest.hexdigest() != wanted["sha256"]:
                 raise StagingError("its bytes are not those that were uploaded")
         except StagingError as error:
-            raise StagingError("input %s: %s" % (_shown(wanted), error)) from error
+            raise _named(wanted, error) from error
 
 
 def write_script(
@@ -171,8 +181,15 @@ def _created(name: str, folder: int, mode: int) -> int:
         raise StagingError("%r cannot be a file's name" % name) from error
 
 
+def _named(wanted: Dict[str, Any], error: StagingError) -> StagingError:
+    """The same error, which says which input it is about."""
+    words = str(error)
+    is_named = words.startswith("input ")
+    return StagingError(words if is_named else "input %s: %s" % (_shown(wanted), words))
+
+
 def _shown(wanted: Dict[str, Any]) -> str:
-    return str(wanted.get("url") or wanted["name"])
+    return str(wanted.get("url") or wanted.get("signed") or wanted["name"])
 
 
 def _copy(

@@ -15,7 +15,7 @@ import shutil
 import stat
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from kotta_runner.attempt import Attempt
+from kotta_runner.attempt import Attempt, above
 from kotta_runner.staging import StagingError, opened_folder
 
 _CHUNK_BYTES = 1 << 20
@@ -46,7 +46,7 @@ class Outputs:
         self._attempt = attempt
         self._launch = launch
         self._owner_uid = owner_uid
-        self._target: str = launch["stage_out"]["directory"]
+        self._target: str = launch["stage_out"].get("directory", "")
         max_bytes = (launch.get("limits") or {}).get("output_bytes")
         self._left_bytes: Optional[int] = max_bytes
         self._max_bytes = max_bytes
@@ -91,10 +91,10 @@ class Outputs:
             )
         except OSError as error:
             if error.errno in _NOT_THERE:
-                return _missing(name)
+                return missing(name)
             raise
         except (UnicodeEncodeError, ValueError):
-            return _missing(name)  # no file can have such a name
+            return missing(name)  # no file can have such a name
         try:
             return self._keep_opened(file, source, folder, name)
         finally:
@@ -105,41 +105,58 @@ class Outputs:
     ) -> Dict[str, Any]:
         about = os.fstat(file)
         if not stat.S_ISREG(about.st_mode) or self._is_foreign(about):
-            return _missing(name)
+            return missing(name)
         if self._left_bytes is not None and about.st_size > self._left_bytes:
             self._refuse(name)
-            return _missing(name)
+            return missing(name)
+        line = self._take(file, about, source, folder, name)
+        if self._left_bytes is not None:
+            self._left_bytes -= line["size_bytes"] or 0
+        return line
+
+    def _take(
+        self, file: int, about: os.stat_result, source: str, folder: Optional[int], name: str
+    ) -> Dict[str, Any]:
+        """Puts an opened file where it is kept; its line in the manifest."""
         kept = os.path.join(self._target, name)
         # a file with other links is somebody else's too: neither its place nor its mode is ours
         is_ours = about.st_nlink == 1 and self._owner_uid is None
         if is_ours and _moved(source, folder, kept):
             if not _is_same(kept, about):
                 _discard(kept)
-                return _missing(name)
+                return missing(name)
             os.fchmod(file, 0o600)
-            sha256, size = _hashed(file, None, self._left_bytes)
+            sha256, size = hashed(file, None, self._left_bytes)
         else:
             try:
                 with open(kept, "xb") as copy:
-                    sha256, size = _hashed(file, copy, self._left_bytes)
+                    sha256, size = hashed(file, copy, self._left_bytes)
                     copy.flush()
                     os.fsync(copy.fileno())
             except TooLargeError:
                 os.unlink(kept)
                 self._refuse(name)
-                return _missing(name)
-        if self._left_bytes is not None:
-            self._left_bytes -= size
+                return missing(name)
         return {"name": name, "available": True, "size_bytes": size, "sha256": sha256}
+
+    def finish(self) -> None:
+        """Returns once all that was taken is kept."""
+
+    def folders(self) -> List[str]:
+        """What has to be synced for the outputs to be there after a power cut."""
+        return [self._target, *above(self._target, 2)]
+
+    def forget(self) -> None:
+        """Removes what is kept elsewhere as well, once the exit record is there."""
 
     def _keep(self, work: Optional[int], name: str) -> Dict[str, Any]:
         if not name or "/" in name or name in (".", ".."):
-            return _missing(name)  # O_NOFOLLOW guards the last step of a path only
+            return missing(name)  # O_NOFOLLOW guards the last step of a path only
         if name == self._launch["stdout"]:
             return self.keep(self._attempt.path("stdout"), None, name)
         if name == self._launch["stderr"]:
             return self.keep(self._attempt.path("stderr"), None, name)
-        return _missing(name) if work is None else self.keep(name, work, name)
+        return missing(name) if work is None else self.keep(name, work, name)
 
     def _is_foreign(self, about: os.stat_result) -> bool:
         """Whether it is a hard link to what the job's account does not own."""
@@ -176,7 +193,8 @@ def _is_much(work: int, names: List[str]) -> bool:
     return total_bytes > MUCH_BYTES
 
 
-def _missing(name: str) -> Dict[str, Any]:
+def missing(name: str) -> Dict[str, Any]:
+    """The line of the manifest for a file that is not available."""
     return {"name": name, "available": False, "size_bytes": None, "sha256": None}
 
 
@@ -203,8 +221,13 @@ def _discard(kept: str) -> None:
         os.unlink(kept)
 
 
-def _hashed(file: int, copy: Any, max_bytes: Optional[int]) -> Tuple[str, int]:
+def hashed(
+    file: int, copy: Any, max_bytes: Optional[int], *, is_synced: bool = True
+) -> Tuple[str, int]:
     """SHA-256 and size of what is in `file`, which is copied on the way, or synced where it is.
+
+    Args:
+        is_synced: it is to reach the disk.
 
     Raises:
         TooLargeError: a copy holds more than `max_bytes`, whatever was announced.
@@ -220,6 +243,6 @@ def _hashed(file: int, copy: Any, max_bytes: Optional[int]) -> Tuple[str, int]:
             if max_bytes is not None and size > max_bytes:
                 raise TooLargeError
             copy.write(chunk)
-    if size and copy is None:
+    if size and copy is None and is_synced:
         os.fsync(file)
     return (digest.hexdigest() if size else _EMPTY_SHA256), size

@@ -40,14 +40,17 @@ from kotta_service.routes import (
     pages,
     provider_pages,
     runner,
+    runner_files,
     service,
     sharing,
     tokens,
     upkeep,
     users,
 )
+from kotta_service.s3_inputs import S3Inputs
 from kotta_service.settings import Settings
-from kotta_service.storage.files import FileStorage
+from kotta_service.storage.choosing import storage_of
+from kotta_service.storage.watching import StorageWatch
 from kotta_service.store import jobs as store
 from kotta_service.store.database import Database, last_change
 from kotta_service.store.migration import prepare
@@ -109,7 +112,19 @@ def build(
         generate_unique_id_function=lambda route: route.name,  # the verb
     )
     api = APIRouter(prefix="/api/v2", responses=problems.ERROR_ANSWERS)
-    for part in (jobs, sharing, changes, files, service, login, tokens, users, upkeep, runner):
+    for part in (
+        jobs,
+        sharing,
+        changes,
+        files,
+        service,
+        login,
+        tokens,
+        users,
+        upkeep,
+        runner,
+        runner_files,
+    ):
         api.include_router(part.router)
     app.include_router(api)
     app.include_router(health.router)
@@ -148,7 +163,7 @@ def _opened(
     prepare(database.backend)
     with database.read() as connection:
         feed = Feed(last_change(connection))
-    storage = FileStorage(data / "files")
+    storage = storage_of(settings, data)
     job_tokens = JobTokens.from_file(data / "job-tokens.key")
     launches = Launches(
         settings,
@@ -160,7 +175,7 @@ def _opened(
         is_shared=figures is not None,
     )
     turn = Turn(database, "local", may_take=settings.dispatch)
-    dispatcher = Dispatcher(database, executor, launches, settings, turn)
+    dispatcher = Dispatcher(database, executor, launches, storage, settings, turn)
 
     remembered: Remembered[Caller] = Remembered()
     database.on_change = feed.publish
@@ -174,6 +189,8 @@ def _opened(
             feed=feed,
             looks=Looks(),
             storage=storage,
+            storage_watch=StorageWatch(storage),
+            s3_inputs=S3Inputs(settings),
             tokens=job_tokens,
             logins=Logins(TokenKeys(data / "token-keys.json", settings.serve.url)),
             remembered=remembered,
@@ -197,6 +214,7 @@ def _opened(
         dispatcher.stop()
         database.close()
         executor.stop()
+        storage.close()
 
 
 def _metrics() -> Metrics:

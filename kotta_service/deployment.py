@@ -13,7 +13,9 @@ from urllib.parse import urlsplit
 
 from kotta_service import certificates, isolation
 from kotta_service.login_settings import problems as login_problems
+from kotta_service.s3_settings import problems as s3_problems
 from kotta_service.settings import ServeSettings, Settings
+from kotta_service.storage.choosing import bucket_problem
 from kotta_service.store.backends import problems as database_problems
 
 _FOR_OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -29,6 +31,7 @@ def problems(settings: Settings, data: Path | None = None) -> list[str]:
     found = [*_listening(serve), *_certificate(serve), *_public_url(serve), *_proxies(serve)]
     found += login_problems(settings.login)
     found += database_problems(settings.database)
+    found += s3_problems(settings.storage, settings.s3)
     if not settings.dispatch and not settings.database:
         found.append("dispatch = false, but it shares no database with a process that starts jobs")
     found += isolation.problems(settings, data)
@@ -39,6 +42,15 @@ def problems(settings: Settings, data: Path | None = None) -> list[str]:
             'isolation = "user", or set [serve] run_jobs_as_root = true'
         )
     return found
+
+
+def asked(settings: Settings) -> list[str]:
+    """What others say who are needed for it, in sentences; they are asked, which may take a while.
+
+    A service that was started before they said so waits for them, and is not ready.
+    """
+    words = bucket_problem(settings)
+    return [f"storage: {words}"] if words else []
 
 
 def warnings(settings: Settings, data: Path, file: Path) -> list[str]:

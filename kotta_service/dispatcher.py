@@ -13,7 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -28,6 +28,7 @@ from kotta_service.limits import Allowance
 from kotta_service.messages import ExitRecord
 from kotta_service.persisting import persist
 from kotta_service.settings import Settings
+from kotta_service.storage import Storage
 from kotta_service.store import jobs as store
 from kotta_service.store.database import Database, Transaction
 from kotta_service.store.jobs import JobRow, Load
@@ -35,6 +36,8 @@ from kotta_service.turns import Turn
 
 logger = logging.getLogger(__name__)
 ROUND_SECONDS = 1.0
+LOOKS_AT_ONCE = 4
+"""How many attempts' outputs are looked for in S3 at once."""
 MAX_HANDOVERS = 4
 """How often an attempt whose runners die before its command is started is handed over."""
 _ASSIGN, _LOOK = "assign", "look"
@@ -57,6 +60,7 @@ class Dispatcher:
         database: Database,
         executor: Executor,
         launches: Launches,
+        storage: Storage,
         settings: Settings,
         turn: Turn,
     ) -> None:
@@ -64,6 +68,8 @@ class Dispatcher:
         self._turn = turn
         self._executor = executor
         self._launches = launches
+        self._storage = storage
+        self._looks = _Looks(LOOKS_AT_ONCE) if storage.is_direct else None
         self._settings = settings
         self._handovers: Counter[Key] = Counter()
         self.came_round_at = time.monotonic()
@@ -80,6 +86,8 @@ class Dispatcher:
     def stop(self) -> None:
         self._wishes.put(None)
         self._thread.join()
+        if self._looks is not None:
+            self._looks.end()
         self._turn.give_up()
 
     @property
@@ -108,15 +116,15 @@ class Dispatcher:
 
         Nothing is waited for: should this be lost, the next round finds the record.
         """
-        if record is None:
+        if record is None or self._looks is not None:
             self.look_at(key)
             return
         try:
-            rule = _finishing(record)
+            checked = ExitRecord.model_validate(record)
         except ValidationError:
             self.look_at(key)
         else:
-            self._ask(key, rule)
+            self._ask(key, _finishing(checked))
 
     def assign(self, transaction: Transaction) -> None:
         """Moves the longest-waiting jobs that fit into their next attempt; hands them over after.
@@ -228,11 +236,18 @@ class Dispatcher:
 
     def _finish(self, key: Key, sighting: Sighting) -> None:
         try:
-            rule = _finishing(sighting.record)
+            record = ExitRecord.model_validate(sighting.record)
         except ValidationError as error:
             logger.error("the exit record of %s cannot be understood: %s", key, error)
-            rule = jobs.lose
-        self._write(key, rule)
+            self._write(key, jobs.lose)
+            return
+        if self._looks is None:
+            self._write(key, _finishing(record))
+        else:
+            # S3 may take its time, in which other attempts are to be looked at
+            self._looks.begin(
+                key, lambda: self._write(key, _finishing(self._storage.checked(record)))
+            )
 
     def _hand_over_again(self, key: Key, row: JobRow) -> None:
         self._handovers[key] += 1
@@ -275,11 +290,35 @@ def _assigning(transaction: Transaction) -> None:
     transaction.needs_assignment = True
 
 
-def _finishing(record: dict[str, Any] | None) -> Rule:
-    """The rule that ends a job as its exit record says.
+def _finishing(record: ExitRecord) -> Rule:
+    """The rule that ends a job as its exit record says."""
+    return lambda transaction, row, _now: jobs.finish(transaction, row, record)
 
-    Raises:
-        ValidationError: it is no exit record.
-    """
-    checked = ExitRecord.model_validate(record)
-    return lambda transaction, row, _now: jobs.finish(transaction, row, checked)
+
+class _Looks:
+    """What is done beside the rounds, once at a time for each attempt."""
+
+    def __init__(self, at_once: int) -> None:
+        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="looks")
+        self._under_way: set[Key] = set()
+
+    def begin(self, key: Key, action: Callable[[], None]) -> None:
+        """Begins it, unless it is under way for this attempt; if it fails, a later round will."""
+        if key in self._under_way:
+            return
+        self._under_way.add(key)
+
+        def do() -> None:
+            try:
+                action()
+            except KottaError as error:
+                logger.warning("how %s ended cannot be taken in yet: %s", key, error)
+            except Exception:
+                logger.exception("how %s ended could not be taken in", key)
+            finally:
+                self._under_way.discard(key)
+
+        self._threads.submit(do)
+
+    def end(self) -> None:
+        self._threads.shutdown(cancel_futures=True)

@@ -7,11 +7,14 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
+
+from kotta_service.storage import Kept
 
 CHUNK_BYTES = 512 << 10
 """What is not in memory costs a turn of a thread each: 64 KiB would keep a client waiting."""
@@ -93,7 +96,25 @@ def _at_hand(descriptor: int, wanted: int, place: int) -> bytearray | None:
     return chunk
 
 
-def one_after_another(files: Sequence[tuple[Path, int]]) -> StreamingResponse:
+def at_its_place(kept: Kept, etag: str, asked: Headers, download_as: str | None = None) -> Response:
+    """A kept file, or where whoever asks finds it: what is in S3 comes from there.
+
+    Args:
+        download_as: the name under which browsers shall keep it, rather than show it.
+    """
+    if kept.path is None:
+        # nobody's cache may give it on: it is as good as a key, and for a while only
+        headers = {"Cache-Control": "private, no-store", "Referrer-Policy": "no-referrer"}
+        return RedirectResponse(kept.url(download_as), 307, headers)
+    answer = FileAnswer(kept.path, etag, asked)
+    if download_as is not None:
+        # Source: RFC 6266, 4.1, and RFC 8187, 3.2
+        named = f"attachment; filename*=UTF-8''{quote(download_as, safe='')}"
+        answer.headers["Content-Disposition"] = named
+    return answer
+
+
+def one_after_another(files: Sequence[tuple[Kept, int]]) -> StreamingResponse:
     """The bytes of these files, each as long as is said, with nothing between them."""
     total = sum(size for _, size in files)
     return StreamingResponse(
@@ -103,20 +124,14 @@ def one_after_another(files: Sequence[tuple[Path, int]]) -> StreamingResponse:
     )
 
 
-def _joined(files: Sequence[tuple[Path, int]]) -> Iterator[bytes]:
+def _joined(files: Sequence[tuple[Kept, int]]) -> Iterator[bytes]:
     gathered = bytearray()
-    for path, size in files:
-        with open(path, "rb", buffering=0) as file:
-            left = size
-            while left:
-                chunk = file.read(min(left, CHUNK_BYTES))
-                if not chunk:
-                    raise RuntimeError("a file of the service became shorter")
-                left -= len(chunk)
-                gathered += chunk
-                if len(gathered) >= CHUNK_BYTES:
-                    yield bytes(gathered)
-                    gathered.clear()
+    for kept, size in files:
+        for piece in kept.pieces(size):
+            gathered += piece
+            if len(gathered) >= CHUNK_BYTES:
+                yield bytes(gathered)
+                gathered.clear()
     if gathered:
         yield bytes(gathered)
 

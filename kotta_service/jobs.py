@@ -15,7 +15,7 @@ it is given. SQL lies in `store.jobs`; what starts and watches runners is the di
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
@@ -91,9 +91,16 @@ def limit_problems(settings: Settings, jobs: Sequence[Wanted]) -> list[FieldProb
 
 
 def input_problems(
-    connection: Connection, owner: str, jobs: Sequence[Wanted]
+    connection: Connection,
+    owner: str,
+    jobs: Sequence[Wanted],
+    in_s3: Callable[[str], tuple[str, str] | None],
 ) -> list[FieldProblem]:
-    """Inputs that can never be brought, each place pointing into a submit request."""
+    """Inputs that can never be brought, each place pointing into a submit request.
+
+    Args:
+        in_s3: says what is wrong with an `s3://` URL, and a hint; None if nothing is.
+    """
     problems: list[FieldProblem] = []
     uploaded: dict[str, tuple[str | int, ...]] = {}
     seen: set[tuple[int, str]] = set()
@@ -103,7 +110,8 @@ def input_problems(
                 continue
             seen.add((job.place, url))
             where = ("jobs", job.place, "inputs", position)
-            problem = _input_problem(connection, owner, url)
+            is_in_s3 = url.startswith("s3://")
+            problem = in_s3(url) if is_in_s3 else _input_problem(connection, owner, url)
             if problem:
                 problems.append(FieldProblem(pointer(*where), *problem))
             elif url.startswith("kotta://uploads/"):
@@ -491,8 +499,6 @@ def _queue_problems(
 
 def _input_problem(connection: Connection, owner: str, url: str) -> tuple[str, str] | None:
     parts = urlsplit(url)
-    if parts.scheme == "s3":
-        return "names S3, and no S3 is configured here", "give an https:// URL or a local file"
     if parts.scheme not in _SCHEMES:
         return "is no URL", "`kotta submit` uploads local files; the service reads URLs only"
     if not parts.netloc:

@@ -16,8 +16,9 @@ from kotta.models.field_values import input_name
 from kotta_service import isolation
 from kotta_service.executors import Key
 from kotta_service.settings import MIB, QueueSettings, Settings
-from kotta_service.storage.files import FileStorage
+from kotta_service.storage import Kept, Storage
 from kotta_service.store import jobs as store
+from kotta_service.store import uploads
 from kotta_service.store.jobs import JobRow
 from kotta_service.store.visibility import readable_by
 from kotta_service.tokens import JobTokens
@@ -42,7 +43,7 @@ class Launches:
     def __init__(
         self,
         settings: Settings,
-        storage: FileStorage,
+        storage: Storage,
         tokens: JobTokens,
         directory: Callable[[Key], Path],
         environments: Path,
@@ -100,7 +101,7 @@ class Launches:
             "downloads": self._downloads,
             "limits": self._limits(queue, row),
             "isolation": isolation.of_launch(queue, row.owner),
-            "stage_out": {"directory": str(self._storage.output_directory(row.id, attempt))},
+            "stage_out": self._storage.launch_stage_out(row.id, attempt),
             "service": {"address": self._address, "token": self._tokens.make(row.id, attempt)},
         }
 
@@ -113,16 +114,28 @@ class Launches:
 
     def _input(self, connection: Connection, owner: str, url: str) -> dict[str, Any]:
         name = input_name(url)
+        if url.startswith("s3://"):
+            return {"name": name, "signed": url}
         if not url.startswith("kotta://"):
             return {"name": name, "url": url}
-        kind, place, last = url.removeprefix("kotta://").split("/")
-        if kind == "uploads":
-            return {"name": name, "path": str(self._storage.upload_path(place)), "sha256": place}
-        output = store.output(connection, place, unquote(last), readable_by(owner))
-        if output is None:
-            raise InputGoneError(f"input {url} is not available: that job did not make this file")
-        path = self._storage.output_directory(place, output.attempt) / output.name
-        return {"name": name, "path": str(path), "sha256": output.sha256}
+        kept, sha256 = kept_input(connection, self._storage, owner, url)
+        return {"name": name, **self._storage.launch_input(kept, url), "sha256": sha256}
+
+
+def kept_input(connection: Connection, storage: Storage, owner: str, url: str) -> tuple[Kept, str]:
+    """The place of what a `kotta://` URL names for `owner`, and its SHA-256.
+
+    Raises:
+        InputGoneError: it is an output that does not exist (any more).
+    """
+    kind, place, last = url.removeprefix("kotta://").split("/")
+    if kind == "uploads":
+        holder = uploads.holder(connection, owner, place) if storage.is_direct else owner
+        return storage.upload(holder, place), place
+    output = store.output(connection, place, unquote(last), readable_by(owner))
+    if output is None:
+        raise InputGoneError(f"input {url} is not available: that job did not make this file")
+    return storage.output(place, output.attempt, output.name), output.sha256
 
 
 def _with_payload_in_place(

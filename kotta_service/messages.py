@@ -6,8 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from kotta.models.signed import MAX_PARTS, ETag, SignedUpload, UploadId
+
 _Seconds = Annotated[float, Field(ge=0, lt=1e12, allow_inf_nan=False)]
 _Count = Annotated[int, Field(ge=0, lt=1 << 63)]
+RESULT_FILES = ("RESULT.json", "RESULT.pkl")
+"""What a large result of a function's call is kept as, beside the outputs that were declared."""
 
 
 class _Message(BaseModel):
@@ -73,6 +77,46 @@ class RunnerReport(_Message):
     phase: Literal["staging_inputs", "processing", "staging_outputs", "ended"]
     timeline: dict[str, _Seconds] = Field(default_factory=dict)
     record: ExitRecord | None = None
+
+
+class RunnerInputs(_Message):
+    """Which inputs of its job, by their URLs, a runner is about to read."""
+
+    job_id: Annotated[str, Field(max_length=36)]
+    attempt: int
+    inputs: Annotated[list[str], Field(max_length=20_000)]
+
+
+class RunnerFile(_Message):
+    """An output that a runner is about to send; the same as in `UploadStart` of a client."""
+
+    name: Annotated[str, Field(min_length=1, max_length=255)]
+    size_bytes: _Count
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    upload_id: UploadId = ""
+    first_part: Annotated[int, Field(ge=1, le=MAX_PARTS)] = 1
+
+
+class RunnerUploads(_Message):
+    """Several of them, of one attempt."""
+
+    job_id: Annotated[str, Field(max_length=36)]
+    attempt: int
+    files: Annotated[list[RunnerFile], Field(max_length=1000)]
+
+
+class RunnerSent(RunnerFile):
+    """One whose parts have all been sent, with what S3 said of each."""
+
+    job_id: Annotated[str, Field(max_length=36)]
+    attempt: int
+    parts: Annotated[list[ETag], Field(max_length=MAX_PARTS)]
+
+
+class SignedUploads(BaseModel):
+    """Where a runner sends its files, in the order it asked."""
+
+    uploads: list[SignedUpload]
 
 
 class RunnerAnswer(BaseModel):

@@ -18,8 +18,10 @@ from kotta_service.dispatcher import Dispatcher
 from kotta_service.executors.local import LocalExecutor
 from kotta_service.feed import Feed
 from kotta_service.front import Activity
+from kotta_service.s3_inputs import S3Inputs
 from kotta_service.settings import Settings
-from kotta_service.storage.files import FileStorage
+from kotta_service.storage import Storage
+from kotta_service.storage.watching import StorageWatch
 from kotta_service.store.database import Database
 from kotta_service.tokens import JobTokens
 
@@ -46,7 +48,9 @@ class Parts:
     database: Database
     feed: Feed
     looks: Looks
-    storage: FileStorage
+    storage: Storage
+    storage_watch: StorageWatch
+    s3_inputs: S3Inputs
     tokens: JobTokens
     logins: Logins
     remembered: Remembered[Caller]

@@ -51,6 +51,7 @@ def serve_local(
     with owned(data), own_socket(socket) as listener:
         # slow to import, so only once it is sure that there is something to serve
         from kotta_service import isolation
+        from kotta_service.s3_settings import problems as s3_problems
         from kotta_service.settings import load_settings
         from kotta_service.store.backends import problems
 
@@ -64,6 +65,8 @@ def serve_local(
             )
         if found := problems(settings.database):
             raise ConfigError("; ".join(found), hint="see `database` in the settings")
+        if found := list(s3_problems(settings.storage, settings.s3)):
+            raise ConfigError("; ".join(found), hint="see `storage` and [s3] in the settings")
         logger.info("serving %s, data in %s, pid %d", socket, data, os.getpid())
         log_file = None if log_to_stderr else data / "service.log"
         _run(settings, data, socket, listener, None, log_file, _when_ready(ready_fd))

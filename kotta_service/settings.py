@@ -24,6 +24,7 @@ from pydantic import (
 
 from kotta_service import settings_sources
 from kotta_service.login_settings import LoginSettings
+from kotta_service.s3_settings import S3Settings, storage_url
 
 MIB = 1 << 20
 
@@ -191,12 +192,14 @@ class Settings(BaseModel):
         max_output_mib: how much the outputs of one job may hold together, and each of its files.
         database: `postgresql://user@host/name`, with the parameters that libpq knows; "": a file
             of SQLite's in the data directory.
+        storage: `s3://bucket/prefix`, where uploads and outputs are kept; "": the data directory.
         dispatch: whether this process may start jobs; of those that share a database, one does.
         queues: by name; a job that names none waits in `Test`.
         limits: how much each user of a shared service may have.
         keep: how long, and how much, is kept of what has ended.
         serve: how `kotta serve` listens; of no matter to the local service.
         login: how its users say who they are; of no matter to the local service either.
+        s3: how S3 is reached, and what in it users may name as inputs.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -211,12 +214,14 @@ class Settings(BaseModel):
     max_output_mib: Annotated[int, Field(ge=1)] = 1 << 20
     # it may hold a password
     database: Annotated[str, AfterValidator(_database_url)] = Field(default="", repr=False)
+    storage: Annotated[str, AfterValidator(storage_url)] = ""
     dispatch: bool = True
     queues: dict[str, QueueSettings] = Field(default_factory=lambda: _machine_queues())
     limits: LimitSettings = Field(default_factory=LimitSettings)
     keep: KeepSettings = Field(default_factory=KeepSettings)
     serve: ServeSettings = Field(default_factory=ServeSettings)
     login: LoginSettings = Field(default_factory=LoginSettings)
+    s3: S3Settings = Field(default_factory=S3Settings)
 
 
 def default_settings_file() -> Path:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from kotta.models import JobDescription
@@ -14,6 +13,8 @@ from kotta_service import usage
 from kotta_service.executors import Key
 from kotta_service.jobs import attempt_of
 from kotta_service.parts import Parts
+from kotta_service.storage import Content, Kept
+from kotta_service.storage.files import KeptFile
 from kotta_service.store.jobs import JobRow
 
 MAX_BYTES = 1 << 20
@@ -70,15 +71,14 @@ class StreamOfAttempt:
         self.attempt = attempt_of(row, attempt)
         self._stream: Stream = stream
         self._directory = parts.executor.directory(Key(row.id, self.attempt))
-        self._paths = self._places(parts, row)
+        self._places = self._known_places(parts, row)
 
     def is_longer_than(self, size: int) -> bool:
-        """Whether it has grown beyond `size` bytes."""
-        for path in self._paths:
-            try:
-                return path.stat().st_size > size
-            except FileNotFoundError:
-                continue
+        """Whether it has grown beyond `size` bytes, as far as this machine's disk tells."""
+        for place in self._places:
+            if place.path is not None:
+                with contextlib.suppress(FileNotFoundError):
+                    return place.path.stat().st_size > size
         return False
 
     def read(self, start: Start) -> Piece:
@@ -86,12 +86,12 @@ class StreamOfAttempt:
         with self._opened() as file:
             if file is None:
                 return Piece(b"", start.offset, 0)
-            size = os.fstat(file).st_size
+            size = file.size
             offset = self._begin(file, size, start)
-            content = os.pread(file, MAX_BYTES, offset)
+            content = file.read(offset, MAX_BYTES)
             return Piece(content, offset, max(size, offset + len(content)))
 
-    def _begin(self, file: int, size: int, start: Start) -> int:
+    def _begin(self, file: Content, size: int, start: Start) -> int:
         offset = start.offset
         if start.since is not None:
             length = usage.length_at(self._directory, self._stream, start.since)
@@ -102,46 +102,41 @@ class StreamOfAttempt:
         return offset
 
     @contextmanager
-    def _opened(self) -> Iterator[int | None]:
-        for path in self._paths:
-            try:
-                file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            except FileNotFoundError:
-                continue
-            try:
-                yield file
-            finally:
-                os.close(file)
-            return
+    def _opened(self) -> Iterator[Content | None]:
+        for place in self._places:
+            with place.opened() as file:
+                if file is not None:
+                    yield file
+                    return
         yield None
 
-    def _places(self, parts: Parts, row: JobRow) -> list[Path]:
+    def _known_places(self, parts: Parts, row: JobRow) -> list[Kept]:
         """Where it lies while its job runs, and where its runner moves it afterwards."""
         description = JobDescription.model_construct(**row.description)
         names = {"stdout": description.output_file_stdout, "stderr": description.output_file_stderr}
         if self._stream == "stderr" and names["stderr"] == names["stdout"]:
             return []
         return [
-            self._directory / self._stream,
-            parts.storage.output_directory(row.id, self.attempt) / names[self._stream],
+            KeptFile(self._directory / self._stream),
+            parts.storage.output(row.id, self.attempt, names[self._stream]),
         ]
 
 
-def _tail(file: int, size: int, lines: int) -> int:
+def _tail(file: Content, size: int, lines: int) -> int:
     """Where the last `lines` lines begin; what follows the last newline counts as one."""
     if not lines or not size:
         return size
     # the newline that ends the last line begins no other
-    ends_whole = os.pread(file, 1, size - 1) == b"\n"
+    ends_whole = file.read(size - 1, 1) == b"\n"
     return _after_newline(file, size, lines + ends_whole)
 
 
-def _after_newline(file: int, end: int, count: int) -> int:
+def _after_newline(file: Content, end: int, count: int) -> int:
     """The place behind the newline that is number `count` before `end`; 0 if there are fewer."""
     position, furthest = end, max(0, end - MAX_LOOK_BACK_BYTES)
     while position > furthest:
         begin = max(furthest, position - _BLOCK_BYTES)
-        block = os.pread(file, position - begin, begin)
+        block = file.read(begin, position - begin)
         found = block.count(b"\n")
         if found >= count:
             place = len(block)

@@ -20,6 +20,7 @@ from kotta.models import (
 )
 from kotta_service.limits import Allowance
 from kotta_service.settings import QueueSettings, Settings
+from kotta_service.storage import Storage
 from kotta_service.store import jobs as store
 from kotta_service.store import sharing
 from kotta_service.store.jobs import JobRow, Load
@@ -43,7 +44,12 @@ def summary(row: JobRow) -> Job:
 
 
 def detail(
-    connection: Connection, row: JobRow, *, expires_at: float | None, with_readers: bool
+    connection: Connection,
+    row: JobRow,
+    storage: Storage,
+    *,
+    expires_at: float | None,
+    with_readers: bool,
 ) -> JobDetail:
     """Everything about a job; `row` has every column.
 
@@ -63,7 +69,7 @@ def detail(
             "description": row.description,
             "result": row.result,
             "shared_with": readers.get(row.number, []),
-            "outputs": _outputs(row, store.outputs_of(connection, row.number)),
+            "outputs": _outputs(row, store.outputs_of(connection, row.number), storage),
             "timeline": [
                 Transition(status=JobState(step.status), at=_moment(step.at), attempt=step.attempt)
                 for step in store.transitions_of(connection, row.number)
@@ -126,7 +132,7 @@ def _summary_values(row: JobRow) -> dict[str, Any]:
     return values
 
 
-def _outputs(row: JobRow, kept: list[JobRow]) -> list[Output]:
+def _outputs(row: JobRow, kept: list[JobRow], storage: Storage) -> list[Output]:
     if kept:
         return [
             Output(
@@ -134,6 +140,9 @@ def _outputs(row: JobRow, kept: list[JobRow]) -> list[Output]:
                 available=file.available,
                 size_bytes=file.size_bytes,
                 sha256=file.sha256,
+                s3_url=storage.output(row.id, file.attempt, file.name).s3_url
+                if file.available
+                else None,
             )
             for file in kept
         ]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from postgres_server import NewDatabase, PostgresServer, postgres_server
+from s3_server import NewBucket, S3Server, s3_server
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -17,6 +18,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="sqlite",
         help="what the services in tests/service and tests/shared keep their jobs in",
     )
+    parser.addoption(
+        "--storage",
+        choices=["files", "s3"],
+        default="files",
+        help="what the services in tests/service, tests/library and tests/functions keep files in",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what is about files that the service itself keeps and sends."""
+    if config.getoption("--storage") != "files":
+        out = [item for item in items if item.get_closest_marker("of_files")]
+        config.hook.pytest_deselected(items=out)
+        items[:] = [item for item in items if item not in out]
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +48,22 @@ def new_database(request: pytest.FixtureRequest) -> NewDatabase:
         return lambda: ""
     server: PostgresServer = request.getfixturevalue("postgres")
     return server.new_database
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """An S3 server for tests that leave it running."""
+    with s3_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def new_bucket(request: pytest.FixtureRequest) -> NewBucket:
+    """Makes the environment of a service that keeps its files in a place of its own."""
+    if request.config.getoption("--storage") == "files":
+        return dict
+    server: S3Server = request.getfixturevalue("s3")
+    return lambda: server.environment(server.new_bucket())
 
 
 @pytest.hookimpl(wrapper=True)

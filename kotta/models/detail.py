@@ -23,12 +23,15 @@ class Output(_Reply):
         available: whether the job made it (and the job has ended).
         size_bytes: its size, None while not available.
         sha256: SHA-256 of its bytes in lower-case hex, None while not available.
+        s3_url: `s3://bucket/key` where the service keeps it in S3, else None; an input of other
+            jobs by this name too.
     """
 
     name: str
     available: bool
     size_bytes: int | None = None
     sha256: str | None = None
+    s3_url: str | None = None
 
 
 class ResultError(_Reply):

@@ -72,7 +72,14 @@ class ServiceInfo(_Reply):
 
 
 class UploadMissing(_Reply):
+    """Which contents are not there yet.
+
+    Attributes:
+        direct: files are sent to S3 by signed URLs; else to the service.
+    """
+
     missing: Many[str]
+    direct: bool = False
 
 
 class ProblemField(_Reply):

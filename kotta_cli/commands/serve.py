@@ -78,7 +78,7 @@ def serve(
     collect_garbage_again()
     given = _settings(settings, host, port)
     directory = Path(os.path.abspath(data)) if data is not None else paths.data_directory()
-    if not local and ((found := _problems(given, directory)) or check):
+    if not local and ((found := _problems(given, directory, ask=check)) or check):
         return _tell(app, given, directory, settings, found)
     listen_at = Path(os.path.abspath(socket)) if socket is not None else None
     listen_at = listen_at or paths.socket_path(directory)
@@ -108,10 +108,11 @@ def _settings(file: Path | None, host: str | None, port: int | None) -> Settings
     return settings.model_copy(update={"serve": settings.serve.model_copy(update=given)})
 
 
-def _problems(settings: Settings, data: Path) -> list[str]:
-    from kotta_service.deployment import problems
+def _problems(settings: Settings, data: Path, *, ask: bool) -> list[str]:
+    from kotta_service import deployment
 
-    return problems(settings, data)
+    found = deployment.problems(settings, data)
+    return found or (deployment.asked(settings) if ask else [])
 
 
 def _say_where(app: App, settings: Settings, url: str, data: Path) -> None:

@@ -7,6 +7,14 @@ from typing import Any
 JOB_ID = "3f1c2d4e-5a6b-4c7d-8e9f-0a1b2c3d4e5f"
 SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _AT = "2026-03-01T09:30:00Z"
+SIGNED_UPLOAD: dict[str, Any] = {
+    "upload_id": "",
+    "part_bytes": 1024,
+    "first_part": 1,
+    "urls": ["https://lab-files.s3.eu-west-1.amazonaws.com/kotta/uploads/…?X-Amz-Signature=…"],
+    "headers": {"x-amz-checksum-sha256": "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg="},
+    "seconds": 900,
+}
 
 DESCRIPTION: dict[str, Any] = {
     "executable": "python3 fit.py data.csv",

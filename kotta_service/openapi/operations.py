@@ -197,7 +197,20 @@ OPERATIONS: dict[str, Operation] = {
     ),
     # files
     "check_uploads": Operation(
-        request={"sha256": [examples.SHA256]}, answer={"missing": [examples.SHA256]}
+        "With `direct`, they are sent to S3: see the two operations below.",
+        request={"sha256": [examples.SHA256]},
+        answer={"missing": [examples.SHA256], "direct": False},
+    ),
+    "sign_upload": Operation(
+        "409 `not_direct` where the service keeps files itself. More than 64 MiB go in parts.",
+        request={"size_bytes": 1024},
+        answer=examples.SIGNED_UPLOAD,
+        refusals=("not_direct", "beyond_quota"),
+    ),
+    "finish_upload": Operation(
+        "201: they are kept; 200: they were here already. 400 `not_arrived`: send them again.",
+        request={"size_bytes": 1024, "upload_id": "", "parts": []},
+        refusals=("not_direct", "not_arrived", "beyond_quota"),
     ),
     "upload": Operation(
         "201: they are kept; 200: they were here already.",
@@ -291,6 +304,35 @@ OPERATIONS: dict[str, Operation] = {
         request=examples.REPORT,
         answer={"cancel": False},
         refusals=("not_found",),
+    ),
+    "runner_inputs": Operation(
+        security="attempt",
+        request={"job_id": examples.JOB_ID, "attempt": 1, "inputs": []},
+        answer={"urls": [], "seconds": 900},
+        refusals=("not_found", "conflict"),
+    ),
+    "runner_uploads": Operation(
+        security="attempt",
+        request={
+            "job_id": examples.JOB_ID,
+            "attempt": 1,
+            "files": [{"name": "a.csv", "size_bytes": 1024, "sha256": examples.SHA256}],
+        },
+        answer={"uploads": [examples.SIGNED_UPLOAD]},
+        refusals=("not_found", "conflict", "not_direct"),
+    ),
+    "finish_runner_upload": Operation(
+        security="attempt",
+        request={
+            "job_id": examples.JOB_ID,
+            "attempt": 1,
+            "name": "a.csv",
+            "size_bytes": 1024,
+            "sha256": examples.SHA256,
+            "upload_id": "2~x7Yw0qQ",
+            "parts": ['"9bb58f26192e4ba00f01e2e7b136bbd8"'],
+        },
+        refusals=("not_found", "conflict", "not_direct", "not_arrived"),
     ),
     "metrics": Operation(
         "Needs a token of an administrator, good to read.",

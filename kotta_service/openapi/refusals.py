@@ -61,6 +61,12 @@ REFUSALS = {
     "not_found": Refusal(404, "there is no job 3f1c2d4e-5a6b-4c7d-8e9f-0a1b2c3d4e5f", "kotta list"),
     "already_ended": Refusal(409, "the job has completed already"),
     "conflict": Refusal(409, "there is a user `ada` already"),
+    "not_direct": Refusal(
+        409, "this service keeps files on its own disk: send them to it, and ask it for them"
+    ),
+    "not_arrived": Refusal(
+        400, "the file did not arrive in the storage: there is none", "send it again"
+    ),
     "too_large": Refusal(413, "a request may hold 64 MiB at most"),
     "wrong_content_type": Refusal(
         415, "the request's body is not application/json", "send Content-Type: application/json"
@@ -85,6 +91,9 @@ REFUSALS = {
         500, "the service failed to carry this out", "see its log: kotta service logs"
     ),
     "unavailable": Refusal(503, "the service cannot do that now", "try again in a minute"),
+    "storage_unavailable": Refusal(
+        503, "the service's storage cannot be used now: s3://lab-files: S3 answers SlowDown"
+    ),
     "storage_full": Refusal(
         507,
         "the service's disk is full, so nothing was accepted",

@@ -11,16 +11,18 @@ from typing import Annotated, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi.responses import JSONResponse
 
-from kotta.errors import NotFoundError
+from kotta.errors import NotFoundError, RequestError
 from kotta.models import UploadMissing, Usage
 from kotta.models.requests import OutputsWanted, UploadCheck
+from kotta.models.signed import SignedFiles, SignedUpload, UploadFinish, UploadStart
 from kotta_service import access, jobs, limits
 from kotta_service.callers import Caller, Owner, WithCaller
 from kotta_service.doors import Door, door_of
 from kotta_service.executors import Key
 from kotta_service.feed import MAX_WAIT_SECONDS
-from kotta_service.file_answers import FileAnswer, one_after_another
+from kotta_service.file_answers import at_its_place, one_after_another
 from kotta_service.parts import Parts, WithParts
 from kotta_service.routes.bounds import Moment
 from kotta_service.store import jobs as store
@@ -32,13 +34,14 @@ from kotta_service.usage import usage as read_usage
 router = APIRouter()
 LOG_LOOK_SECONDS = 0.1
 Sha256 = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
-Accept = Annotated[Literal["path"] | None, Header(alias="Kotta-Accept")]
+Accept = Annotated[Literal["path", "url"] | None, Header(alias="Kotta-Accept")]
 
 
 @router.post("/uploads/check", tags=["files"], summary="Which contents are not here yet")
 def check_uploads(wanted: UploadCheck, parts: WithParts, owner: Owner) -> UploadMissing:
     with parts.database.read() as connection:
-        return UploadMissing(missing=uploads.missing(connection, owner, wanted.sha256))
+        missing = uploads.missing(connection, owner, wanted.sha256)
+    return UploadMissing(missing=missing, direct=parts.storage.is_direct)
 
 
 @router.put(
@@ -54,10 +57,43 @@ async def upload(sha256: Sha256, request: Request, parts: WithParts, owner: Owne
     announced = request.headers.get("content-length", "")
     more_bytes = int(announced) if announced.isdigit() else 1
     await asyncio.to_thread(_refuse_upload, parts, owner, sha256, more_bytes)
-    size = await parts.storage.keep_upload(sha256, request.stream(), limit)
+    size = await parts.storage.keep_upload(owner, sha256, request.stream(), limit)
     is_new = await asyncio.wrap_future(
         parts.database.write(lambda tx: uploads.keep(tx, owner, sha256, size, time.time()))
     )
+    return Response(status_code=201 if is_new else 200)
+
+
+@router.post("/uploads/{sha256}/urls", tags=["files"], summary="Where a file may be sent to S3")
+def sign_upload(
+    sha256: Sha256, wanted: UploadStart, parts: WithParts, owner: Owner
+) -> SignedUpload:
+    limit = parts.settings.max_upload_mib << 20
+    if wanted.size_bytes > limit:
+        raise RequestError(f"an upload may hold {limit} bytes at most", code="too_large")
+    _refuse_upload(parts, owner, sha256, wanted.size_bytes)
+    kept = parts.storage.upload(owner, sha256)
+    return parts.storage.sign_upload(
+        kept, sha256, wanted.size_bytes, wanted.upload_id, wanted.first_part
+    )
+
+
+@router.post(
+    "/uploads/{sha256}/finish",
+    status_code=201,
+    tags=["files"],
+    response_class=Response,
+    responses={200: {"description": "They were here already"}},
+    summary="Tell that a file was sent to S3",
+)
+def finish_upload(sha256: Sha256, sent: UploadFinish, parts: WithParts, owner: Owner) -> Response:
+    _refuse_upload(parts, owner, sha256, sent.size_bytes)
+    kept = parts.storage.upload(owner, sha256)
+    parts.storage.finish_upload(kept, sha256, sent.size_bytes, sent.upload_id, sent.parts)
+    size = sent.size_bytes
+    is_new = parts.database.write(
+        lambda tx: uploads.keep(tx, owner, sha256, size, time.time())
+    ).result()
     return Response(status_code=201 if is_new else 200)
 
 
@@ -74,7 +110,8 @@ def _refuse_upload(parts: Parts, owner: str, sha256: str, more_bytes: int) -> No
     response_class=Response,
     responses={
         200: {"content": {"application/octet-stream": {}}},
-        204: {"description": "Its path on this machine, in `Kotta-Path`"},
+        204: {"description": "Its path on this machine, in `Kotta-Path`, or in S3, in `Kotta-Url`"},
+        307: {"description": "It lies in S3, where this URL leads"},
         206: {
             "content": {"application/octet-stream": {}},
             "description": "The range that was asked for",
@@ -91,11 +128,15 @@ def output(
     kotta_accept: Accept = None,
 ) -> Response:
     found = _found(parts, job_id, [name], who)[0]
-    path = parts.storage.output_directory(job_id, found.attempt) / found.name
+    kept = parts.storage.output(job_id, found.attempt, found.name)
     etag = f'"{found.sha256}"'
-    if kotta_accept == "path" and _is_on_this_machine(request):
-        return _lies_at(path, ETag=etag)
-    return FileAnswer(path, etag, request.headers)
+    if kotta_accept is not None and parts.storage.is_direct:
+        seconds = str(parts.settings.s3.signed_seconds)
+        told = {"Kotta-Url": kept.url(), "Kotta-Url-Seconds": seconds, "Cache-Control": "no-store"}
+        return Response(status_code=204, headers=told)
+    if kotta_accept == "path" and kept.path is not None and _is_on_this_machine(request):
+        return _lies_at(kept.path, ETag=etag)
+    return at_its_place(kept, etag, request.headers)
 
 
 @router.post(
@@ -117,11 +158,16 @@ def many_outputs(
     kotta_accept: Accept = None,
 ) -> Response:
     found = _found(parts, job_id, wanted.names, who)
-    folders = [parts.storage.output_directory(job_id, each.attempt) for each in found]
-    if kotta_accept == "path" and _is_on_this_machine(request) and len(set(folders)) == 1:
-        return _lies_at(folders[0])
+    kept = [parts.storage.output(job_id, each.attempt, each.name) for each in found]
+    if kotta_accept == "url" and parts.storage.is_direct:
+        seconds = parts.settings.s3.signed_seconds
+        signed = SignedFiles(urls=[each.url() for each in kept], seconds=seconds)
+        return JSONResponse(signed.model_dump(), headers={"Cache-Control": "no-store"})
+    folders = {each.path.parent for each in kept if each.path is not None}
+    if kotta_accept == "path" and _is_on_this_machine(request) and len(folders) == 1:
+        return _lies_at(folders.pop())
     return one_after_another(
-        [(folder / each.name, each.size_bytes) for folder, each in zip(folders, found, strict=True)]
+        [(place, each.size_bytes) for place, each in zip(kept, found, strict=True)]
     )
 
 

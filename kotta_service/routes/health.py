@@ -30,7 +30,7 @@ class Readiness(BaseModel):
     """Whether jobs can be accepted and started.
 
     Attributes:
-        lacks: what is dead, stuck or out of reach: `dispatcher`, `writer`, `database`.
+        lacks: what is dead, stuck or out of reach: `dispatcher`, `writer`, `database`, `storage`.
     """
 
     status: Literal["ready", "not ready"]
@@ -55,6 +55,8 @@ async def readyz(response: Response, parts: WithParts) -> Readiness:
         found = False
     if not found:
         lacks.append("database")
+    if await parts.storage_watch.problem():
+        lacks.append("storage")
     if lacks:
         response.status_code = 503
     return Readiness(status="not ready" if lacks else "ready", lacks=lacks)

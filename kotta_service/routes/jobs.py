@@ -7,6 +7,7 @@ import base64
 import hashlib
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -25,7 +26,7 @@ from kotta.models import (
     SubmitReply,
 )
 from kotta.models.requests import CancelRequest, SubmitRequest
-from kotta_service import access, forecast, jobs, named_uploads, selectors, views
+from kotta_service import access, forecast, jobs, named_uploads, s3_inputs, selectors, views
 from kotta_service.callers import Owner, WithCaller
 from kotta_service.executors import Key
 from kotta_service.feed import MAX_WAIT_SECONDS
@@ -94,8 +95,10 @@ async def checked(
     def look_at_inputs() -> tuple[list[jobs.Wanted], list[FieldProblem]]:
         bucket = parts.settings.serve.bucket
         with parts.database.read() as connection:
-            wanted = named_uploads.with_contents(connection, bucket, owner, found)
-            return wanted, jobs.input_problems(connection, owner, wanted)
+            wanted = s3_inputs.with_own_urls(parts.settings, found)
+            wanted = named_uploads.with_contents(connection, bucket, owner, wanted)
+            in_s3 = partial(s3_inputs.problem, parts.settings, owner)
+            return wanted, jobs.input_problems(connection, owner, wanted, in_s3)
 
     problems = jobs.limit_problems(parts.settings, found)
     if any(description.inputs for description in descriptions):
@@ -203,6 +206,7 @@ async def status(
             return views.detail(
                 connection,
                 row,
+                parts.storage,
                 expires_at=retention.expires_at(parts.settings.keep, row),
                 with_readers=is_shown_readers,
             )

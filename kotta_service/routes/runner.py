@@ -24,6 +24,9 @@ async def report(
     token = authorization.removeprefix("Bearer ")
     if not parts.tokens.fits(token, message.job_id, message.attempt):
         raise NotFoundError(f"there is no job {message.job_id}")
+    if message.record is not None and parts.storage.is_direct:
+        record = await asyncio.to_thread(parts.storage.checked, message.record)
+        message = message.model_copy(update={"record": record})
     cancel = await asyncio.wrap_future(
         parts.database.write(lambda transaction: jobs.report(transaction, message))
     )

@@ -20,7 +20,7 @@ router = APIRouter(prefix="/admin", tags=["upkeep"])
 def check_service(wanted: CheckRequest, who: WithAdmin, parts: WithParts) -> CheckReport:
     audit.note("checks the service", who, contents=wanted.contents)
     with turns.reading(parts.data):
-        return Checker(parts.database, parts.data, contents=wanted.contents).run()
+        return Checker(parts.database, parts.storage, parts.data, contents=wanted.contents).run()
 
 
 @router.post("/prune", summary="Forget what ended long ago")

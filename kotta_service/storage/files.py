@@ -1,142 +1,205 @@
 """Uploads and outputs as plain files under one folder that only this user can read.
 
-::
-
-    uploads/ab/ab12…           an uploaded file, by the SHA-256 of its bytes
-    outputs/4f/4f6c….1/NAME    an output of a job's first attempt, put there by its runner
+An upload is known by the SHA-256 of its bytes alone, whoever sent it: the service has seen them.
+Outputs are moved here by their runners, which are on the same machine.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import hashlib
 import os
-import secrets
+import shutil
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from kotta.errors import RequestError, StorageFullError
+from kotta.errors import ConflictError
+from kotta_service.storage import Stored
+from kotta_service.storage.incoming import Incoming, receive, told_if_full
 from kotta_service.syncing import sync_directory
 
-NEW_SECONDS = 60
+if TYPE_CHECKING:
+    from kotta_service.messages import ExitRecord
+    from kotta_service.storage import Kept
+
+PIECE_BYTES = 512 << 10
+
+
+@dataclass(frozen=True)
+class OpenFile:
+    """The bytes of an open file, which may be growing."""
+
+    descriptor: int
+
+    @property
+    def size(self) -> int:
+        return os.fstat(self.descriptor).st_size
+
+    def read(self, offset: int, count: int) -> bytes:
+        return os.pread(self.descriptor, count, offset)
+
+
+@dataclass(frozen=True)
+class KeptFile:
+    """A place on this machine's disk."""
+
+    path: Path
+
+    @property
+    def where(self) -> str:
+        return str(self.path)
+
+    @property
+    def s3_url(self) -> None:
+        return None
+
+    def url(self, download_as: str | None = None) -> NoReturn:
+        raise _not_direct()
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[OpenFile | None]:
+        try:
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            yield None
+            return
+        try:
+            yield OpenFile(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def pieces(self, size_bytes: int) -> Iterator[bytes]:
+        left = size_bytes
+        with open(self.path, "rb", buffering=0) as file:
+            while left:
+                piece = file.read(min(left, PIECE_BYTES))
+                if not piece:
+                    raise RuntimeError("a file of the service became shorter")
+                left -= len(piece)
+                yield piece
 
 
 class FileStorage:
     """The files below `root`."""
 
+    is_direct = False
+
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._incoming = root / "incoming"
-        for folder in (root, root / "uploads", root / "outputs", self._incoming):
+        for folder in (root, root / "uploads", root / "outputs"):
             folder.mkdir(mode=0o700, exist_ok=True)
+        self._incoming = Incoming(root / "incoming")
         for folder in (root, root.parent):
             sync_directory(folder)
-        for found in self._incoming.iterdir():
-            _remove_leftover(found)
 
-    def upload_path(self, sha256: str) -> Path:
-        return self.root / "uploads" / sha256[:2] / sha256
+    def upload(self, owner: str, sha256: str) -> KeptFile:
+        return KeptFile(self.root / "uploads" / sha256[:2] / sha256)
 
-    def output_directory(self, job_id: str, attempt: int) -> Path:
-        return self.root / "outputs" / job_id[:2] / f"{job_id}.{attempt}"
+    def output(self, job_id: str, attempt: int, name: str) -> KeptFile:
+        return KeptFile(self.root / "outputs" / job_id[:2] / f"{job_id}.{attempt}" / name)
 
-    def alone(self) -> AbstractContextManager[None]:
-        """Nobody puts an upload in its place meanwhile, in no process."""
-        return self._held(fcntl.LOCK_EX)
-
-    @contextlib.contextmanager
-    def _held(self, how: int) -> Iterator[None]:
-        folder = os.open(self.root / "uploads", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(folder, how)
-            yield
-        finally:
-            os.close(folder)
-
-    async def keep_upload(self, sha256: str, chunks: AsyncIterator[bytes], limit_bytes: int) -> int:
-        """Writes an upload to disk, synced, under the hash of its bytes.
-
-        Returns:
-            Its size in bytes.
-
-        Raises:
-            RequestError: it is larger than `limit_bytes` (`too_large`), or its bytes have another
-                hash (`hash_mismatch`).
-            StorageFullError: there is no room; nothing was kept.
-        """
+    async def keep_upload(
+        self, owner: str, sha256: str, chunks: AsyncIterator[bytes], limit_bytes: int
+    ) -> int:
         return (await self._keep(sha256, chunks, limit_bytes))[1]
 
     async def keep_unannounced(
-        self, chunks: AsyncIterator[bytes], limit_bytes: int
+        self, owner: str, chunks: AsyncIterator[bytes], limit_bytes: int
     ) -> tuple[str, int]:
-        """The same for bytes whose hash nobody told; it and their number are the result."""
         return await self._keep(None, chunks, limit_bytes)
 
     async def _keep(
         self, announced: str | None, chunks: AsyncIterator[bytes], limit_bytes: int
     ) -> tuple[str, int]:
-        try:
-            with self._aside() as (descriptor, aside):
-                sha256, size = await self._receive(descriptor, announced, chunks, limit_bytes)
-                final = self.upload_path(sha256)
-                final.parent.mkdir(mode=0o700, exist_ok=True)
-                with self._held(fcntl.LOCK_SH):
-                    aside.rename(final)
-                sync_directory(final.parent)
-                sync_directory(final.parent.parent)
-        except OSError as error:
-            raise StorageFullError(
-                f"the service could not keep the file: {error.strerror}",
-                hint="free some space where the service keeps its data, then repeat this",
-            ) from error
+        with told_if_full(), self._incoming.aside() as (descriptor, aside):
+            sha256, size = await receive(descriptor, announced, chunks, limit_bytes)
+            final = self.upload("", sha256).path
+            final.parent.mkdir(mode=0o700, exist_ok=True)
+            with self._incoming.adding():
+                aside.rename(final)
+            sync_directory(final.parent)
+            sync_directory(final.parent.parent)
         return sha256, size
 
-    @contextlib.contextmanager
-    def _aside(self) -> Iterator[tuple[int, Path]]:
-        """An empty file, open and locked, so that no other process takes it for a leftover."""
-        aside = self._incoming / secrets.token_hex(8)
-        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield descriptor, aside
-        finally:
-            os.close(descriptor)
-            aside.unlink(missing_ok=True)
+    def sign_upload(
+        self, kept: Kept, sha256: str, size_bytes: int, upload_id: str = "", first_part: int = 1
+    ) -> NoReturn:
+        raise _not_direct()
 
-    async def _receive(
-        self, descriptor: int, announced: str | None, chunks: AsyncIterator[bytes], limit_bytes: int
-    ) -> tuple[str, int]:
-        digest, size = hashlib.sha256(), 0
-        # another name for the same open file: the lock stays when this one is closed
-        with os.fdopen(os.dup(descriptor), "wb") as file:
-            async for chunk in chunks:
-                size += len(chunk)
-                if size > limit_bytes:
-                    raise RequestError(
-                        f"an upload may hold {limit_bytes} bytes at most", code="too_large"
-                    )
-                digest.update(chunk)
-                file.write(chunk)
-            found = digest.hexdigest()
-            if announced not in (None, found):
-                raise RequestError(
-                    "the bytes that came are not those that were announced",
-                    hint="the file changed while it was sent, or was damaged on its way: repeat it",
-                    code="hash_mismatch",
-                )
-            file.flush()
-            os.fsync(file.fileno())
-        return found, size
+    def finish_upload(
+        self, kept: Kept, sha256: str, size_bytes: int, upload_id: str, parts: Sequence[str]
+    ) -> NoReturn:
+        raise _not_direct()
+
+    def launch_input(self, kept: Kept, url: str) -> dict[str, Any]:
+        return {"path": str(kept.path)}
+
+    def launch_stage_out(self, job_id: str, attempt: int) -> dict[str, Any]:
+        return {"directory": str(self.output(job_id, attempt, "").path)}
+
+    def checked(self, record: ExitRecord) -> ExitRecord:
+        return record  # what its runner moved is here, or the machine is not
+
+    def stored(self) -> Iterator[Stored]:
+        """All that lies there, outputs by the folder."""
+        for path in _two_below(self.root / "outputs"):
+            job_id, _, attempt = path.name.rpartition(".")
+            number = int(attempt) if attempt.isdecimal() else 0
+            yield Stored(str(path), job_id, number, _changed_at(path))
+        for path in _two_below(self.root / "uploads"):
+            yield Stored(str(path), "", 0, _changed_at(path))
+
+    def remove(self, stored: Stored) -> None:
+        remove_path(Path(stored.where))
+
+    def forget_outputs(self, job_id: str, attempt: int) -> None:
+        remove_path(self.output(job_id, attempt, "").path)
+
+    def forget_upload(
+        self, owner: str, sha256: str, before: float, is_wanted: Callable[[], bool]
+    ) -> None:
+        path = self.upload(owner, sha256).path
+        with self._incoming.alone():
+            # somebody may have sent the same again
+            if not is_wanted() and _changed_at(path) < before:
+                path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def problem(self) -> str:
+        return "" if os.access(self.root, os.W_OK | os.X_OK) else f"{self.root} cannot be written"
 
 
-def _remove_leftover(path: Path) -> None:
-    """Removes what a process left that was killed; what another one writes at, it has locked."""
-    with contextlib.suppress(BlockingIOError, FileNotFoundError), path.open("rb") as file:
-        # one that was made a moment ago is not locked yet
-        is_new = time.time() - os.fstat(file.fileno()).st_mtime < NEW_SECONDS
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.fstat(file.fileno()).st_size or not is_new:
-            path.unlink()
+def remove_path(path: Path) -> None:
+    """Removes a file, or a folder and all in it, as far as that can be done."""
+    if path.is_dir() and not path.is_symlink():
+        # a job may have left folders deeper than Python goes; they are told as left over
+        with contextlib.suppress(RecursionError):
+            shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _two_below(root: Path) -> Iterator[Path]:
+    with contextlib.suppress(FileNotFoundError):
+        for folder in sorted(os.listdir(root)):
+            with contextlib.suppress(NotADirectoryError, FileNotFoundError):
+                for name in os.listdir(root / folder):
+                    yield root / folder / name
+
+
+def _changed_at(path: Path) -> float:
+    try:
+        return path.lstat().st_mtime
+    except OSError:
+        return time.time()  # it is gone
+
+
+def _not_direct() -> ConflictError:
+    return ConflictError(
+        "this service keeps files on its own disk: send them to it, and ask it for them",
+        code="not_direct",
+    )

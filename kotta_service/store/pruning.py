@@ -60,9 +60,12 @@ def named_contents(connection: Connection) -> set[str]:
     return set(connection.execute(select(schema.named_uploads.c.sha256)).scalars())
 
 
-def has_upload(connection: Connection, sha256: str) -> bool:
-    """Whether these contents are anybody's."""
-    return bool(connection.execute(select(exists().where(uploads.c.sha256 == sha256))).scalar())
+def has_upload(connection: Connection, sha256: str, owner: str | None = None) -> bool:
+    """Whether these contents are anybody's; with an owner, whether they are that one's."""
+    known = exists().where(uploads.c.sha256 == sha256)
+    if owner is not None:
+        known = known.where(uploads.c.owner == owner)
+    return bool(connection.execute(select(known)).scalar())
 
 
 def forget_jobs(transaction: Transaction, numbers: Sequence[int]) -> None:

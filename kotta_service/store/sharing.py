@@ -65,6 +65,17 @@ def uploads_shared_with(connection: Connection, reader: str, sha256: Sequence[st
     return found
 
 
+def lenders(connection: Connection, reader: str, sha256: str) -> set[str]:
+    """Who shares a job with `reader` of which this upload is an input."""
+    statement = (
+        select(jobs.c.owner)
+        .join(shared_inputs, jobs.c.number == shared_inputs.c.job_number)
+        .where(shared_inputs.c.sha256 == sha256, shared_with(reader))
+        .distinct()
+    )
+    return set(connection.execute(statement).scalars())
+
+
 def _add_inputs(transaction: Transaction, numbers: Sequence[int]) -> None:
     rows = [
         {"sha256": sha256, "job_number": number}

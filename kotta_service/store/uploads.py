@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from kotta_service.store import holdings
+from kotta_service.store import holdings, sharing
 from kotta_service.store.database import Transaction
 from kotta_service.store.schema import named_uploads, uploads, used_upload_urls
 
@@ -22,6 +22,22 @@ def missing(connection: Connection, owner: str, sha256: Sequence[str]) -> list[s
         )
         have.update(connection.execute(statement).scalars())
     return [item for item in wanted if item not in have]
+
+
+def holder(connection: Connection, reader: str, sha256: str) -> str:
+    """Whose upload `reader` gets, where each owner's are kept apart.
+
+    Their own; else that of an owner who shares a job with them of which it is an input; else,
+    where such a job came by it the same way, that of whoever sent it first.
+    """
+    found = connection.execute(
+        select(uploads.c.owner).where(uploads.c.sha256 == sha256).order_by(uploads.c.uploaded_at)
+    )
+    owners = list(found.scalars())
+    if reader in owners or not owners:
+        return reader
+    lenders = sharing.lenders(connection, reader, sha256)
+    return str(next((owner for owner in owners if owner in lenders), owners[0]))
 
 
 def keep(

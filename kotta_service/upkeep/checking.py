@@ -11,8 +11,9 @@ import hashlib
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +21,8 @@ from sqlalchemy import Connection
 
 from kotta.models.upkeep import CheckReport, Defect
 from kotta_service.jobs import TERMINAL
+from kotta_service.storage import Content, Kept, Storage
+from kotta_service.storage.files import remove_path
 from kotta_service.store import whole
 from kotta_service.store.database import Database
 from kotta_service.store.whole import WholeJob
@@ -34,12 +37,30 @@ _CHUNK_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class _Kept:
-    """A file as the database has it; `subject` is what is broken if it is another."""
+    """A file as the database has it; `subject` is what is broken if it is another.
+
+    Attributes:
+        name: what to call it.
+    """
 
     subject: str
-    path: Path
+    name: str
+    place: Kept
     size_bytes: int
     sha256: str
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """Something that nobody refers to.
+
+    Attributes:
+        changed_at: seconds since 1970.
+    """
+
+    where: str
+    changed_at: float
+    remove: Callable[[], None]
 
 
 @dataclass
@@ -63,8 +84,9 @@ class Checker:
         contents: read every file and compare it with its SHA-256; else its size alone counts.
     """
 
-    def __init__(self, database: Database, data: Path, *, contents: bool) -> None:
+    def __init__(self, database: Database, storage: Storage, data: Path, *, contents: bool) -> None:
         self._database = database
+        self._storage = storage
         self._places = Places(data)
         self._contents = contents
         self._since = time.time() - NEW_SECONDS
@@ -84,9 +106,9 @@ class Checker:
         self._look_at_processes()
         for kept in (*self._seen.outputs, *self._seen.uploads.values()):
             self._look_at_file(kept)
-        for path in self._unknown():
-            if _changed_at(path) < self._since:
-                self._tell("leftover", str(path), "nobody refers to it")
+        for left in self._unknown():
+            if left.changed_at < self._since:
+                self._tell("leftover", left.where, "nobody refers to it")
         return CheckReport(
             jobs=self._seen.jobs,
             outputs=len(self._seen.outputs),
@@ -97,13 +119,13 @@ class Checker:
             defects=sorted(self._found, key=lambda defect: defect.kind),
         )
 
-    def leftovers(self, older_than: float) -> list[Path]:
+    def leftovers(self, older_than: float) -> list[Leftover]:
         """Of a check, nothing but what nobody refers to."""
         with self._database.read() as connection:
             for job in whole.jobs(connection):
                 self._look_at_job(job)
             self._look_at_rows(connection)
-        return [path for path in self._unknown() if _changed_at(path) < older_than]
+        return [left for left in self._unknown() if left.changed_at < older_than]
 
     def _tell(self, kind: Literal["broken", "leftover"], subject: str, words: str) -> None:
         self._counts[kind] += 1
@@ -122,15 +144,17 @@ class Checker:
         for output in job.outputs:
             seen.with_outputs.add((row.id, output.attempt))
             if output.available:
-                path = self._places.output_directory(row.id, output.attempt) / output.name
-                seen.outputs.append(_Kept(row.id, path, output.size_bytes or 0, output.sha256))
+                place = self._storage.output(row.id, output.attempt, output.name)
+                size = output.size_bytes or 0
+                seen.outputs.append(_Kept(row.id, output.name, place, size, output.sha256))
                 seen.held[row.owner] += output.size_bytes or 0
 
     def _look_at_rows(self, connection: Connection) -> None:
         seen = self._seen
         for row in whole.uploads(connection):
-            path = self._places.upload(row.sha256)
-            seen.uploads[row.sha256] = _Kept(str(path), path, row.size_bytes, row.sha256)
+            place = self._storage.upload(row.owner, row.sha256)
+            kept = _Kept(place.where, row.sha256, place, row.size_bytes, row.sha256)
+            seen.uploads[place.where] = kept
             seen.held[row.owner] += row.size_bytes
         counted = whole.holdings(connection)
         for owner in sorted({*seen.held, *counted}):
@@ -154,43 +178,51 @@ class Checker:
 
     def _look_at_file(self, kept: _Kept) -> None:
         try:
-            about = kept.path.lstat()
-            if about.st_size != kept.size_bytes:
-                words = f"has {about.st_size} bytes in place of {kept.size_bytes}"
-                self._tell("broken", kept.subject, f"{kept.path.name} {words}")
-            elif self._contents and self._sha256(kept.path) != kept.sha256:
-                self._tell("broken", kept.subject, f"{kept.path.name} holds other bytes")
+            with kept.place.opened() as content:
+                words = "is not there" if content is None else self._fault_of(content, kept)
         except OSError as error:
-            words = error.strerror or str(error)
-            self._tell("broken", kept.subject, f"{kept.path.name} cannot be read: {words}")
+            words = f"cannot be read: {error.strerror or error}"
+        if words:
+            self._tell("broken", kept.subject, f"{kept.name} {words}")
 
-    def _sha256(self, path: Path) -> str:
-        digest = hashlib.sha256()
-        with path.open("rb", buffering=0) as file:
-            while chunk := file.read(_CHUNK_BYTES):
-                digest.update(chunk)
-                self._read_bytes += len(chunk)
+    def _fault_of(self, content: Content, kept: _Kept) -> str:
+        if content.size != kept.size_bytes:
+            return f"has {content.size} bytes in place of {kept.size_bytes}"
+        if self._contents and self._sha256(content) != kept.sha256:
+            return "holds other bytes"
+        return ""
+
+    def _sha256(self, content: Content) -> str:
+        digest, place = hashlib.sha256(), 0
+        while chunk := content.read(place, _CHUNK_BYTES):
+            digest.update(chunk)
+            place += len(chunk)
+            self._read_bytes += len(chunk)
         return digest.hexdigest()
 
-    def _unknown(self) -> Iterator[Path]:
+    def _unknown(self) -> Iterator[Leftover]:
         seen = self._seen
         for path, job_id, attempt in self._places.attempts():
             if attempt > seen.attempts.get(job_id, 0):
-                yield path
-        for path, job_id, attempt in self._places.outputs():
+                yield Leftover(str(path), _changed_at(path), partial(remove_path, path))
+        for stored in self._storage.stored():
+            job_id, attempt = stored.job_id, stored.attempt
             may_come = job_id not in seen.ended and attempt >= seen.attempts.get(
                 job_id, attempt + 1
             )
-            if not may_come and (job_id, attempt) not in seen.with_outputs:
-                yield path
-        for path in self._places.uploads():
-            if path.name not in seen.uploads:
-                yield path
+            is_known = (job_id, attempt) in seen.with_outputs
+            if not job_id:
+                may_come, is_known = False, stored.where in seen.uploads
+            if not may_come and not is_known:
+                remove = partial(self._storage.remove, stored)
+                yield Leftover(stored.where, stored.changed_at, remove)
 
 
-def leftovers(database: Database, data: Path, *, older_than: float) -> list[Path]:
+def leftovers(
+    database: Database, storage: Storage, data: Path, *, older_than: float
+) -> list[Leftover]:
     """The files and folders that nobody refers to, and that were changed last before a moment."""
-    checker = Checker(database, data, contents=False)
+    checker = Checker(database, storage, data, contents=False)
     return checker.leftovers(older_than)
 
 

@@ -7,18 +7,18 @@ files: what is interrupted leaves files that nobody refers to, which the next ro
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import shutil
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection
 
 from kotta.models.upkeep import PruneReport
-from kotta_service.storage.files import FileStorage
+from kotta_service.storage import Storage
+from kotta_service.storage.files import remove_path
 from kotta_service.store import pruning as store
 from kotta_service.store import whole
 from kotta_service.store.database import Database, Transaction
@@ -60,7 +60,7 @@ class _Plan:
 class Pruner:
     """Forgets by some terms."""
 
-    def __init__(self, database: Database, storage: FileStorage, data: Path, terms: Terms) -> None:
+    def __init__(self, database: Database, storage: Storage, data: Path, terms: Terms) -> None:
         self._database = database
         self._storage = storage
         self._data = data
@@ -71,13 +71,15 @@ class Pruner:
         """Forgets, or tells what would be forgotten."""
         with self._database.read() as connection:
             plan = self._planned(connection)
-        left = leftovers(self._database, self._data, older_than=time.time() - YOUNG_SECONDS)
+        left = leftovers(
+            self._database, self._storage, self._data, older_than=time.time() - YOUNG_SECONDS
+        )
         if not dry_run:
             for start in range(0, len(plan.jobs), AT_ONCE):
                 self._forget(plan.jobs[start : start + AT_ONCE], plan.last_number)
             self._forget_uploads(plan)
-            for path in left:
-                _remove(path)
+            for each in left:
+                each.remove()
         return PruneReport(
             dry_run=dry_run,
             jobs=len(plan.jobs),
@@ -103,7 +105,10 @@ class Pruner:
             for row in uploads
             if row.sha256 not in used_uploads and row.uploaded_at < old
         ]
-        held = sum(sizes.values()) + sum({row.sha256: row.size_bytes for row in uploads}.values())
+        # on disk the same contents lie there once, whosever they are
+        apart = self._storage.is_direct
+        kept = {(row.owner if apart else "", row.sha256): row.size_bytes for row in uploads}
+        held = sum(sizes.values()) + sum(kept.values())
         going = self._going(aged, held)
         stay = _used_by_others(rows, going)
         needed = used.jobs | stay.jobs
@@ -147,8 +152,8 @@ class Pruner:
 
         for row in self._database.write(action).result():
             for attempt in range(1, row.attempt + 1):
-                _remove(self._places.output_directory(row.id, attempt))
-                _remove(self._places.attempt_directory(row.id, attempt))
+                self._storage.forget_outputs(row.id, attempt)
+                remove_path(self._places.attempt_directory(row.id, attempt))
 
     def _forget_uploads(self, plan: _Plan) -> None:
         def action(transaction: Transaction) -> list[JobRow]:
@@ -157,12 +162,16 @@ class Pruner:
             store.forget_uploads(transaction, gone)
             return gone
 
+        before = time.time() - YOUNG_SECONDS
         for row in self._database.write(action).result():
-            with self._storage.alone(), self._database.read() as connection:
-                path = self._storage.upload_path(row.sha256)
-                # somebody may have sent the same again
-                if not store.has_upload(connection, row.sha256) and _is_old(path):
-                    _remove(path)
+            is_wanted = partial(self._is_wanted, row.owner, row.sha256)
+            self._storage.forget_upload(row.owner, row.sha256, before, is_wanted)
+
+    def _is_wanted(self, owner: str, sha256: str) -> bool:
+        # where each owner's lie by themselves, others' are of no matter
+        of_whom = owner if self._storage.is_direct else None
+        with self._database.read() as connection:
+            return store.has_upload(connection, sha256, of_whom)
 
 
 @dataclass
@@ -196,19 +205,3 @@ def _used_by_others(rows: Sequence[JobRow], going: Sequence[tuple[int, JobRow]])
         used = _Used(used.jobs | more.jobs, used.uploads | more.uploads)
         waiting = more.jobs & leaving
     return used
-
-
-def _is_old(path: Path) -> bool:
-    try:
-        return path.stat().st_mtime < time.time() - YOUNG_SECONDS
-    except FileNotFoundError:
-        return False
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        # a job may have left folders deeper than Python goes; they are told as left over
-        with contextlib.suppress(RecursionError):
-            shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)

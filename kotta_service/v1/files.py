@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from pathlib import Path
 from typing import Annotated
-from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
 
 from kotta.errors import ForbiddenError, NotFoundError
 from kotta.models.field_values import input_name
 from kotta_service import limits
-from kotta_service.file_answers import FileAnswer
+from kotta_service.file_answers import at_its_place
+from kotta_service.launching import kept_input
 from kotta_service.parts import Parts, WithParts
+from kotta_service.storage import Kept
 from kotta_service.store import accounts, uploads
 from kotta_service.store import jobs as store
 from kotta_service.store.database import Transaction
@@ -40,8 +40,7 @@ def output(
         found = None if row is None else store.output(connection, job_id, name, anybodys())
     if found is None or found.attempt != attempt:
         raise NotFoundError(f"job {job_id} has no output `{name}`")
-    path = parts.storage.output_directory(job_id, attempt) / name
-    return _attachment(path, found.sha256, name, request)
+    return _attachment(parts.storage.output(job_id, attempt, name), found.sha256, name, request)
 
 
 @router.get(PREFIX + "/inputs/{job_id}/{position}/{name}")
@@ -58,10 +57,11 @@ def uploaded_input(
         row = store.by_id(connection, job_id, anybodys())
     inputs = [] if row is None else row.description.get("inputs", [])
     url = inputs[position] if 0 <= position < len(inputs) else ""
-    if not url.startswith("kotta://uploads/") or input_name(url) != name:
+    if row is None or not url.startswith("kotta://uploads/") or input_name(url) != name:
         raise NotFoundError(f"job {job_id} has no input `{name}`")
-    sha256 = url.split("/")[3]
-    return _attachment(parts.storage.upload_path(sha256), sha256, name, request)
+    with parts.database.read() as connection:
+        kept, sha256 = kept_input(connection, parts.storage, row.owner, url)
+    return _attachment(kept, sha256, name, request)
 
 
 @router.put("/uploads/{owner}/{name}")
@@ -72,7 +72,7 @@ async def upload(
     request.scope["kotta.caller"] = owner
     await asyncio.to_thread(_refuse_if_not_for_them, parts, owner)
     limit = parts.settings.max_upload_mib << 20
-    sha256, size = await parts.storage.keep_unannounced(request.stream(), limit)
+    sha256, size = await parts.storage.keep_unannounced(owner, request.stream(), limit)
     await asyncio.wrap_future(
         parts.database.write(lambda tx: _keep(tx, owner, name, sha256, size, grant))
     )
@@ -101,11 +101,9 @@ def _refuse_if_not_for_them(parts: Parts, owner: str) -> None:
         raise ForbiddenError("this link does not count any more", code="link_invalid")
 
 
-def _attachment(path: Path, sha256: str, name: str, request: Request) -> Response:
+def _attachment(kept: Kept, sha256: str, name: str, request: Request) -> Response:
     """A file as something to keep: what users make is never a page of this service."""
-    answer = FileAnswer(path, f'"{sha256}"', request.headers)
-    # Source: RFC 6266, 4.1, and RFC 8187, 3.2
-    answer.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
+    answer = at_its_place(kept, f'"{sha256}"', request.headers, download_as=name)
     answer.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
     answer.headers["Referrer-Policy"] = "no-referrer"
     answer.headers["Cache-Control"] = "private, no-store"

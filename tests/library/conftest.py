@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from running_service import RunningService
+from s3_server import NewBucket
 from waiting import wait_until
 
 from kotta import Kotta
@@ -54,9 +55,9 @@ def kotta(stand_in: StandIn) -> Iterator[Kotta]:
 
 
 @pytest.fixture(scope="module")
-def shared_service() -> Iterator[RunningService]:
+def shared_service(new_bucket: NewBucket) -> Iterator[RunningService]:
     with tempfile.TemporaryDirectory(prefix="kl-") as name:
-        service = RunningService(Path(name), KOTTA_SERVICE_GRACE_SECONDS="1")
+        service = RunningService(Path(name), KOTTA_SERVICE_GRACE_SECONDS="1", **new_bucket())
         service.start()
         yield service
         service.close()

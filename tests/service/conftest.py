@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from postgres_server import NewDatabase
 from running_service import RunningService
+from s3_server import NewBucket
 
 
 @pytest.fixture
@@ -17,9 +18,14 @@ def home() -> Iterator[Path]:
 
 
 @pytest.fixture
-def stopped_service(home: Path, new_database: NewDatabase) -> Iterator[RunningService]:
+def stopped_service(
+    home: Path, new_database: NewDatabase, new_bucket: NewBucket
+) -> Iterator[RunningService]:
     service = RunningService(
-        home, KOTTA_SERVICE_GRACE_SECONDS="1", KOTTA_SERVICE_DATABASE=new_database()
+        home,
+        KOTTA_SERVICE_GRACE_SECONDS="1",
+        KOTTA_SERVICE_DATABASE=new_database(),
+        **new_bucket(),
     )
     yield service
     service.close()
@@ -33,10 +39,13 @@ def own_service(stopped_service: RunningService) -> RunningService:
 
 
 @pytest.fixture(scope="module")
-def shared_service(new_database: NewDatabase) -> Iterator[RunningService]:
+def shared_service(new_database: NewDatabase, new_bucket: NewBucket) -> Iterator[RunningService]:
     with tempfile.TemporaryDirectory(prefix="kotta-") as name:
         service = RunningService(
-            Path(name), KOTTA_SERVICE_GRACE_SECONDS="1", KOTTA_SERVICE_DATABASE=new_database()
+            Path(name),
+            KOTTA_SERVICE_GRACE_SECONDS="1",
+            KOTTA_SERVICE_DATABASE=new_database(),
+            **new_bucket(),
         )
         service.start()
         yield service

@@ -15,6 +15,7 @@ import pytest
 from running_service import RunningService
 
 from kotta.models.upkeep import CheckReport
+from kotta_service.storage.files import FileStorage
 from kotta_service.store.database import Database
 from kotta_service.upkeep.checking import NEW_SECONDS, Checker
 
@@ -59,7 +60,7 @@ def data(kept: Path, tmp_path: Path) -> Path:
 def check(data: Path, *, contents: bool = True) -> CheckReport:
     database = Database(data / "kotta.db")
     try:
-        return Checker(database, data, contents=contents).run()
+        return Checker(database, FileStorage(data / "files"), data, contents=contents).run()
     finally:
         database.close()
 
@@ -99,7 +100,7 @@ def test_nothing_is_wrong_with_what_a_service_has_left(data: Path) -> None:
         ("UPDATE transitions SET status = 'failed' WHERE status = 'staging_inputs'", "from failed"),
         ("UPDATE outputs SET sha256 = NULL", "without size and SHA-256"),
         ("UPDATE outputs SET attempt = 3", "has outputs of attempt 3"),
-        ("UPDATE uploads SET sha256 = 'ab'", "cannot be read"),
+        ("UPDATE uploads SET sha256 = 'ab'", "ab is not there"),
         ("DELETE FROM jobs WHERE name = 'done'", "is not there"),
     ],
 )
@@ -118,7 +119,7 @@ def test_a_file_that_is_gone_cut_or_changed_is_told(data: Path) -> None:
     output.write_bytes(UPLOAD[1:])
     assert "b.csv has 7 bytes in place of 8" in told(check(data, contents=False))
     output.unlink()
-    assert "b.csv cannot be read: No such file" in told(check(data, contents=False))
+    assert "b.csv is not there" in told(check(data, contents=False))
 
 
 def test_a_damaged_database_is_told(data: Path) -> None:

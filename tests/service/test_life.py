@@ -96,14 +96,15 @@ def test_an_uploaded_file_is_an_input(service: RunningService) -> None:
     content = b"x" * 300_000
     sha256 = hashlib.sha256(content).hexdigest()
     check = {"sha256": [sha256]}
-    assert service.http.post("/uploads/check", json=check).json() == {"missing": [sha256]}
+    assert service.http.post("/uploads/check", json=check).json()["missing"] == [sha256]
     assert service.http.put(f"/uploads/{sha256}", content=content).status_code == 201
     assert service.http.put(f"/uploads/{sha256}", content=content).status_code == 200
-    assert service.http.post("/uploads/check", json=check).json() == {"missing": []}
+    assert service.http.post("/uploads/check", json=check).json()["missing"] == []
     job = service.run(executable="wc -c < x.bin", inputs=[f"kotta://uploads/{sha256}/x.bin"])
     assert service.output(job, "STDOUT.txt").strip() == "300000"
 
 
+@pytest.mark.of_files
 def test_an_upload_of_other_bytes_is_refused_and_kept_nowhere(own_service: RunningService) -> None:
     answer = own_service.http.put(f"/uploads/{'0' * 64}", content=b"x")
     assert (answer.status_code, answer.json()["code"]) == (422, "hash_mismatch")
@@ -124,6 +125,7 @@ def test_an_output_that_was_not_made_cannot_be_an_input(service: RunningService)
     assert "not available" in second["error"]
 
 
+@pytest.mark.of_files
 def test_the_local_service_tells_where_an_output_lies(service: RunningService) -> None:
     job = service.run(executable="printf hello")
     answer = service.http.get(
@@ -133,6 +135,7 @@ def test_the_local_service_tells_where_an_output_lies(service: RunningService) -
     assert Path(unquote(answer.headers["kotta-path"])).read_text() == "hello"
 
 
+@pytest.mark.of_files
 def test_part_of_an_output_can_be_had(service: RunningService) -> None:
     job = service.run(executable="printf 0123456789")
     url = f"/jobs/{job['id']}/outputs/STDOUT.txt"

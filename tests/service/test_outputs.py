@@ -13,6 +13,7 @@ import pytest
 from running_service import RunningService
 
 CONTENT = bytes(range(256)) * 8
+pytestmark = pytest.mark.of_files
 
 
 @pytest.fixture(scope="module")

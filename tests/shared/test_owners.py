@@ -152,6 +152,34 @@ PROBES = [
         "/runner/reports",
         {"job_id": "{}", "attempt": 1, "timeline": {"processing": 1}},
     ),
+    Probe(
+        "POST",
+        "/runner/inputs",
+        JOBS,
+        "/runner/inputs",
+        {"job_id": "{}", "attempt": 1, "inputs": []},
+    ),
+    Probe(
+        "POST",
+        "/runner/uploads",
+        JOBS,
+        "/runner/uploads",
+        {"job_id": "{}", "attempt": 1, "files": []},
+    ),
+    Probe(
+        "POST",
+        "/runner/uploads/finish",
+        JOBS,
+        "/runner/uploads/finish",
+        {
+            "job_id": "{}",
+            "attempt": 1,
+            "name": "made.txt",
+            "size_bytes": 1,
+            "sha256": "0" * 64,
+            "parts": [],
+        },
+    ),
 ]
 
 NAME_NOTHING = {
@@ -171,7 +199,11 @@ ADMINISTRATORS = {
     ("POST", "/admin/check"),
     ("POST", "/admin/prune"),
 }
-BY_CONTENT = {("PUT", "/uploads/{sha256}")}
+BY_CONTENT = {
+    ("PUT", "/uploads/{sha256}"),
+    ("POST", "/uploads/{sha256}/urls"),
+    ("POST", "/uploads/{sha256}/finish"),
+}
 """Whoever has the content learns nothing; see the test of it."""
 BEFORE_ANYBODY_IS_KNOWN = ("/login/",)
 
@@ -244,7 +276,7 @@ def test_an_idempotency_key_is_ones_own(bob: httpx.Client, things: Things) -> No
 
 def test_who_has_a_content_learns_nothing_by_sending_it(bob: httpx.Client, things: Things) -> None:
     sha256 = things.ids["sha256"]
-    assert bob.post("/uploads/check", json={"sha256": [sha256]}).json() == {"missing": [sha256]}
+    assert bob.post("/uploads/check", json={"sha256": [sha256]}).json()["missing"] == [sha256]
     assert bob.put(f"/uploads/{sha256}", content=SECRET.encode()).status_code == 201
 
 

@@ -24,6 +24,7 @@ import httpx
 from running_service import TERMINAL, RunningService
 from waiting import wait_until
 
+from kotta_service.storage.files import FileStorage
 from kotta_service.store.database import Database
 from kotta_service.upkeep.checking import Checker, tags_of_processes
 
@@ -220,7 +221,7 @@ def check(data: Path) -> None:
     """Holds a data directory that no service has open to the rules of `kotta admin check`."""
     database = Database(data / "kotta.db")
     try:
-        report = Checker(database, data, contents=True).run()
+        report = Checker(database, FileStorage(data / "files"), data, contents=True).run()
     finally:
         database.close()
     assert not report.broken, report.defects
