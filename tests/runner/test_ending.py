@@ -232,7 +232,7 @@ def test_a_long_job_is_sampled_while_it_runs(attempts: Attempts) -> None:
     wait_until(lambda: len(samples(attempts, launch)) > 1)
     start, first = samples(attempts, launch)[:2]
     assert (start["seconds"], start["cpu_seconds"], start["memory_bytes"]) == (0, 0, None)
-    assert first["cpu_seconds"] > 0.1
+    assert first["cpu_seconds"] > 0
     assert first["memory_bytes"] > 1 << 16
     assert first["disk_bytes"] >= 50_000
     assert (first["stdout_bytes"], first["stderr_bytes"]) == (4, 5)

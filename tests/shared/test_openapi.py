@@ -213,4 +213,4 @@ def _end(command: str) -> None:
             runners = process.parents()[:1]
             process.kill()
             # it writes down how its job ended, where the test is about to clear up
-            psutil.wait_procs(runners, timeout=10)
+            psutil.wait_procs(runners, timeout=60)
