@@ -1,7 +1,7 @@
 """Run scripts and Python functions on your own machine or on somebody else's.
 
 ``Kotta()`` connects to this user's local service, which starts by itself. Importing this package is
-light: what needs httpcore or pydantic is imported when it is first used.
+light: what needs httpx or pydantic is imported when it is first used.
 """
 
 from __future__ import annotations

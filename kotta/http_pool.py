@@ -1,30 +1,28 @@
-"""Connections to one address by httpcore, kept for the next request; for several threads.
+"""Connections to one address by httpx, kept for the next request; for several threads.
 
 A Unix socket, or TCP with or without TLS, perhaps through a proxy that the environment names. What
-httpcore does not bound is bounded here: how long an answer may take as a whole. What is asked and
-what answers mean, others say.
+httpx does not bound is bounded here: how long an answer may take as a whole. What is asked and what
+answers mean, others say.
 """
 
 from __future__ import annotations
 
 import socket
+import ssl
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from os import environ
-from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import unquote, urlsplit
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
-# httpx stands on it, and would take as long again to import for what nobody needs here: redirects,
-# cookies, encodings
 import httpcore
 
 from kotta import addresses
-
-if TYPE_CHECKING:
-    import ssl
+from kotta._httpx import httpx
 
 KEEP_CONNECTIONS = 20
 KEEP_SECONDS = 5.0
@@ -32,8 +30,6 @@ KEEP_SECONDS = 5.0
 WHOLE_SECONDS = 300.0
 CHUNK_BYTES = 256 << 10
 """What is read at once: httpcore alone would ask for a quarter of it, and each piece costs."""
-_WITH_BODY = ("POST", "PUT")
-"""Whose length is told even where there is none: some in between insist."""
 
 
 class NoAnswerError(Exception):
@@ -76,17 +72,13 @@ class Reply:
 
     Attributes:
         status: of HTTP.
-        headers: by their names in small letters.
+        headers: by their names, whatever their capitals.
     """
 
-    def __init__(
-        self, response: httpcore.Response, close: Callable[[], None], until: float | None
-    ) -> None:
-        self.status = response.status
-        self.headers: Mapping[str, str] = _headers(response.headers)
+    def __init__(self, response: httpx.Response, until: float | None) -> None:
+        self.status = response.status_code
+        self.headers: Mapping[str, str] = response.headers
         self._response = response
-        self._close = close
-        self._is_closed = False
         self._until = until
 
     def chunks(self) -> Iterator[bytes]:
@@ -95,10 +87,8 @@ class Reply:
         Raises:
             NoAnswerError: it was cut.
         """
-        pieces = self._response.iter_stream()
+        pieces = self._response.iter_raw()
         while True:
-            if self._is_closed:
-                raise NoAnswerError("it was left before its end")
             with _translated(), _until(self._until):
                 piece = next(pieces, None)
             if piece is None:
@@ -107,8 +97,7 @@ class Reply:
 
     def close(self) -> None:
         """Gives the connection back, or ends it if there is something left to read."""
-        self._is_closed = True
-        self._close()
+        self._response.close()
 
 
 class Pool:
@@ -119,18 +108,12 @@ class Pool:
     """
 
     def __init__(self, address: str) -> None:
-        self._is_closed = False
-        self._to: tuple[bytes, bytes, int | None]
-        if address.startswith("unix:"):
-            self._to, self._host, self._below = (b"http", b"kotta", None), "kotta", ""
-            self._pool = _pool(uds=address.removeprefix("unix:"))
-            return
-        parts = urlsplit(address)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("it is no URL")
-        self._to = (parts.scheme.encode(), parts.hostname.encode("ascii"), parts.port)
-        self._host, self._below = parts.netloc.rpartition("@")[2], parts.path.rstrip("/")
-        self._pool = _pool(ssl_context=_trust(parts.scheme), proxy=_proxy(address))
+        try:
+            self._client = _client(address)
+        except httpx.InvalidURL as error:
+            raise ValueError(str(error)) from error
+        except ImportError as error:
+            raise ValueError("its proxy is one of SOCKS: pip install 'httpx[socks]'") from error
 
     def send(self, request: Request) -> Reply:
         """The answer to a request.
@@ -139,68 +122,75 @@ class Pool:
             NoAnswerError: none came.
             UnsendableError: the request is nothing that can be sent.
         """
-        _check(request)
-        if self._is_closed:
-            raise NoAnswerError("the connection was closed meanwhile")
-        clock, opened = _Clock(request.whole_seconds), ExitStack()
-        with _translated(), _measured_by(clock):
-            response = opened.enter_context(self._stream(request))
-        return Reply(response, opened.close, None if request.is_streamed else clock.until)
+        built = self._built(request)
+        clock = _Clock(request.whole_seconds)
+        try:
+            with _translated(), _measured_by(clock):
+                response = self._client.send(built, stream=True)
+        except RuntimeError as error:
+            # what httpx says where another thread closed it in between
+            if not self._client.is_closed:
+                raise
+            raise NoAnswerError("the connection was closed meanwhile") from error
+        return Reply(response, None if request.is_streamed else clock.until)
 
     def close(self) -> None:
         """Ends the connections."""
-        self._is_closed = True
-        self._pool.close()
+        self._client.close()
 
-    def _stream(self, request: Request) -> AbstractContextManager[httpcore.Response]:
-        body = request.body
-        if body is None and request.method in _WITH_BODY:
-            body = b""
-        headers = {"Host": self._host, "Accept": "*/*", **request.headers}
-        waits = dict.fromkeys(("read", "write", "pool"), request.answer_seconds)
-        target = f"{self._below}{request.target}".encode()
-        return self._pool.stream(
-            request.method,
-            httpcore.URL(scheme=self._to[0], host=self._to[1], port=self._to[2], target=target),
-            headers=list(headers.items()),
-            content=body if body is None or isinstance(body, bytes) else iter(body),
-            extensions={"timeout": {**waits, "connect": request.connect_seconds}},
+    def _built(self, request: Request) -> httpx.Request:
+        for name, value in request.headers.items():
+            # a line break would begin a header, or another request
+            if not (value.isascii() and value.isprintable()):
+                raise UnsendableError(name)
+        timeout = httpx.Timeout(request.answer_seconds, connect=request.connect_seconds)
+        try:
+            return self._client.build_request(
+                request.method,
+                request.target,
+                content=request.body,
+                headers=dict(request.headers),
+                timeout=timeout,
+            )
+        except (UnicodeError, httpx.InvalidURL) as error:
+            raise UnsendableError("the address") from error
+
+
+def _client(address: str) -> httpx.Client:
+    # what httpx sends by itself would say more of us than needs to be known, and no service of ours
+    # has anything to remember by a cookie
+    forgets = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+    options: dict[str, Any] = {"headers": {}, "cookies": forgets, "follow_redirects": False}
+    if address.startswith("unix:"):
+        transport = _Transport(uds=address.removeprefix("unix:"))
+        return httpx.Client(
+            base_url="http://kotta", transport=transport, trust_env=False, **options
         )
-
-
-def _check(request: Request) -> None:
-    """Raises UnsendableError where a line break would begin a header, or another request."""
-    for name, value in {"the address": request.target, **request.headers}.items():
-        if not (value.isascii() and value.isprintable()):
-            raise UnsendableError(name)
-
-
-def _headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for name, value in raw:
-        key, text = name.decode("latin-1").lower(), value.decode("utf-8", "replace")
-        # Source: RFC 9110, 5.3: several of one name are the same as their values in a row
-        found[key] = f"{found[key]}, {text}" if key in found else text
-    return found
-
-
-def _pool(**options: Any) -> httpcore.ConnectionPool:
-    return httpcore.ConnectionPool(
-        max_connections=None,
-        max_keepalive_connections=KEEP_CONNECTIONS,
-        keepalive_expiry=KEEP_SECONDS,
-        network_backend=_Backend(),
-        **options,
+    parts = urlsplit(address)
+    # what a proxy were asked for this machine itself would leave it, token and all
+    if not addresses.is_here(address) and _is_behind_a_proxy(parts.scheme, parts.netloc):
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=KEEP_CONNECTIONS)
+        return httpx.Client(base_url=address, limits=limits, **options)
+    trust = httpx.create_ssl_context() if parts.scheme == "https" else None
+    return httpx.Client(
+        base_url=address, transport=_Transport(trust=trust), trust_env=False, **options
     )
 
 
-def _trust(scheme: str) -> ssl.SSLContext | None:
-    """Whose certificates count; None: none is asked for any."""
-    if scheme != "https":
-        return None
-    from kotta._httpx import httpx
+class _Transport(httpx.HTTPTransport):
+    """httpx's own, over connections that know what time it is."""
 
-    return httpx.create_ssl_context()
+    def __init__(self, *, uds: str | None = None, trust: ssl.SSLContext | None = None) -> None:
+        # the certificates that it would load are not those that count, or none is asked for any
+        super().__init__(verify=False)
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=trust,
+            uds=uds,
+            max_connections=None,
+            max_keepalive_connections=KEEP_CONNECTIONS,
+            keepalive_expiry=KEEP_SECONDS,
+            network_backend=_Backend(),
+        )
 
 
 class _Clock:
@@ -312,47 +302,21 @@ class _Stream(httpcore.NetworkStream):
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Makes httpcore's errors ours."""
+    """Makes httpx's errors ours."""
     try:
         yield
-    except httpcore.TimeoutException as error:
+    except httpx.TimeoutException as error:
         raise NotInTimeError(str(error) or "nothing came") from error
-    except (
-        httpcore.NetworkError,
-        httpcore.ProtocolError,
-        httpcore.ProxyError,
-        httpcore.UnsupportedProtocol,
-    ) as error:
+    except (httpx.TransportError, httpx.StreamError, httpx.DecodingError) as error:
         raise NoAnswerError(str(error) or type(error).__name__) from error
 
 
-def _proxy(address: str) -> httpcore.Proxy | None:
-    """What the environment says is to be asked in place of a server, if it does.
-
-    Raises:
-        ValueError: what it says is no proxy.
-    """
-    # what a proxy were asked for this machine itself would leave it, token and all
-    if addresses.is_here(address):
-        return None
+def _is_behind_a_proxy(scheme: str, netloc: str) -> bool:
     is_set = any(name.lower().endswith("_proxy") for name in environ)
     # elsewhere the system itself may name one
     if sys.platform == "linux" and not is_set:
-        return None
-    from importlib.util import find_spec
+        return False
     from urllib.request import getproxies, proxy_bypass
 
-    parts, proxies = urlsplit(address), getproxies()
-    named = proxies.get(parts.scheme) or proxies.get("all")
-    if not named or proxy_bypass(parts.netloc):
-        return None
-    url = urlsplit(named if "://" in named else f"http://{named}")
-    is_socks = url.scheme in ("socks5", "socks5h")
-    if not url.hostname or not (is_socks or url.scheme in ("http", "https")):
-        raise ValueError("the proxy that the environment names is none")
-    if is_socks and find_spec("socksio") is None:
-        raise ValueError("its proxy is one of SOCKS: pip install socksio")
-    auth = None
-    if url.username:
-        auth = (unquote(url.username).encode(), unquote(url.password or "").encode())
-    return httpcore.Proxy(f"{url.scheme}://{url.netloc.rpartition('@')[2]}", auth=auth)
+    proxies = getproxies()
+    return bool(proxies.get(scheme) or proxies.get("all")) and not proxy_bypass(netloc)

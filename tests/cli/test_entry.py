@@ -16,7 +16,7 @@ HEAVY = ("typer", "rich", "httpx", "pydantic", "argparse", "json", "pathlib", "p
 
 
 UNNEEDED = (
-    *("httpx", "http.client", "email", "zipfile", "csv", "asyncio", "concurrent.futures"),
+    *("zipfile", "csv", "asyncio", "concurrent.futures"),
     *("rich", "tomlkit", "tomllib", "cloudpickle", "yaml", "keyring", "sqlalchemy"),
     *("kotta.models.accounts", "kotta.models.description", "kotta.models.detail"),
     *("kotta.models.service", "kotta.config_files", "kotta.credential_store", "kotta.credentials"),
