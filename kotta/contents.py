@@ -46,12 +46,16 @@ def digest_of(file: BinaryIO) -> tuple[hashlib._Hash, int]:
 
 
 @contextlib.contextmanager
-def opened(file: Path) -> Iterator[BinaryIO]:
-    """The file for reading, if it is a regular one; what goes wrong is a TransferError."""
+def opened(file: Path, *, buffering: int = -1) -> Iterator[BinaryIO]:
+    """The file for reading, if it is a regular one; what goes wrong is a TransferError.
+
+    Args:
+        buffering: as `open` takes it.
+    """
     # without O_NONBLOCK, opening a pipe waits for somebody to write into it
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
-        with os.fdopen(os.open(file, flags), "rb") as content:
+        with os.fdopen(os.open(file, flags), "rb", buffering) as content:
             if not stat.S_ISREG(os.fstat(content.fileno()).st_mode):
                 raise TransferError(f"{file} is no regular file")
             yield content

@@ -42,8 +42,13 @@ def copy(source: Path, item: Item, progress: Progress, stop: Stop) -> None:
 
 def copy_small(source: Path, item: Item) -> None:
     """The same for a file that fits into memory."""
-    with opened(source) as file:
-        keep_small(item, file.read(item.size_bytes + 1))
+    # unbuffered: each call to the system that is left out is one less to get the interpreter back
+    # after, which the other threads want as well
+    with opened(source, buffering=0) as file:
+        content = file.read(item.size_bytes + 1)
+        while len(content) < item.size_bytes and (more := file.read(item.size_bytes)):
+            content += more
+    keep_small(item, content)
 
 
 def keep_small(item: Item, content: bytes) -> None:
@@ -58,12 +63,14 @@ def keep_small(item: Item, content: bytes) -> None:
         raise damaged(item.output.name)
     path = aside(item.target, item.output)
     descriptor = locked(path)
-    with os.fdopen(descriptor, "r+b", buffering=0) as file:
+    try:
         left = memoryview(content)
         while left:
-            left = left[file.write(left) :]
-        file.truncate(len(content))
+            left = left[os.write(descriptor, left) :]
+        os.ftruncate(descriptor, len(content))
         os.replace(path, item.target)
+    finally:
+        os.close(descriptor)
 
 
 def _copy_next(source: BinaryIO, part: Part, segment: Segment, item: Item) -> None:

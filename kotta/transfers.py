@@ -267,8 +267,10 @@ def _available(wanted: Iterable[tuple[JobDetail, Path, list[Item]]]) -> list[Ite
 
 def _those_here(items: Sequence[Item], stop: Stop) -> set[Path]:
     """The places where the right bytes lie already."""
-    looked = _in_threads(lambda item: is_here(item.target, item.output), items, stop)
-    return {item.target for item, is_there in zip(items, looked, strict=True) if is_there}
+    # most often nothing lies there, which is seen before a thread could be asked
+    lying = [item for item in items if os.path.lexists(item.target)]
+    looked = _in_threads(lambda item: is_here(item.target, item.output), lying, stop)
+    return {item.target for item, is_there in zip(lying, looked, strict=True) if is_there}
 
 
 def _in_threads(look: Callable[[A], B], items: Sequence[A], stop: Stop) -> list[B]:
@@ -279,7 +281,7 @@ def _in_threads(look: Callable[[A], B], items: Sequence[A], stop: Stop) -> list[
         stop.check()
         found[place] = look(items[place])
 
-    together((partial(one, place) for place in range(len(items))), LOOKING, stop)
+    together((partial(one, place) for place in range(len(items))), min(LOOKING, len(items)), stop)
     return [found[place] for place in range(len(items))]
 
 
