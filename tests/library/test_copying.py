@@ -21,8 +21,8 @@ def item_of(folder: Path) -> Item:
     return Item("j", output, folder / "a", "a")
 
 
-def test_a_copy_replaces_what_is_there_and_leaves_nothing_beside(tmp_path: Path) -> None:
-    source, folder = tmp_path / "source", tmp_path / "here"
+def test_a_copy_replaces_what_is_there_and_leaves_nothing_beside(home: Path) -> None:
+    source, folder = home / "source", home / "here"
     source.write_bytes(CONTENT)
     folder.mkdir()
     item = item_of(folder)
@@ -40,8 +40,8 @@ def test_a_copy_replaces_what_is_there_and_leaves_nothing_beside(tmp_path: Path)
     [b"", CONTENT[:-1], CONTENT + b"a", CONTENT[:-1] + b"a"],
     ids=["empty", "shorter", "longer", "different"],
 )
-def test_what_is_not_what_was_promised_gets_no_name(tmp_path: Path, kept: bytes) -> None:
-    source, folder = tmp_path / "source", tmp_path / "here"
+def test_what_is_not_what_was_promised_gets_no_name(home: Path, kept: bytes) -> None:
+    source, folder = home / "source", home / "here"
     source.write_bytes(kept)
     folder.mkdir()
     with pytest.raises(TransferError, match="did not arrive as the service keeps it"):
