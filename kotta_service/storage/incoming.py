@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import os
 import secrets
 import time
@@ -13,6 +12,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from kotta.errors import RequestError, StorageFullError
+from kotta_service.storage.receiving import received
 
 NEW_SECONDS = 60
 
@@ -65,26 +65,15 @@ async def receive(
         RequestError: it is larger than `limit_bytes` (`too_large`), or its bytes have another hash
             than `announced` (`hash_mismatch`).
     """
-    digest, size = hashlib.sha256(), 0
     # another name for the same open file: the lock stays when this one is closed
     with os.fdopen(os.dup(descriptor), "wb") as file:
-        async for chunk in chunks:
-            size += len(chunk)
-            if size > limit_bytes:
-                raise RequestError(
-                    f"an upload may hold {limit_bytes} bytes at most", code="too_large"
-                )
-            digest.update(chunk)
-            file.write(chunk)
-        found = digest.hexdigest()
-        if announced not in (None, found):
-            raise RequestError(
-                "the bytes that came are not those that were announced",
-                hint="the file changed while it was sent, or was damaged on its way: repeat it",
-                code="hash_mismatch",
-            )
-        file.flush()
-        os.fsync(file.fileno())
+        found, size = await received(file, chunks, limit_bytes)
+    if announced not in (None, found):
+        raise RequestError(
+            "the bytes that came are not those that were announced",
+            hint="the file changed while it was sent, or was damaged on its way: repeat it",
+            code="hash_mismatch",
+        )
     return found, size
 
 
