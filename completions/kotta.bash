@@ -77,6 +77,7 @@ _kotta() {
             '/submit --queue') _kotta_ask queues; return ;;
             '/submit -t' | '/submit --walltime') :; return ;;
             '/submit --cpus') :; return ;;
+            '/submit --gpus') :; return ;;
             '/submit --memory') :; return ;;
             '/submit --retries') :; return ;;
             '/submit --tag') _kotta_ask tags; return ;;
@@ -92,6 +93,7 @@ _kotta() {
             '/rerun --queue') _kotta_ask queues; return ;;
             '/rerun -t' | '/rerun --walltime') :; return ;;
             '/rerun --cpus') :; return ;;
+            '/rerun --gpus') :; return ;;
             '/rerun --memory') :; return ;;
             '/rerun --retries') :; return ;;
             '/rerun --tag') _kotta_ask tags; return ;;
@@ -144,7 +146,7 @@ _kotta() {
             '/usage --json') _kotta_list 'id attempt cpus memory_mib walltime_seconds samples'; return ;;
             '/why --json') _kotta_list 'id status reason reasons stderr stdout commands'; return ;;
             '/diff --json') _kotta_list 'first second is_same described ended measured'; return ;;
-            '/queues --json') _kotta_list 'name cpus memory_mib cpus_used memory_used_mib running pending pending_after max_walltime_minutes'; return ;;
+            '/queues --json') _kotta_list 'name executor cpus memory_mib cpus_used memory_used_mib running pending pending_after max_walltime_minutes'; return ;;
             '/fetch --json') _kotta_list 'job directory fetched already_there unavailable'; return ;;
             '/cat --json') _kotta_list 'job name size_bytes sha256 text base64'; return ;;
             '/cp --json') _kotta_list 'job name path size_bytes sha256'; return ;;
@@ -184,8 +186,8 @@ _kotta() {
         if [[ $cur == -* ]]; then
             case "$command" in
                 '') _kotta_words '-p --profile --server -V --version -h --help' ;;
-                '/submit') _kotta_words '--script -i --input -o --output -e --env --requirements --set -n --name --queue -t --walltime --cpus --memory --retries --tag --array --sweep --after --check -w --wait --fetch -q --quiet --json -h --help' ;;
-                '/rerun') _kotta_words '-i --input -o --output -e --env --requirements --set -n --name --queue -t --walltime --cpus --memory --retries --tag --array --sweep --after -w --wait --fetch -q --quiet --json -h --help' ;;
+                '/submit') _kotta_words '--script -i --input -o --output -e --env --requirements --set -n --name --queue -t --walltime --cpus --gpus --memory --retries --tag --array --sweep --after --check -w --wait --fetch -q --quiet --json -h --help' ;;
+                '/rerun') _kotta_words '-i --input -o --output -e --env --requirements --set -n --name --queue -t --walltime --cpus --gpus --memory --retries --tag --array --sweep --after -w --wait --fetch -q --quiet --json -h --help' ;;
                 '/wait') _kotta_words '-t --timeout -q --quiet --json -h --help' ;;
                 '/cancel') _kotta_words '-y --yes -q --quiet --json -h --help' ;;
                 '/share') _kotta_words '--with --json -h --help' ;;

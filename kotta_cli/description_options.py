@@ -90,6 +90,10 @@ class DescriptionOptions:
         str | None,
         typer.Option("--cpus", metavar="N", help="Cores to count for it.", rich_help_panel=WHERE),
     ] = None
+    gpus: Annotated[
+        str | None,
+        typer.Option("--gpus", metavar="N", help="GPUs to reserve for it.", rich_help_panel=WHERE),
+    ] = None
     memory: Annotated[
         str | None,
         typer.Option(

@@ -102,6 +102,8 @@ def _cancelled(found: Explanation, job: JobDetail) -> None:
         found.sentences.append(sentence(job.error))
         if needed := _NEEDED.match(job.error):
             found.commands.append(f"kotta why {needed[1]}")
+    elif job.error:
+        found.sentences.append(sentence(job.error))
     elif job.started_at is None:
         found.sentences.append("It was cancelled before its command started.")
     else:

@@ -26,6 +26,8 @@ _SHELL_CODES = {
 }
 """Source: POSIX shell command language, 2.8.2: exit status for commands."""
 _NEARLY_ALL = 0.9
+_NO_WORD = "what ran this job is gone without a word"
+"""How the service says that it knows no more."""
 _GONE = re.compile(r"HTTP 4\d\d")
 
 
@@ -42,10 +44,11 @@ def tell_why_it_failed(found: Explanation, client: Kotta, job: JobDetail) -> Non
         )
         again += _more_time(found, client, job)
     elif reason == "lost":
-        found.sentences.append(
-            "What ran it is gone without a word: it was killed, or its machine went down. "
-            "The job may have done part of its work."
-        )
+        known = "" if job.error.startswith(_NO_WORD) else sentence(job.error)
+        found.sentences += [
+            known or "What ran it is gone without a word: it was killed, or its machine went down.",
+            "The job may have done part of its work.",
+        ]
         again += f" --retries {max(2, job.attempt + 1)}"
     elif job.signal is not None:
         found.sentences.append(f"Its command was ended by signal {signal_name(job.signal)}.")

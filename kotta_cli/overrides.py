@@ -24,12 +24,13 @@ _SINGLE = {
     "queue": "queue",
     "walltime": "walltime",
     "cpus": "cpus",
+    "gpus": "gpus",
     "memory": "memory",
     "retries": "retries",
 }
 """Field of a description → attribute of the options, which is also the option's name."""
-_NO_TEXTS = ("inputs", "outputs", "tags", "after", "walltime", "env", "cpus", "memory",
-             "retries", "array", "function")  # fmt: skip
+_NO_TEXTS = ("inputs", "outputs", "tags", "after", "walltime", "env", "cpus", "gpus",
+             "memory", "retries", "array", "function")  # fmt: skip
 """Fields whose value by `--set` is JSON where it can be; all others hold text."""
 
 

@@ -12,7 +12,7 @@ from kotta_cli.render.times import duration, size, so_far
 
 if TYPE_CHECKING:
     from kotta import Kotta
-    from kotta.models import Job, JobDetail, Place, Queue
+    from kotta.models import ClusterWait, Job, JobDetail, Place, Queue
     from kotta.models.accounts import Limit
     from kotta_cli.explaining import Explanation
 
@@ -35,6 +35,9 @@ def tell_why_it_waits(found: Explanation, client: Kotta, job: JobDetail) -> JobD
     if place.needs:
         _needs(found, job, place)
         return None
+    if place.cluster is not None:
+        _waits_elsewhere(found, place.cluster, job)
+        return None
     queue = place.queue
     if place.limit is not None:
         _limit(found, place.limit, job)
@@ -55,6 +58,10 @@ def tell_why_it_waits(found: Explanation, client: Kotta, job: JobDetail) -> JobD
         found.commands.append(f"kotta cancel {head.id[:8]}")
     elif place.head_lacks:
         _lack(found, place, head, job)
+    elif queue.executor != "local":
+        found.sentences.append(
+            f"It is handed to {_engine(queue.executor)} once fewer jobs of the queue wait there."
+        )
     else:
         found.sentences.append("There is room for it, so it starts in a moment.")
     if place.head_lacks:
@@ -86,6 +93,25 @@ def _limit(found: Explanation, limit: Limit, job: JobDetail) -> None:
         )
     found.sentences += [words, "It starts once enough of them have ended; others go first."]
     found.commands += ["kotta whoami", "kotta list --status processing", f"kotta wait {job.id[:8]}"]
+
+
+def _waits_elsewhere(found: Explanation, wait: ClusterWait, job: JobDetail) -> None:
+    """It waits in the queue of a cluster's scheduler, which alone knows for what."""
+    engine = _engine(wait.name)
+    known_as = f", as job {wait.native_id}" if wait.native_id else ""
+    found.sentences.append(f"It waits in the queue of {engine}{known_as}.")
+    if wait.words:
+        word = f" ({engine}: {wait.reason})" if wait.reason not in ("", "None") else ""
+        found.sentences.append(sentence(wait.words + word))
+    if wait.starts_at is not None:
+        seconds = (wait.starts_at - datetime.now(timezone.utc)).total_seconds()
+        when = f"in {so_far(seconds)}" if seconds > 0 else "about now"
+        found.sentences.append(f"{engine} expects it to start {when}.")
+    found.commands += ["kotta queues", f"kotta wait {job.id[:8]}"]
+
+
+def _engine(name: str) -> str:
+    return name[:1].upper() + name[1:]
 
 
 def _lack(found: Explanation, place: Place, head: Job | None, job: JobDetail) -> None:
@@ -124,6 +150,8 @@ def _whose(head: Job, job: JobDetail) -> str:
 
 
 def _never_fits(job: Job, queue: Queue) -> bool:
+    if queue.executor != "local":
+        return False  # that was looked at when it was submitted, and nodes come and go
     return job.cpus > queue.cpus or job.memory_mib > queue.memory_mib
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
+from typing import Any, Dict
 
+from kotta_runner.guard import guarded
 from kotta_runner.run import run_attempt
 from kotta_runner.signals import CancelSignal
 
@@ -14,11 +16,22 @@ def main() -> int:
     if len(sys.argv) != 2:
         sys.stderr.write("usage: python -m kotta_runner LAUNCH.json\n")
         return 2
-    with open(sys.argv[1], "rb") as file:
-        launch = json.load(file)
+    try:
+        with open(sys.argv[1], "rb") as file:
+            launch = json.load(file)
+    except FileNotFoundError:
+        # another runner had it before; what it is about, and its token, are left to nobody
+        sys.stderr.write("%s is gone: this attempt is somebody else's\n" % sys.argv[1])
+        return 0
     os.umask(0o077)
-    run_attempt(launch, CancelSignal())
+    if launch.get("cluster"):
+        return guarded(lambda: _run(launch))
+    _run(launch)
     return 0
+
+
+def _run(launch: Dict[str, Any]) -> None:
+    run_attempt(launch, CancelSignal())
 
 
 if __name__ == "__main__":

@@ -49,6 +49,7 @@ def start(attempt: Attempt, launch: Dict[str, Any]) -> int:
 
 def _environment(launch: Dict[str, Any]) -> Dict[str, str]:
     environment = {
+        **_inherited(launch),
         **launch.get("environment", {}),
         "KOTTA_JOB_ID": launch["job_id"],
         "TURING_JOB_ID": launch["job_id"],
@@ -60,6 +61,14 @@ def _environment(launch: Dict[str, Any]) -> Dict[str, str]:
         environment["VIRTUAL_ENV"] = path
         environment["PATH"] = os.path.dirname(python_of(path)) + ":" + environment.get("PATH", "")
     return environment
+
+
+def _inherited(launch: Dict[str, Any]) -> Dict[str, str]:
+    """What a cluster tells the job in our environment, such as which GPUs are its."""
+    if not launch.get("cluster"):
+        return {}
+    beginnings = tuple(launch["cluster"]["variables"])
+    return {name: value for name, value in os.environ.items() if name.startswith(beginnings)}
 
 
 class _Streams:

@@ -84,9 +84,21 @@ def _make(path: str, requirements: str, environment: Dict[str, str]) -> None:
         _run(pip, environment)
     support = os.path.join(path, "kotta-support")
     for name in ("kotta_runner", "cloudpickle"):
-        source = os.path.dirname(__import__(name).__file__ or "")
+        _copy_package(name, support)
+
+
+def _copy_package(name: str, support: str) -> None:
+    source = os.path.dirname(__import__(name).__file__ or "")
+    if os.path.isdir(source):
         ignore = shutil.ignore_patterns("__pycache__")
         shutil.copytree(source, os.path.join(support, name), ignore=ignore)
+        return
+    import zipfile  # what runs is a zipapp
+
+    with zipfile.ZipFile(os.path.dirname(source)) as archive:
+        for each in archive.namelist():
+            if each.startswith(name + "/") and each.endswith(".py"):
+                archive.extract(each, support)
 
 
 def _run(command: List[str], environment: Dict[str, str]) -> None:

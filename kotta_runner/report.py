@@ -59,6 +59,7 @@ class Reporter:
         self._key = {"job_id": launch["job_id"], "attempt": launch["attempt"]}
         self._on_cancel = on_cancel
         self._is_wanted = self._service is not None
+        self._seconds = launch.get("report_seconds", _LAST_REPORT_SECONDS)
 
     def tell(self, phase: str, timeline: Dict[str, float]) -> None:
         """Reports a phase."""
@@ -71,7 +72,7 @@ class Reporter:
             threading.Thread(target=self._post, args=(body,), daemon=True).start()
 
     def tell_end(self, record: Dict[str, Any]) -> bool:
-        """Reports the end, unless a launcher does; again and again for a minute.
+        """Reports the end, unless a launcher does; again and again, for a minute if not told else.
 
         Returns:
             Whether the service has it, as far as can be known here.
@@ -82,7 +83,7 @@ class Reporter:
             return False
         message = {**self._key, "phase": "ended", "timeline": record["timeline"], "record": record}
         body = json.dumps(message).encode()
-        deadline = time.monotonic() + _LAST_REPORT_SECONDS
+        deadline = time.monotonic() + self._seconds
         pause = 0.05
         while True:
             status = self._post(body)

@@ -15,6 +15,7 @@ from kotta_runner.isolation import account_of, become, kind_of
 from kotta_runner.process_tree import Children
 from kotta_runner.report import COALESCE_SECONDS, Launcher, Reporter
 from kotta_runner.result import error_words, take_result
+from kotta_runner.shared_attempt import attempt_of
 from kotta_runner.signals import CANCEL_SIGNAL, CancelSignal, plain_signals
 from kotta_runner.stage_in import Inputs, write_script
 from kotta_runner.stage_out import Outputs
@@ -38,6 +39,11 @@ class Outcome(NamedTuple):
 
 
 CANCELLED = Outcome("cancelled", "user")
+TAKEN_BACK = Outcome("failed", "cluster", error="the cluster ended it")
+_STOPS = {"cancel": CANCELLED, "cluster": TAKEN_BACK}
+_TERM_SECONDS = 0.5
+"""How long after a command that SIGTERM ended the runner's own may come: a cluster sends it to all,
+one after another."""
 
 
 def run_attempt(
@@ -49,7 +55,9 @@ def run_attempt(
         cancel: made before, as whoever holds an attempt's lock may be signalled.
         launcher: the parent that speaks with the service, if there is one.
     """
-    attempt = Attempt(launch["directory"])
+    attempt = attempt_of(launch)
+    if launch.get("cluster"):
+        cancel.heed_term()
     if attempt.claim():
         try:
             _Run(attempt, launch, launcher, cancel).to_its_end()
@@ -131,12 +139,12 @@ class _Run:
                 _in_child(writer, lambda: self._bring(runner))
             os.close(writer)
             end = self._wait(child, "staging_inputs", deadline=None)
-            if end == "cancel":
+            if end in _STOPS:
                 self.children.kill()
             with os.fdopen(reader, "rb") as pipe:
                 error = pipe.read().decode("utf-8", "replace")
-            if end == "cancel":
-                return CANCELLED
+            if end in _STOPS:
+                return _STOPS[end]
             if error or end != 0:
                 raise StagingError(error or "bringing the inputs was ended by signal %d" % -end)
         write_script(self.attempt, self.launch.get("script"), self.owner)
@@ -173,28 +181,48 @@ class _Run:
         self.watch = limits.Watch(self.launch)
         end = self._wait(command.start(self.attempt, self.launch), "processing", deadline)
         is_over = isinstance(end, int)
+        if is_over and self._is_taken_back(end):
+            end = "cluster"
         if end in ("memory", "limit"):
             self.children.kill()  # it might take more yet, and from everybody
         else:
-            self.children.end_gently(
-                LEFTOVER_GRACE_SECONDS if is_over else self.launch["grace_seconds"]
-            )
+            self.children.end_gently(self._grace_seconds(end, is_over))
         self.sampler.finish()
+        if end in _STOPS:
+            return _STOPS[end]
         if is_over:
             return _outcome(end)
         if end in ("memory", "limit"):
             return Outcome("failed", end, error=self.watch.words)
-        if end == "cancel":
-            return CANCELLED
         minutes = self.launch["walltime_seconds"] / 60
         return Outcome("failed", "walltime", error="it ran longer than its %g minutes" % minutes)
+
+    def _is_taken_back(self, status: int) -> bool:
+        """Whether SIGTERM, of which a command has ended, came from the cluster and to us too."""
+        if not self.launch.get("cluster"):
+            return False
+        deadline = time.monotonic() + _TERM_SECONDS
+        while status in (-signal.SIGTERM, 128 + signal.SIGTERM) and not self.cancel.is_ending:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(_UNDRIVEN_POLL_SECONDS)
+        return self.cancel.is_ending
+
+    def _grace_seconds(self, end: Any, is_over: bool) -> float:
+        if is_over:
+            return LEFTOVER_GRACE_SECONDS
+        grace_seconds: float = self.launch["grace_seconds"]
+        if end == "cluster":
+            # so that outputs are kept before it kills what is left, and us
+            return min(grace_seconds, float(self.launch["cluster"]["grace_seconds"]))
+        return grace_seconds
 
     def _wait(self, child: int, phase: str, deadline: Optional[float]) -> Any:
         """Waits for a child's end, and looks after everything else meanwhile.
 
         Returns:
-            Its exit code, the negative of the signal that ended it, `"cancel"`, `"walltime"`, or
-            the limit it went over: `"memory"` or `"limit"`.
+            Its exit code, the negative of the signal that ended it, `"cancel"`, `"cluster"` if that
+            takes back its cores, `"walltime"`, or the limit it went over: `"memory"` or `"limit"`.
         """
         report_at: Optional[float] = self.clock[phase] + COALESCE_SECONDS
         poller = select.poll()
@@ -214,6 +242,8 @@ class _Run:
                     return status
                 if woken and self.attempt.cancel_asked():
                     return "cancel"
+                if self.cancel.is_ending:
+                    return "cluster"
                 now = time.monotonic()
                 if deadline is not None and now >= deadline:
                     return "walltime"

@@ -22,7 +22,7 @@ from kotta_service.accounts.remembered import Remembered
 from kotta_service.audit import Looks
 from kotta_service.callers import Caller
 from kotta_service.dispatcher import Dispatcher
-from kotta_service.executors.local import LocalExecutor
+from kotta_service.executors.router import configured
 from kotta_service.feed import Feed
 from kotta_service.front import Activity, Front
 from kotta_service.gate import Gate
@@ -153,12 +153,13 @@ def _opened(
     activity: Activity,
     stop: Callable[[], None],
 ) -> Iterator[Parts]:
-    executor = LocalExecutor(
-        data / "jobs",
+    executors = configured(
+        settings,
+        data,
         on_phase=lambda key, timeline: dispatcher.runner_entered(key, timeline),
         on_exit=lambda key, record: dispatcher.runner_left(key, record),
     )
-    executor.start()  # first: its launcher comes up while the database is opened
+    executors.start()  # first: its launcher comes up while the database is opened
     database = Database(settings.database or data / "kotta.db")
     prepare(database.backend)
     with database.read() as connection:
@@ -169,13 +170,13 @@ def _opened(
         settings,
         storage,
         job_tokens,
-        executor.directory,
+        executors,
         data / "environments",
         address,
         is_shared=figures is not None,
     )
     turn = Turn(database, "local", may_take=settings.dispatch)
-    dispatcher = Dispatcher(database, executor, launches, storage, settings, turn)
+    dispatcher = Dispatcher(database, executors, launches, storage, settings, turn)
 
     remembered: Remembered[Caller] = Remembered()
     database.on_change = feed.publish
@@ -196,7 +197,7 @@ def _opened(
             remembered=remembered,
             passwords=Passwords(database),
             providers=providers.configured(settings.login),
-            executor=executor,
+            executors=executors,
             dispatcher=dispatcher,
             activity=activity,
             metrics=figures,
@@ -213,7 +214,7 @@ def _opened(
     finally:
         dispatcher.stop()
         database.close()
-        executor.stop()
+        executors.stop()
         storage.close()
 
 

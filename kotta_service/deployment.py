@@ -15,6 +15,7 @@ from kotta_service import certificates, isolation
 from kotta_service.login_settings import problems as login_problems
 from kotta_service.s3_settings import problems as s3_problems
 from kotta_service.settings import ServeSettings, Settings
+from kotta_service.slurm_settings import problems as slurm_problems
 from kotta_service.storage.choosing import bucket_problem
 from kotta_service.store.backends import problems as database_problems
 
@@ -35,6 +36,7 @@ def problems(settings: Settings, data: Path | None = None) -> list[str]:
     if not settings.dispatch and not settings.database:
         found.append("dispatch = false, but it shares no database with a process that starts jobs")
     found += isolation.problems(settings, data)
+    found += slurm_problems(settings)
     found += [] if data is None else _data(data)
     if isolation.runs_jobs_as_root(settings) and not serve.run_jobs_as_root:
         found.append(

@@ -22,11 +22,13 @@ from pydantic import ValidationError
 from kotta.errors import KottaError, UnavailableError
 from kotta_service import jobs
 from kotta_service.executors import Executor, Key, Sight, Sighting
+from kotta_service.executors.router import Executors
 from kotta_service.isolation import NoAccountError
 from kotta_service.launching import InputGoneError, Launches
 from kotta_service.limits import Allowance
 from kotta_service.messages import ExitRecord
 from kotta_service.persisting import persist
+from kotta_service.rooms import Room
 from kotta_service.settings import Settings
 from kotta_service.storage import Storage
 from kotta_service.store import jobs as store
@@ -49,7 +51,7 @@ Rule = Callable[[Transaction, JobRow, float], None]
 
 
 class Dispatcher:
-    """Keeps one executor supplied and one database informed.
+    """Keeps executors supplied and one database informed.
 
     Attributes:
         came_round_at: when it last looked, on the monotonic clock: one that is stuck can be told.
@@ -58,7 +60,7 @@ class Dispatcher:
     def __init__(
         self,
         database: Database,
-        executor: Executor,
+        executors: Executors,
         launches: Launches,
         storage: Storage,
         settings: Settings,
@@ -66,7 +68,8 @@ class Dispatcher:
     ) -> None:
         self._database = database
         self._turn = turn
-        self._executor = executor
+        self._executors = executors
+        self._rounds = dict.fromkeys(executors.all, float("-inf"))
         self._launches = launches
         self._storage = storage
         self._looks = _Looks(LOOKS_AT_ONCE) if storage.is_direct else None
@@ -131,34 +134,40 @@ class Dispatcher:
 
         In each queue the first job that does not fit holds up those behind it, so that a large job
         is not starved by small ones. A user's job beyond their limits holds up theirs alone.
+        An engine that counts by itself gets what it has room for, and what it starts when is its
+        own business.
         """
         now = time.time()
         allowance = Allowance(transaction.connection, self._settings)
         loads = store.loads(transaction.connection)
         for name, size in self._settings.queues.items():
-            load = loads.get(name, Load())
-            cpus, memory_mib = size.cpus - load.cpus, size.memory_mib - load.memory_mib
-            if cpus <= 0:
+            executor = self._executors.of(name)
+            if size.is_counted:
+                room = Room.counted(size, loads.get(name, Load()))
+            else:
+                waiting = store.handed_over(transaction.connection, name)
+                room = Room.of_engine(executor.room(name, waiting))
+            if not room.most:
                 continue
-            rows, launches = [], []
-            for row in allowance.in_turn(transaction.connection, name, cpus):
-                if row.cpus > cpus or row.memory_mib > memory_mib:
+            rows = []
+            for row in allowance.in_turn(transaction.connection, name, room.most):
+                if not room.fits(row):
                     break
                 try:
                     launch = self._launches.make(transaction.connection, row, row.attempt + 1)
                 except (InputGoneError, NoAccountError) as error:
                     jobs.refuse(transaction, row, error.message, now)
                     continue
-                cpus, memory_mib = cpus - row.cpus, memory_mib - row.memory_mib
+                room.take(row)
                 allowance.take(row.owner, row.cpus)
                 rows.append(row)
-                launches.append(launch)
-                if not cpus:
+                transaction.after_commit(partial(executor.submit, launch))
+                if not room.most:
                     break
-            if rows:
+            if rows and size.is_counted:
                 store.start_attempts(transaction, rows, now)
-                for launch in launches:
-                    transaction.after_commit(partial(self._executor.submit, launch))
+            elif rows:
+                store.hand_over(transaction, rows, now)
 
     def _before_commit(self, transaction: Transaction) -> None:
         if self._turn.is_ours_in(transaction):
@@ -186,12 +195,12 @@ class Dispatcher:
                     key = self._wishes.get(timeout=remaining)
                     if key is None:
                         return
-                    self._guarded(key)
+                    self._guarded(partial(self._look_at_one, key))
             except queue.Empty:
                 pass
             self.came_round_at = time.monotonic()
             if self._takes_turn():
-                self._guarded(None)
+                self._go_round()
 
     def _takes_turn(self) -> bool:
         """Whether it is this process that dispatches, for now."""
@@ -202,33 +211,71 @@ class Dispatcher:
             logger.warning("it is not known whose turn it is to start jobs: %s", error)
             return False
 
-    def _guarded(self, key: Key | None) -> None:
-        """One look, at one attempt or at all; after a failure the next round tries again."""
+    def _go_round(self) -> None:
+        """Looks at all that each executor has, as often as it is worth its while."""
+        for executor in self._executors.all:
+            now = time.monotonic()
+            if now - self._rounds[executor] >= executor.round_seconds - ROUND_SECONDS / 2:
+                self._rounds[executor] = now
+                self._guarded(partial(self._look_at_all, executor))
+
+    def _guarded(self, look: Callable[[], None]) -> bool:
+        """One look, at one attempt or at all; after a failure the next round tries again.
+
+        Returns:
+            Whether the database is there.
+        """
         self.came_round_at = time.monotonic()
         try:
-            with self._database.read() as connection:
-                rows = {Key(row.id, row.attempt): row for row in store.active(connection)}
-            if key is not None:
-                rows = {known: row for known, row in rows.items() if known == key}
-            for seen, sighting in self._executor.poll(rows).items():
-                self._settle(seen, rows[seen], sighting)
+            look()
         except Exception as error:
             is_away = isinstance(self._database.translated(error), UnavailableError)
             words = "a round of the dispatcher failed; the next one tries again"
             logger.warning("%s: %s", words, error, exc_info=not is_away)
+            return not is_away
+        return True
 
-    def _settle(self, key: Key, row: JobRow, sighting: Sighting) -> None:
-        """Brings the database to what was seen of one attempt."""
+    def _look_at_one(self, key: Key) -> None:
+        with self._database.read() as connection:
+            row = store.summary_by_id(connection, key.job_id)
+        if row is None or not _is_at(row, key):
+            return
+        executor = self._executors.of(row.queue)
+        sighting = executor.look(key)
+        if sighting is not None:
+            self._settle(executor, key, row, sighting)
+
+    def _look_at_all(self, executor: Executor) -> None:
+        is_local = executor is self._executors.local
+        queues = self._executors.queues_of(executor)
+        if is_local:
+            # and what is in a queue that is there no more
+            others = [each for each in self._executors.all if each is not executor]
+            queues = [name for other in others for name in self._executors.queues_of(other)]
+        with self._database.read() as connection:
+            found = store.placed(connection, queues, but=is_local)
+        rows = {Key(row.id, store.placed_attempt(row)): row for row in found}
+        for seen, sighting in executor.poll(rows).items():
+            # what cannot be settled of one holds up no other
+            if not self._guarded(partial(self._settle, executor, seen, rows[seen], sighting)):
+                return
+
+    def _settle(self, executor: Executor, key: Key, row: JobRow, sighting: Sighting) -> None:
+        """Brings the database to what was seen of one attempt.
+
+        Args:
+            row: at least the columns that are watched.
+        """
         if sighting.sight is Sight.ENDED:
             self._finish(key, sighting)
         elif sighting.sight is Sight.LOST:
-            self._executor.end_leftovers(key)
-            self._write(key, jobs.lose)
+            executor.end_leftovers(key)
+            self._write(key, _losing(sighting))
         elif row.cancel_requested_at is not None:
-            if self._executor.cancel(key):
+            if executor.cancel(key):
                 self._write(key, jobs.drop)
         elif sighting.sight is Sight.ABSENT:
-            self._hand_over_again(key, row)
+            self._hand_over_again(executor, key, sighting)
         elif sighting.sight is Sight.RUNNING and sighting.phase:
             timeline = sighting.phase.get("timeline", {})
             if row.status != sighting.phase.get("phase"):
@@ -249,19 +296,22 @@ class Dispatcher:
                 key, lambda: self._write(key, _finishing(self._storage.checked(record)))
             )
 
-    def _hand_over_again(self, key: Key, row: JobRow) -> None:
+    def _hand_over_again(self, executor: Executor, key: Key, sighting: Sighting) -> None:
         self._handovers[key] += 1
-        if self._handovers[key] > MAX_HANDOVERS and self._executor.cancel(key):
-            self._write(key, jobs.lose)
+        if self._handovers[key] > MAX_HANDOVERS and executor.cancel(key):
+            self._write(key, _losing(sighting))
             return
         try:
             with self._database.read() as connection:
-                launch = self._launches.make(connection, row, row.attempt)
+                row = store.whole(connection, key.job_id)
+                if row is None or not _is_at(row, key):
+                    return
+                launch = self._launches.make(connection, row, key.attempt)
         except (InputGoneError, NoAccountError) as error:
             words = error.message
             self._write(key, lambda tx, row, now: jobs.refuse(tx, row, words, now))
         else:
-            self._executor.submit(launch)
+            executor.submit(launch)
 
     def _write(self, key: Key, rule: Rule) -> None:
         """Applies a rule to the job, and waits until it is on disk."""
@@ -273,7 +323,7 @@ class Dispatcher:
 
         def action(transaction: Transaction) -> None:
             row = store.summary_by_id(transaction.connection, key.job_id)
-            if row is not None and row.attempt == key.attempt and row.status in store.ACTIVE:
+            if row is not None and _is_at(row, key):
                 rule(transaction, row, time.time())
 
         return self._database.write(action)
@@ -288,6 +338,30 @@ class Dispatcher:
 
 def _assigning(transaction: Transaction) -> None:
     transaction.needs_assignment = True
+
+
+def _is_at(row: JobRow, key: Key) -> bool:
+    """Whether a job is placed, with this attempt."""
+    return store.is_placed(row) and store.placed_attempt(row) == key.attempt
+
+
+def _losing(sighting: Sighting) -> Rule:
+    """The rule for a job of which nothing is at work any more."""
+    verdict, words = sighting.verdict, sighting.words
+    if verdict is not None:
+        return lambda tx, row, now: jobs.settle(tx, row, verdict, now)
+    if sighting.record is None:
+        return lambda tx, row, now: jobs.lose(tx, row, now, words)
+    finish = _finishing(ExitRecord.model_validate(sighting.record))
+
+    def rule(transaction: Transaction, row: JobRow, now: float) -> None:
+        # what it made is kept, unless it is tried again
+        if jobs.may_retry(row):
+            jobs.lose(transaction, row, now, words)
+        else:
+            finish(transaction, row, now)
+
+    return rule
 
 
 def _finishing(record: ExitRecord) -> Rule:

@@ -81,8 +81,9 @@ def _rooms(connection: Connection, settings: Settings) -> dict[str, _Room]:
     found = {}
     for name, size in settings.queues.items():
         load = loads.get(name, Load())
+        # when an engine that counts by itself starts a job, it does not say before
         found[name] = _Room(
-            size.cpus - load.cpus,
+            size.cpus - load.cpus if size.is_counted else 0,
             size.memory_mib - load.memory_mib,
             load.pending - load.pending_after,
         )

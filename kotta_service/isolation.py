@@ -155,6 +155,9 @@ def account(queue: QueueSettings, owner: str) -> pwd.struct_passwd:
 
 
 def _queue_problems(queue: QueueSettings, data: Path | None) -> Iterator[str]:
+    if queue.isolation == "user" and not queue.is_counted:
+        yield 'isolation = "user" needs executor = "local"'
+        return
     if queue.isolation != "bubblewrap" and (not queue.network or queue.visible):
         yield '`network` and `visible` need isolation = "bubblewrap"'
     if queue.isolation != "user" and queue.run_as != "{owner}":

@@ -10,6 +10,9 @@ it is given. SQL lies in `store.jobs`; what starts and watches runners is the di
        │  └───────────┴── lost, and ──┴───────────────┘
        ▼                  retries left
     cancelled
+
+A job that was handed to an engine with a queue of its own, such as Slurm, is pending until a runner
+begins with its next attempt.
 """
 
 from __future__ import annotations
@@ -26,12 +29,14 @@ from kotta.models import JobDescription
 from kotta.models.array import expand
 from kotta.models.problems import pointer, unknown_queue
 from kotta_service import isolation, limits
+from kotta_service.executors import Verdict
+from kotta_service.executors.router import Executors
 from kotta_service.messages import ExitRecord, RunnerReport
 from kotta_service.settings import QueueSettings, Settings
 from kotta_service.store import holdings, sharing, uploads
 from kotta_service.store import jobs as store
 from kotta_service.store.database import Transaction
-from kotta_service.store.jobs import JobRow, Step
+from kotta_service.store.jobs import JobRow, Step, is_placed, placed_attempt
 from kotta_service.store.visibility import Whose, own, readable_by
 
 TERMINAL = frozenset(store.TERMINAL)
@@ -78,6 +83,16 @@ def expanded(descriptions: Sequence[JobDescription]) -> list[Wanted]:
         found = expand(description, ("jobs", place))
         wanted += [Wanted(each, place, array, index) for index, each in enumerate(found)]
     return wanted
+
+
+def engine_problems(executors: Executors, jobs: Sequence[Wanted]) -> list[FieldProblem]:
+    """What the engines of their queues would take and never start; may ask an engine."""
+    return [
+        FieldProblem(pointer("jobs", job.place, field), words)
+        for job in jobs
+        if not job.array_index  # an array's jobs all ask for the same
+        for field, words in executors.problems(job.description)
+    ]
 
 
 def limit_problems(settings: Settings, jobs: Sequence[Wanted]) -> list[FieldProblem]:
@@ -275,13 +290,13 @@ def cancel(transaction: Transaction, whose: Whose, job_id: str, now: float) -> J
 
 
 def _asked_to_end(transaction: Transaction, row: JobRow, now: float) -> bool:
-    """Ends it if it is pending; True if it runs, and has to be told."""
-    if row.status == "pending":
+    """Ends it if it is pending; True if an executor has it, and has to be told."""
+    if row.status == "pending" and not is_placed(row):
         _end(transaction, row, Step("cancelled", now, row.attempt), reason="user",
              ended_at=now, cancel_requested_at=now)  # fmt: skip
-    elif row.status in _PHASES and row.cancel_requested_at is None:
+    elif is_placed(row) and row.cancel_requested_at is None:
         store.change(transaction, row.number, [], cancel_requested_at=now)
-    return row.status in _PHASES
+    return is_placed(row)
 
 
 def _end(transaction: Transaction, row: JobRow, *steps: Step, **values: object) -> None:
@@ -324,7 +339,7 @@ def report(transaction: Transaction, message: RunnerReport) -> bool:
     row = store.summary_by_id(transaction.connection, message.job_id)
     if row is None:
         raise NotFoundError(f"there is no job {message.job_id}")
-    if row.attempt != message.attempt or row.status not in _PHASES:
+    if not is_placed(row) or placed_attempt(row) != message.attempt:
         raise ConflictError(f"attempt {message.attempt} of job {message.job_id} is over")
     if message.record is not None:
         finish(transaction, row, message.record)
@@ -338,18 +353,24 @@ def advance(transaction: Transaction, row: JobRow, timeline: Mapping[str, float]
     steps = _new_phases(row, timeline)
     if steps:
         store.change(
-            transaction, row.number, steps, started_at=timeline.get("processing", row.started_at)
+            transaction,
+            row.number,
+            steps,
+            attempt=steps[-1].attempt,
+            started_at=timeline.get("processing", row.started_at),
         )
 
 
 def finish(transaction: Transaction, row: JobRow, record: ExitRecord) -> None:
     """Makes a running job terminal as its exit record says, outputs and all, in one step."""
     ended = record.timeline.get("ended") or max(record.timeline.values(), default=row.submitted_at)
-    steps = [*_new_phases(row, record.timeline), Step(record.status, ended, row.attempt)]
+    attempt = placed_attempt(row)
+    steps = [*_new_phases(row, record.timeline), Step(record.status, ended, attempt)]
     _end(
         transaction,
         row,
         *steps,
+        attempt=attempt,
         reason=record.reason,
         exit_code=record.exit_code,
         signal=record.signal,
@@ -364,29 +385,64 @@ def finish(transaction: Transaction, row: JobRow, record: ExitRecord) -> None:
         result=record.result.model_dump() if record.result else None,
     )
     files = [output.model_dump() for output in record.outputs]
-    store.keep_outputs(transaction, row.number, row.attempt, files)
+    store.keep_outputs(transaction, row.number, attempt, files)
     kept_bytes = sum(output.size_bytes or 0 for output in record.outputs if output.available)
     holdings.grow(transaction, row.owner, kept_bytes)
     transaction.needs_assignment = True
 
 
-def lose(transaction: Transaction, row: JobRow, now: float) -> None:
-    """Makes a job whose runner is gone without a record `failed`, or pending if it may retry."""
+def lose(transaction: Transaction, row: JobRow, now: float, words: str = "") -> None:
+    """Makes a job whose runner is gone without a record `failed`, or pending if it may retry.
+
+    Args:
+        words: what is known of how that came.
+    """
     if row.cancel_requested_at is not None:
         drop(transaction, row, now)
         return
     transaction.needs_assignment = True
-    if row.attempt <= row.retries:
-        store.change(transaction, row.number, [Step("pending", now, row.attempt)], started_at=None)
+    attempt = placed_attempt(row)
+    if may_retry(row):
+        store.change(
+            transaction,
+            row.number,
+            [Step("pending", now, attempt)],
+            attempt=attempt,
+            started_at=None,
+            handed_over_at=None,
+        )
         return
     _end(
         transaction,
         row,
-        Step("failed", now, row.attempt),
+        Step("failed", now, attempt),
+        attempt=attempt,
         reason="lost",
-        error="what ran this job is gone without a word; it may have done part of its work",
+        error=words
+        or "what ran this job is gone without a word; it may have done part of its work",
         ended_at=now,
     )
+
+
+def may_retry(row: JobRow) -> bool:
+    """Whether a placed job that is lost is tried again."""
+    return row.cancel_requested_at is None and placed_attempt(row) <= int(row.retries)
+
+
+def settle(transaction: Transaction, row: JobRow, verdict: Verdict, now: float) -> None:
+    """Ends a job of whose end an engine knows, and its runner could not tell."""
+    if row.cancel_requested_at is not None:
+        drop(transaction, row, now)
+        return
+    _end(
+        transaction,
+        row,
+        Step(verdict.status, now, row.attempt),
+        reason=verdict.reason,
+        error=verdict.words,
+        ended_at=now,
+    )
+    transaction.needs_assignment = True
 
 
 def drop(transaction: Transaction, row: JobRow, now: float) -> None:
@@ -467,9 +523,10 @@ def _new_row(settings: Settings, owner: str, wanted: Wanted, now: float) -> dict
 
 
 def _new_phases(row: JobRow, timeline: Mapping[str, float]) -> list[Step]:
-    reached = _PHASES.index(row.status)
+    reached = -1 if row.status == "pending" else _PHASES.index(row.status)
+    attempt = placed_attempt(row)
     return [
-        Step(phase, timeline[phase], row.attempt)
+        Step(phase, timeline[phase], attempt)
         for phase in _PHASES[reached + 1 :]
         if phase in timeline
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -15,6 +14,7 @@ from kotta.models import JobDescription
 from kotta.models.field_values import input_name
 from kotta_service import isolation
 from kotta_service.executors import Key
+from kotta_service.executors.router import Executors
 from kotta_service.settings import MIB, QueueSettings, Settings
 from kotta_service.storage import Kept, Storage
 from kotta_service.store import jobs as store
@@ -31,10 +31,10 @@ class InputGoneError(RequestError):
 
 
 class Launches:
-    """Makes launches for one executor.
+    """Makes launches.
 
     Args:
-        directory: gives the directory of an attempt.
+        executors: know where the directory of an attempt is.
         environments: where Python environments for `requirements` are kept.
         address: where runners report.
         is_shared: whether jobs are others' than the user's who runs the service.
@@ -45,7 +45,7 @@ class Launches:
         settings: Settings,
         storage: Storage,
         tokens: JobTokens,
-        directory: Callable[[Key], Path],
+        executors: Executors,
         environments: Path,
         address: str,
         is_shared: bool = False,
@@ -53,7 +53,7 @@ class Launches:
         self._settings = settings
         self._storage = storage
         self._tokens = tokens
-        self._directory = directory
+        self._executors = executors
         self._environments = environments
         self._address = address
         self._environment = _job_environment()
@@ -85,7 +85,7 @@ class Launches:
         return {
             "job_id": key.job_id,
             "attempt": key.attempt,
-            "directory": str(self._directory(key)),
+            "directory": str(self._executors.of(row.queue).directory(key)),
             "command": "" if function else description.command_line,
             "script": script if description.script else None,
             "inputs": inputs,
@@ -96,6 +96,12 @@ class Launches:
             "function": function,
             "requirements": description.requirements,
             "environments": str(self._environments / own.get("LOGNAME", "")),
+            "resources": {
+                "queue": row.queue,
+                "cpus": row.cpus,
+                "memory_mib": row.memory_mib,
+                "gpus": row.description.get("gpus", 0),
+            },
             "walltime_seconds": row.walltime_seconds,
             "grace_seconds": self._settings.grace_seconds,
             "downloads": self._downloads,

@@ -55,7 +55,8 @@ class ExitRecord(_Message):
     job_id: str
     attempt: int
     status: Literal["completed", "failed", "cancelled"]
-    reason: Literal["exit", "walltime", "memory", "limit", "staging", "user"]
+    # no runner says `lost`: it is what an executor makes of a record that leaves open why
+    reason: Literal["exit", "walltime", "memory", "limit", "staging", "user", "lost"]
     exit_code: Annotated[int, Field(ge=0, le=255)] | None = None
     signal: Annotated[int, Field(ge=1, le=64)] | None = None
     error: Annotated[str, Field(max_length=65_536)] = ""

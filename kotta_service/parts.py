@@ -15,7 +15,7 @@ from kotta_service.accounts.providers import Provider
 from kotta_service.accounts.remembered import Remembered
 from kotta_service.audit import Looks
 from kotta_service.dispatcher import Dispatcher
-from kotta_service.executors.local import LocalExecutor
+from kotta_service.executors.router import Executors
 from kotta_service.feed import Feed
 from kotta_service.front import Activity
 from kotta_service.s3_inputs import S3Inputs
@@ -56,7 +56,7 @@ class Parts:
     remembered: Remembered[Caller]
     passwords: Passwords
     providers: Mapping[str, Provider]
-    executor: LocalExecutor
+    executors: Executors
     dispatcher: Dispatcher
     activity: Activity
     metrics: Metrics | None

@@ -53,6 +53,7 @@ def serve_local(
         from kotta_service import isolation
         from kotta_service.s3_settings import problems as s3_problems
         from kotta_service.settings import load_settings
+        from kotta_service.slurm_settings import problems as slurm_problems
         from kotta_service.store.backends import problems
 
         settings = load_settings()
@@ -63,6 +64,8 @@ def serve_local(
                 f"jobs cannot be isolated as the settings say: {'; '.join(found)}",
                 hint="kotta serve --check",
             )
+        if found := slurm_problems(settings):
+            raise ConfigError("; ".join(found), hint="see [slurm] in the settings")
         if found := problems(settings.database):
             raise ConfigError("; ".join(found), hint="see `database` in the settings")
         if found := list(s3_problems(settings.storage, settings.s3)):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import platformdirs
 from pydantic import (
@@ -20,11 +20,13 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    model_validator,
 )
 
 from kotta_service import settings_sources
 from kotta_service.login_settings import LoginSettings
 from kotta_service.s3_settings import S3Settings, storage_url
+from kotta_service.slurm_settings import SlurmSettings
 
 MIB = 1 << 20
 
@@ -43,13 +45,25 @@ def _database_url(text: str) -> str:
     return f"postgresql://{rest}" if text else ""
 
 
+_Word = Annotated[str, Field(pattern=r"^[^\s\x00-\x1f]*$", max_length=1024)]
+_UNCOUNTED = {"cpus": 65_536, "memory_mib": 1 << 40}
+"""Of a queue whose engine counts by itself."""
+
+
 class QueueSettings(BaseModel):
     """How much of the machine a queue's jobs share, and how they are kept from others.
 
     Attributes:
-        cpus: cores.
-        memory_mib: memory, MiB.
+        executor: `local`: jobs are processes of this machine; `slurm`: jobs of Slurm's, which
+            counts cores and memory by itself.
+        cpus: cores; with `slurm` as many as the largest job may have, by default what a node has.
+        memory_mib: memory, MiB; the same.
         max_walltime_minutes: longest walltime a job may ask for.
+        partition: with `slurm`, where its jobs go; "": Slurm's default.
+        account: with `slurm`, whom Slurm counts them for; "": the default of who submits.
+        qos: with `slurm`, their quality of service; "": the default.
+        constraint: with `slurm`, which features a node must have, such as `skylake&ib`.
+        extra_arguments: with `slurm`, further options of `sbatch`.
         isolation: `process`: a job may do what the service may; `user`: it runs under an account of
             its owner; `bubblewrap`: in a view of the file system of its own. See docs/isolation.md.
         run_as: with `user`, the account's name; `{owner}` stands for the job's owner.
@@ -61,6 +75,7 @@ class QueueSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    executor: Literal["local", "slurm"] = "local"
     cpus: Annotated[int, Field(ge=1, le=65_536)]
     memory_mib: Annotated[int, Field(ge=16)]
     max_walltime_minutes: Annotated[int, Field(ge=1)] = 7 * 24 * 60
@@ -72,10 +87,32 @@ class QueueSettings(BaseModel):
     )
     enforce_memory: bool = False
     max_processes: Annotated[int, Field(ge=1)] | None = None
+    partition: _Word = ""
+    account: _Word = ""
+    qos: _Word = ""
+    constraint: _Word = ""
+    extra_arguments: list[Annotated[str, Field(pattern="^-", max_length=1024)]] = Field(
+        default_factory=list
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _uncounted(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("executor") == "slurm":
+            return {**_UNCOUNTED, **values}
+        return values
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether the service counts what its jobs use, rather than an engine."""
+        return self.executor == "local"
 
     def default_memory_mib(self, cpus: int) -> int:
         """What is counted for a job that did not say how much memory it needs."""
         return max(1, min(1024, self.memory_mib // self.cpus) * min(cpus, self.cpus))
+
+    slurm_options: ClassVar = ("partition", "account", "qos", "constraint")
+    """The settings that are options of sbatch by the same name."""
 
 
 class ServeSettings(BaseModel):
@@ -195,6 +232,7 @@ class Settings(BaseModel):
         storage: `s3://bucket/prefix`, where uploads and outputs are kept; "": the data directory.
         dispatch: whether this process may start jobs; of those that share a database, one does.
         queues: by name; a job that names none waits in `Test`.
+        slurm: how the service speaks with Slurm, for queues with that executor.
         limits: how much each user of a shared service may have.
         keep: how long, and how much, is kept of what has ended.
         serve: how `kotta serve` listens; of no matter to the local service.
@@ -217,6 +255,7 @@ class Settings(BaseModel):
     storage: Annotated[str, AfterValidator(storage_url)] = ""
     dispatch: bool = True
     queues: dict[str, QueueSettings] = Field(default_factory=lambda: _machine_queues())
+    slurm: SlurmSettings = Field(default_factory=SlurmSettings)
     limits: LimitSettings = Field(default_factory=LimitSettings)
     keep: KeepSettings = Field(default_factory=KeepSettings)
     serve: ServeSettings = Field(default_factory=ServeSettings)

@@ -70,7 +70,7 @@ class StreamOfAttempt:
     def __init__(self, parts: Parts, row: JobRow, attempt: int, stream: Stream) -> None:
         self.attempt = attempt_of(row, attempt)
         self._stream: Stream = stream
-        self._directory = parts.executor.directory(Key(row.id, self.attempt))
+        self._directory = parts.executors.directory(Key(row.id, self.attempt))
         self._places = self._known_places(parts, row)
 
     def is_longer_than(self, size: int) -> bool:

@@ -18,6 +18,7 @@ from kotta.models import (
     Queue,
     Transition,
 )
+from kotta_service.executors import QueueSize
 from kotta_service.limits import Allowance
 from kotta_service.settings import QueueSettings, Settings
 from kotta_service.storage import Storage
@@ -78,22 +79,49 @@ def detail(
     )
 
 
-def queue(name: str, size: QueueSettings, load: Load) -> Queue:
+def queue(name: str, settings: QueueSettings, load: Load, size: QueueSize | None = None) -> Queue:
+    """A queue.
+
+    Args:
+        size: what its engine says of it, None where there is none, or no answer.
+    """
+    if size is None:
+        # of what an engine counts, and does not tell, nothing is known but what is used
+        cpus, memory_mib = (
+            (settings.cpus, settings.memory_mib)
+            if settings.is_counted
+            else (load.cpus, load.memory_mib)
+        )
+        size = QueueSize(cpus, load.cpus, memory_mib, load.memory_mib)
     return Queue(
         name=name,
+        executor=settings.executor,
         cpus=size.cpus,
         memory_mib=size.memory_mib,
-        cpus_used=load.cpus,
-        memory_used_mib=load.memory_mib,
+        cpus_used=size.cpus_used,
+        memory_used_mib=size.memory_used_mib,
         running=load.running,
         pending=load.pending,
         pending_after=load.pending_after,
-        max_walltime_minutes=size.max_walltime_minutes,
+        max_walltime_minutes=min(
+            settings.max_walltime_minutes,
+            size.max_walltime_minutes or settings.max_walltime_minutes,
+        ),
     )
 
 
-def place(connection: Connection, settings: Settings, row: JobRow, reader: str) -> Place:
-    """Where a job stands in its queue; `row` has at least the columns of a summary."""
+def place(
+    connection: Connection,
+    settings: Settings,
+    row: JobRow,
+    reader: str,
+    engine_size: QueueSize | None = None,
+) -> Place:
+    """Where a job stands in its queue; `row` has at least the columns of a summary.
+
+    Args:
+        engine_size: what an engine says of its queue.
+    """
     load = store.loads(connection, with_pending=True).get(row.queue, Load())
     size = settings.queues.get(row.queue)
     if size is None:
@@ -104,9 +132,11 @@ def place(connection: Connection, settings: Settings, row: JobRow, reader: str) 
     allowance = Allowance(connection, settings)
     head = next(allowance.in_turn(connection, row.queue, 1), None)
     lacks = ""
-    if head is not None and head.cpus > size.cpus - load.cpus:
+    if head is None or not size.is_counted:
+        pass  # an engine knows itself what it has room for
+    elif head.cpus > size.cpus - load.cpus:
         lacks = "cpus"
-    elif head is not None and head.memory_mib > size.memory_mib - load.memory_mib:
+    elif head.memory_mib > size.memory_mib - load.memory_mib:
         lacks = "memory"
     # whose job stands before one is nobody else's business
     shown = head is not None and head.owner == reader and head.number != row.number
@@ -119,7 +149,7 @@ def place(connection: Connection, settings: Settings, row: JobRow, reader: str) 
         next_up=summary(head) if shown and head is not None else None,
         head_lacks=lacks,
         limit=allowance.lack(row.owner, row.cpus) if row.status == "pending" else None,
-        queue=queue(row.queue, size, load),
+        queue=queue(row.queue, size, load, engine_size),
         running=[
             summary(other) for other in store.running_in(connection, row.queue, reader, MAX_SHOWN)
         ],

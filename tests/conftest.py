@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from postgres_server import NewDatabase, PostgresServer, postgres_server
 from s3_server import NewBucket, S3Server, s3_server
+from slurm_cluster import SlurmCluster, slurm_cluster
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -24,12 +25,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="files",
         help="what the services in tests/service, tests/library and tests/functions keep files in",
     )
+    parser.addoption(
+        "--executor",
+        choices=["local", "slurm"],
+        default="local",
+        help="what the jobs of the services in tests/service are run by",
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out what is about files that the service itself keeps and sends."""
+    """Leaves out what the chosen storage and executor do otherwise by intention."""
+    markers = []
     if config.getoption("--storage") != "files":
-        out = [item for item in items if item.get_closest_marker("of_files")]
+        markers.append("of_files")
+    if config.getoption("--executor") == "slurm":
+        markers.append("local")
+    out = [item for item in items if any(map(item.get_closest_marker, markers))]
+    if out:
         config.hook.pytest_deselected(items=out)
         items[:] = [item for item in items if item not in out]
 
@@ -64,6 +76,13 @@ def new_bucket(request: pytest.FixtureRequest) -> NewBucket:
         return dict
     server: S3Server = request.getfixturevalue("s3")
     return lambda: server.environment(server.new_bucket())
+
+
+@pytest.fixture(scope="session")
+def slurm() -> Iterator[SlurmCluster]:
+    """A Slurm for tests that do not kill it."""
+    with slurm_cluster() as cluster:
+        yield cluster
 
 
 @pytest.hookimpl(wrapper=True)

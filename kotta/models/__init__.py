@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         known_field_near,
     )
     from kotta.models.detail import JobDetail, Output, Result, ResultError, Transition
-    from kotta.models.queues import CheckedJob, CheckReply, Place, Queue, QueuePage
+    from kotta.models.queues import CheckedJob, CheckReply, ClusterWait, Place, Queue, QueuePage
     from kotta.models.service import (
         CancelReply,
         Problem,
@@ -43,6 +43,7 @@ __all__ = [
     "ChangePage",
     "CheckReply",
     "CheckedJob",
+    "ClusterWait",
     "FunctionCall",
     "Job",
     "JobDescription",
@@ -75,7 +76,9 @@ _HOMES = {
         ("DESCRIPTION_FIELDS", "FunctionCall", "JobDescription", "known_field_near"), "description"
     ),
     **dict.fromkeys(("JobDetail", "Output", "Result", "ResultError", "Transition"), "detail"),
-    **dict.fromkeys(("CheckReply", "CheckedJob", "Place", "Queue", "QueuePage"), "queues"),
+    **dict.fromkeys(
+        ("CheckReply", "CheckedJob", "ClusterWait", "Place", "Queue", "QueuePage"), "queues"
+    ),
     **dict.fromkeys(("Usage", "UsageSample"), "usage"),
 }
 """Where those are that are imported when first used; the others, in `service`."""

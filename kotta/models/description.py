@@ -52,6 +52,7 @@ class JobDescription(BaseModel):
         walltime: longest time the command may run, minutes.
         env: more environment variables for the command.
         cpus: cores to count against the queue.
+        gpus: GPUs to reserve, in a queue that has some.
         memory: memory to count against the queue; read as MiB, `"4 GiB"` is understood. None: a
             core's share of the queue, at most 1 GiB, for each core.
         tags: words to find it by.
@@ -95,6 +96,7 @@ class JobDescription(BaseModel):
         Field(default_factory=dict)
     )
     cpus: Annotated[int, values.whole(1, 4096)] = 1
+    gpus: Annotated[int, values.whole(0, 1024)] = 0
     memory: Annotated[
         int | None, BeforeValidator(values.memory, json_schema_input_type=float | str | None)
     ] = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from pydantic import BaseModel, ConfigDict
 
 from kotta.models.accounts import Limit
@@ -17,9 +19,11 @@ class Queue(_Reply):
     """A queue's size and load.
 
     Attributes:
+        executor: what starts its jobs: `local`, the service itself, or `slurm`, which gives its
+            cores and memory to others as well.
         cpus: cores its jobs share.
         memory_mib: memory its jobs share, MiB.
-        cpus_used: cores counted for jobs that run now.
+        cpus_used: cores counted for jobs that run now; of a cluster's, all that are not free.
         memory_used_mib: memory counted for jobs that run now, MiB.
         running: jobs that run now.
         pending: jobs that wait.
@@ -28,6 +32,7 @@ class Queue(_Reply):
     """
 
     name: str
+    executor: str = "local"
     cpus: int
     memory_mib: int
     cpus_used: int
@@ -42,6 +47,24 @@ class QueuePage(_Reply):
     queues: Many[Queue]
 
 
+class ClusterWait(_Reply):
+    """Why a job waits in the queue of a cluster's own scheduler.
+
+    Attributes:
+        name: of the scheduler, such as `slurm`.
+        native_id: what the scheduler calls the job, "" where that is not known yet.
+        reason: its own word for why the job waits, "" for none.
+        words: the same in words.
+        starts_at: when it expects the job to start, None if it does not say.
+    """
+
+    name: str
+    native_id: str
+    reason: str
+    words: str
+    starts_at: datetime | None = None
+
+
 class Place(_Reply):
     """Where a pending job stands, and what it waits for.
 
@@ -52,6 +75,7 @@ class Place(_Reply):
         head_lacks: what the head of the queue waits for: `cpus`, `memory`, or "" if there is room.
         limit: the limit of its owner that keeps it from starting, None if none does; those of other
             users go first then.
+        cluster: what the cluster that it was handed to says, None if it was not.
         queue: the queue as it is now.
         running: jobs that run in it now, at most 20.
     """
@@ -62,6 +86,7 @@ class Place(_Reply):
     next_up: Job | None = None
     head_lacks: str = ""
     limit: Limit | None = None
+    cluster: ClusterWait | None = None
     queue: Queue
     running: Many[Job]
 

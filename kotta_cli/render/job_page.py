@@ -108,7 +108,8 @@ class JobPage:
         for name, value in (given.get("env") or {}).items():
             section.add("Variable", f"{name}={value}")
         cores, walltime = _count(job.cpus, "core"), duration(job.walltime_seconds)
-        section.add("Resources", f"{cores}, {job.memory_mib} MiB, {walltime} of walltime")
+        gpus = f"{_count(given['gpus'], 'GPU')}, " if given.get("gpus") else ""
+        section.add("Resources", f"{cores}, {gpus}{job.memory_mib} MiB, {walltime} of walltime")
         for needed in given.get("after") or []:
             section.add("After", self._id(str(needed)))
         if given.get("retries"):

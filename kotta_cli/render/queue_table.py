@@ -53,6 +53,8 @@ def _row(queue: Queue, cells: int) -> list[Text]:
 def fitting(queue: Queue) -> Text:
     """One sentence on the largest job that would start at once."""
     name = (one_line(queue.name), "cyan")
+    if queue.executor != "local":
+        return Text.assemble(name, ": ", _elsewhere(queue))
     waiting = queue.pending - queue.pending_after
     cpus, memory_mib = queue.cpus - queue.cpus_used, queue.memory_mib - queue.memory_used_mib
     if waiting > 0:
@@ -65,6 +67,17 @@ def fitting(queue: Queue) -> Text:
     return Text.assemble(
         name, f": a job of up to {cores} and {size(memory_mib << 20)} starts at once."
     )
+
+
+def _elsewhere(queue: Queue) -> str:
+    """The same of a queue in which a cluster's scheduler starts what it likes."""
+    engine = one_line(queue.executor)
+    engine = engine[:1].upper() + engine[1:]
+    if not queue.cpus:
+        return f"{engine} does not answer; jobs are handed to it once it does."
+    free = max(0, queue.cpus - queue.cpus_used)
+    cores = "1 core is" if free == 1 else f"{free or 'no'} cores are"
+    return f"{cores} free; {engine} decides what starts."
 
 
 def _load(words: str, used: int, whole: int, cells: int) -> Text:

@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from kotta_service.executors import Key, Sight, Sighting
+from kotta.models import JobDescription
+from kotta_service.executors import Key, QueueSize, Sight, Sighting, Wait
 from kotta_service.persisting import persist
 from kotta_service.syncing import sync_directory
 
@@ -35,6 +36,9 @@ class LocalExecutor:
         on_phase: called, from a thread, with the timeline of an attempt that entered a phase.
         on_exit: called, from a thread, when a runner has left; with its exit record, if any.
     """
+
+    name = "local"
+    round_seconds: float = 1.0
 
     def __init__(
         self,
@@ -74,7 +78,7 @@ class LocalExecutor:
         self._launches.put(launch)
 
     def poll(self, keys: Iterable[Key]) -> dict[Key, Sighting]:
-        return {key: self._look(key) for key in keys}
+        return {key: self.look(key) for key in keys}
 
     def cancel(self, key: Key) -> bool:
         directory = self.directory(key)
@@ -90,7 +94,21 @@ class LocalExecutor:
         tag = f"{key.job_id}/{key.attempt}"
         subprocess.run([sys.executable, "-m", "kotta_runner.leftovers", tag], check=True)
 
-    def _look(self, key: Key) -> Sighting:
+    def problems(self, queue: str, description: JobDescription) -> list[tuple[str, str]]:
+        if description.gpus:
+            return [("gpus", f"is {description.gpus}, but queue `{queue}` has none to give")]
+        return []
+
+    def room(self, queue: str, waiting: int) -> int:
+        return 0
+
+    def size(self, queue: str) -> QueueSize | None:
+        return None
+
+    def wait_of(self, key: Key) -> Wait | None:
+        return None
+
+    def look(self, key: Key) -> Sighting:
         directory = self.directory(key)
         with _lock(directory) as locked:
             # a runner writes its record before it lets go of the lock, so this order misses none
@@ -146,6 +164,8 @@ class LocalExecutor:
         finally:
             # what it had not forked yet is absent now, and will be handed over again
             self._handed_over.clear()
+            if launcher.stdout is not None:
+                launcher.stdout.close()
 
     def _receive(self, launcher: subprocess.Popen[bytes]) -> None:
         assert launcher.stdout is not None

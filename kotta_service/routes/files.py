@@ -295,4 +295,4 @@ def usage(
     with parts.database.read() as connection:
         row = access.look(parts, connection, job_id, who, "usage")
     number = jobs.attempt_of(row, attempt)
-    return read_usage(row, number, parts.executor.directory(Key(row.id, number)))
+    return read_usage(row, number, parts.executors.directory(Key(row.id, number)))

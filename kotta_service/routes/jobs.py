@@ -17,6 +17,7 @@ from kotta.models import (
     CancelReply,
     CheckedJob,
     CheckReply,
+    ClusterWait,
     Job,
     JobDescription,
     JobDetail,
@@ -101,6 +102,9 @@ async def checked(
             return wanted, jobs.input_problems(connection, owner, wanted, in_s3)
 
     problems = jobs.limit_problems(parts.settings, found)
+    if not problems:
+        # an engine may have to be asked
+        problems = await asyncio.to_thread(jobs.engine_problems, parts.executors, found)
     if any(description.inputs for description in descriptions):
         found, more = await asyncio.to_thread(look_at_inputs)
         problems += more
@@ -184,7 +188,7 @@ async def cancel_many(wanted: CancelRequest, parts: WithParts, who: WithCaller) 
         for row in rows.values():
             access.note_end(who, row)
         for job_id in running:
-            parts.dispatcher.look_at(Key(job_id, rows[job_id].attempt))
+            parts.dispatcher.look_at(Key(job_id, store.placed_attempt(rows[job_id])))
         return [views.summary(rows[job_id]) for job_id in dict.fromkeys(wanted.jobs)]
 
     return CancelReply(jobs=await asyncio.to_thread(look))
@@ -225,7 +229,24 @@ async def status(
 def place(job_id: str, parts: WithParts, who: WithCaller) -> Place:
     with parts.database.read() as connection:
         row = access.look(parts, connection, job_id, who, "place")
-        return views.place(connection, parts.settings, row, who.name)
+    # an engine may have to be asked, which is done without a connection to the database
+    size = parts.executors.size(row.queue)
+    with parts.database.read() as connection:
+        found = views.place(connection, parts.settings, row, who.name, size)
+    if row.status != "pending" or not store.is_placed(row):
+        return found
+    executor = parts.executors.of(row.queue)
+    wait = executor.wait_of(Key(row.id, store.placed_attempt(row)))
+    if wait is None:
+        return found
+    cluster = ClusterWait(
+        name=executor.name,
+        native_id=wait.native_id,
+        reason=wait.reason,
+        words=wait.words,
+        starts_at=wait.starts_at,
+    )
+    return found.model_copy(update={"cluster": cluster})
 
 
 @router.post("/{job_id}/cancel", summary="End a job")
@@ -237,8 +258,8 @@ async def cancel(job_id: str, parts: WithParts, who: WithCaller) -> Job:
         )
     )
     access.note_end(who, row)
-    if row.status in store.ACTIVE:
-        parts.dispatcher.look_at(Key(row.id, row.attempt))
+    if store.is_placed(row):
+        parts.dispatcher.look_at(Key(row.id, store.placed_attempt(row)))
     return views.summary(row)
 
 

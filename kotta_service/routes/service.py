@@ -64,7 +64,7 @@ def queues(parts: WithParts, _: Owner) -> QueuePage:
         loads = store.loads(connection, with_pending=True)
     return QueuePage(
         queues=[
-            views.queue(name, size, loads.get(name, Load()))
-            for name, size in parts.settings.queues.items()
+            views.queue(name, queue, loads.get(name, Load()), parts.executors.size(name))
+            for name, queue in parts.settings.queues.items()
         ]
     )

@@ -13,9 +13,11 @@ from sqlalchemy import (
     Integer,
     Row,
     Select,
+    and_,
     bindparam,
     func,
     insert,
+    or_,
     select,
     update,
 )
@@ -60,6 +62,7 @@ SUMMARY = (
     jobs.c.started_at,
     jobs.c.ended_at,
     jobs.c.cancel_requested_at,
+    jobs.c.handed_over_at,
     jobs.c.exit_code,
     jobs.c.signal,
     jobs.c.error,
@@ -87,6 +90,7 @@ _PENDING_IN = (
     .where(
         jobs.c.status == "pending",
         jobs.c.queue == bindparam("queue_name"),
+        jobs.c.handed_over_at.is_(None),
         jobs.c.waits_for == 0,
     )
     .order_by(jobs.c.number)
@@ -96,6 +100,21 @@ _LOADS = (
     select(jobs.c.queue, func.count(), func.sum(jobs.c.cpus), func.sum(jobs.c.memory_mib))
     .where(jobs.c.status.in_(ACTIVE))
     .group_by(jobs.c.queue)
+)
+_HANDED_OVER = (jobs.c.status == "pending", jobs.c.handed_over_at.is_not(None))
+"""What waits in an engine's own queue."""
+_HAND_OVER = (
+    update(jobs)
+    .where(jobs.c.number == bindparam("job_number"))
+    .values(handed_over_at=bindparam("at"))
+)
+_WATCHED = select(
+    jobs.c.id,
+    jobs.c.queue,
+    jobs.c.status,
+    jobs.c.attempt,
+    jobs.c.handed_over_at,
+    jobs.c.cancel_requested_at,
 )
 _ADD_JOBS = insert(jobs)
 _ADD_ONE = _ADD_JOBS.returning(*SUMMARY)
@@ -134,7 +153,10 @@ class Load:
 
 @dataclass(frozen=True)
 class OwnerLoad:
-    """What runs of a user's jobs, in all queues, and how many wait."""
+    """What runs of a user's jobs, in all queues, and how many wait.
+
+    What waits in an engine's own queue counts as both: it may start at any moment.
+    """
 
     running: int = 0
     cpus: int = 0
@@ -463,19 +485,19 @@ def pending_in(
 
 def load_of(connection: Connection, owner: str) -> OwnerLoad:
     """What runs and waits of a user's jobs."""
-    # one expression, named twice: two alike would be two to PostgreSQL
-    waits = jobs.c.status == "pending"
+    # each expression once, named twice: two alike would be two to PostgreSQL
+    waits, is_elsewhere = jobs.c.status == "pending", jobs.c.handed_over_at.is_not(None)
     open_ones = (
-        select(waits, func.count(), func.sum(jobs.c.cpus))
+        select(waits, is_elsewhere, func.count(), func.sum(jobs.c.cpus))
         .where(jobs.c.owner == owner, jobs.c.status.in_(("pending", *ACTIVE)))
-        .group_by(waits)
+        .group_by(waits, is_elsewhere)
     )
     found = OwnerLoad()
-    for is_pending, count, cpus in connection.execute(open_ones):
+    for is_pending, is_handed_over, count, cpus in connection.execute(open_ones):
         if is_pending:
-            found = replace(found, pending=count)
-        else:
-            found = replace(found, running=count, cpus=int(cpus))
+            found = replace(found, pending=found.pending + count)
+        if is_handed_over or not is_pending:
+            found = replace(found, running=found.running + count, cpus=found.cpus + int(cpus))
     return found
 
 
@@ -483,7 +505,7 @@ def loads_by_owner(connection: Connection) -> dict[str, OwnerLoad]:
     """What runs of each user's jobs."""
     statement = (
         select(jobs.c.owner, func.count(), func.sum(jobs.c.cpus))
-        .where(jobs.c.status.in_(ACTIVE))
+        .where(or_(jobs.c.status.in_(ACTIVE), and_(*_HANDED_OVER)))
         .group_by(jobs.c.owner)
     )
     return {
@@ -527,9 +549,44 @@ def last_number(connection: Connection) -> int:
     return int(connection.execute(statement).scalar_one_or_none() or 0)
 
 
-def active(connection: Connection) -> list[JobRow]:
-    """Every job that has been given to an executor and has not ended, all columns."""
-    return list(connection.execute(select(jobs).where(jobs.c.status.in_(ACTIVE))))
+def placed(connection: Connection, queues: Collection[str], *, but: bool = False) -> list[JobRow]:
+    """The jobs of queues that have been given to an executor and have not ended, in short.
+
+    There may be ten thousand, and they are asked for in every round.
+
+    Args:
+        but: those of all other queues.
+    """
+    where = jobs.c.queue.not_in(queues) if but else jobs.c.queue.in_(queues)
+    running = connection.execute(_WATCHED.where(jobs.c.status.in_(ACTIVE), where))
+    return [*running, *connection.execute(_WATCHED.where(*_HANDED_OVER, where))]
+
+
+def is_placed(row: JobRow) -> bool:
+    """Whether a job has been given to an executor and has not ended."""
+    return row.status in ACTIVE or (row.status == "pending" and row.handed_over_at is not None)
+
+
+def placed_attempt(row: JobRow) -> int:
+    """Which attempt of a placed job the executor has: the next one, while it is pending."""
+    return int(row.attempt) + (1 if row.status == "pending" else 0)
+
+
+def whole(connection: Connection, job_id: str) -> JobRow | None:
+    """One job with every column, whoever's it is; None if there is none."""
+    return connection.execute(_BY_ID, {"job_id": job_id}).one_or_none()
+
+
+def hand_over(transaction: Transaction, rows: Sequence[JobRow], at: float) -> None:
+    """Notes that pending jobs are given to an engine that lets them wait; nobody else sees it."""
+    values = [{"job_number": row.number, "at": at} for row in rows]
+    transaction.connection.execute(_HAND_OVER, values)
+
+
+def handed_over(connection: Connection, queue: str) -> int:
+    """How many jobs of a queue wait in an engine's own."""
+    statement = select(func.count()).where(*_HANDED_OVER, jobs.c.queue == queue)
+    return int(connection.execute(statement).scalar_one())
 
 
 def submission(connection: Connection, owner: str, key: str) -> JobRow | None:

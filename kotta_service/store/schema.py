@@ -17,7 +17,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION = "0005"
+SCHEMA_VERSION = "0006"
 """The newest revision in `migrations/versions`, and so what a fresh database is stamped with."""
 
 metadata = MetaData()
@@ -58,6 +58,8 @@ jobs = Table(
     Column("started_at", Float),
     Column("ended_at", Float),
     Column("cancel_requested_at", Float),
+    # when its next attempt was given to an engine that has a queue of its own, while it is pending
+    Column("handed_over_at", Float),
     Column("exit_code", Integer),
     Column("signal", Integer),
     Column("staging_inputs_seconds", Float),
@@ -76,7 +78,7 @@ jobs = Table(
     Index("jobs_by_owner_queue", "owner", "queue", "number"),
     Index("jobs_by_owner_change", "owner", "change"),
     Index("jobs_by_owner_array", "owner", "array", "number"),
-    Index("jobs_by_status", "status", "queue", "number"),
+    Index("jobs_by_status", "status", "queue", "handed_over_at", "number"),
 )
 
 transitions = Table(

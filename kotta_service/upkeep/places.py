@@ -1,4 +1,4 @@
-"""Where in a data directory attempts lie, and which lie there: as the executor put them."""
+"""Where in a data directory attempts lie, and which lie there: as the executors put them."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ class Places:
 
     def __init__(self, data: Path) -> None:
         self.data = data
-        self._attempts = data / "jobs"
+        # `slurm` may be a link to a folder that lies elsewhere
+        self._roots = (data / "jobs", data / "slurm" / "jobs")
 
     def attempt_directory(self, job_id: str, attempt: int) -> Path:
-        return self._attempts / job_id[:2] / f"{job_id}.{attempt}"
+        found = [root / job_id[:2] / f"{job_id}.{attempt}" for root in self._roots]
+        return next((path for path in found if path.is_dir()), found[0])
 
     def attempts(self) -> Iterator[tuple[Path, str, int]]:
         """Each attempt's directory, with the job's id and the attempt."""
-        with contextlib.suppress(FileNotFoundError):
-            for folder in sorted(os.listdir(self._attempts)):
-                with contextlib.suppress(NotADirectoryError, FileNotFoundError):
-                    for name in os.listdir(self._attempts / folder):
-                        job_id, _, attempt = name.rpartition(".")
-                        number = int(attempt) if attempt.isdecimal() else 0
-                        yield self._attempts / folder / name, job_id, number
+        for root in self._roots:
+            with contextlib.suppress(FileNotFoundError):
+                for folder in sorted(os.listdir(root)):
+                    with contextlib.suppress(NotADirectoryError, FileNotFoundError):
+                        for name in os.listdir(root / folder):
+                            job_id, _, attempt = name.rpartition(".")
+                            number = int(attempt) if attempt.isdecimal() else 0
+                            yield root / folder / name, job_id, number

@@ -8,6 +8,7 @@ def test_json_has_the_shape_of_the_api(user: User) -> None:
     assert set(found) == {"Test", "Prod"}
     assert set(found["Test"]) == {
         "name",
+        "executor",
         "cpus",
         "memory_mib",
         "cpus_used",

@@ -1,13 +1,31 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from postgres_server import NewDatabase
 from running_service import RunningService
 from s3_server import NewBucket
+from slurm_cluster import SlurmCluster
+
+NewSettings = Callable[[Path], dict[str, str]]
+"""Makes what in a service's environment says by what its jobs are run, given its home."""
+
+
+@pytest.fixture(scope="session")
+def new_settings(request: pytest.FixtureRequest) -> NewSettings:
+    if request.config.getoption("--executor") == "local":
+        return lambda _: {}
+    cluster: SlurmCluster = request.getfixturevalue("slurm")
+
+    def written(home: Path) -> dict[str, str]:
+        file = home / "service.toml"
+        file.write_text(cluster.settings())
+        return {"KOTTA_SERVICE_SETTINGS": str(file)}
+
+    return written
 
 
 @pytest.fixture
@@ -19,13 +37,14 @@ def home() -> Iterator[Path]:
 
 @pytest.fixture
 def stopped_service(
-    home: Path, new_database: NewDatabase, new_bucket: NewBucket
+    home: Path, new_database: NewDatabase, new_bucket: NewBucket, new_settings: NewSettings
 ) -> Iterator[RunningService]:
     service = RunningService(
         home,
         KOTTA_SERVICE_GRACE_SECONDS="1",
         KOTTA_SERVICE_DATABASE=new_database(),
         **new_bucket(),
+        **new_settings(home),
     )
     yield service
     service.close()
@@ -39,13 +58,16 @@ def own_service(stopped_service: RunningService) -> RunningService:
 
 
 @pytest.fixture(scope="module")
-def shared_service(new_database: NewDatabase, new_bucket: NewBucket) -> Iterator[RunningService]:
+def shared_service(
+    new_database: NewDatabase, new_bucket: NewBucket, new_settings: NewSettings
+) -> Iterator[RunningService]:
     with tempfile.TemporaryDirectory(prefix="kotta-") as name:
         service = RunningService(
             Path(name),
             KOTTA_SERVICE_GRACE_SECONDS="1",
             KOTTA_SERVICE_DATABASE=new_database(),
             **new_bucket(),
+            **new_settings(Path(name)),
         )
         service.start()
         yield service

@@ -178,6 +178,7 @@ def test_a_call_that_dies_leaves_no_result(service: RunningService) -> None:
     assert (job["status"], job["signal"], job["result"]) == ("failed", 9, None)
 
 
+@pytest.mark.local
 def test_a_call_ends_with_its_killed_runner(service: RunningService) -> None:
     def tell() -> None:
         import os

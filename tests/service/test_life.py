@@ -35,6 +35,7 @@ def web(tmp_path: Path) -> Iterator[str]:
     server.server_close()
 
 
+@pytest.mark.local
 def test_cancelling_a_pending_job_is_immediate(service: RunningService) -> None:
     jobs = service.submit(*({"executable": "sleep 60"} for _ in range(3)))
     answer = service.http.post(f"/jobs/{jobs[2]['id']}/cancel")

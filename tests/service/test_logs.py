@@ -120,6 +120,7 @@ def test_a_job_that_has_not_begun_has_no_samples(service: RunningService) -> Non
     assert logs(service, job).headers["kotta-attempt"] == "0"
 
 
+@pytest.mark.local
 def test_samples_that_are_damaged_are_left_out(service: RunningService) -> None:
     job = service.run(executable="true")
     path = next((service.data / "jobs").glob(f"*/{job['id']}.1/usage.jsonl"))

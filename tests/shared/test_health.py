@@ -55,13 +55,13 @@ def test_a_dispatcher_that_is_stuck_makes_it_not_ready(tmp_path: Path) -> None:
     async def main() -> None:
         async with running(tmp_path / "data") as (parts, ask):
             release = threading.Event()
-            poll = parts.executor.poll
+            poll = parts.executors.local.poll
 
             def stuck(keys: Any) -> Any:
                 release.wait()
                 return poll(keys)
 
-            parts.executor.poll = stuck  # type: ignore[method-assign]
+            parts.executors.local.poll = stuck  # type: ignore[method-assign]
             try:
                 await until(ask, (503, ["dispatcher"]))
             finally:
@@ -76,14 +76,14 @@ def test_a_dispatcher_that_dies_begins_anew(
 ) -> None:
     async def main() -> None:
         async with running(tmp_path / "data") as (parts, ask):
-            poll, died = parts.executor.poll, threading.Event()
+            poll, died = parts.executors.local.poll, threading.Event()
 
             def deadly(_keys: Any) -> Any:
-                parts.executor.poll = poll  # type: ignore[method-assign]
+                parts.executors.local.poll = poll  # type: ignore[method-assign]
                 died.set()
                 raise SystemExit("poison")
 
-            parts.executor.poll = deadly  # type: ignore[method-assign]
+            parts.executors.local.poll = deadly  # type: ignore[method-assign]
             assert await asyncio.to_thread(died.wait, WITHIN_SECONDS)
             since = time.monotonic()
             while parts.dispatcher.came_round_at < since:

@@ -37,6 +37,12 @@ OTHER: dict[str, str] = {
     "STORAGE_CLASS": "STANDARD_IA",
     "S3_INPUTS": '["s3://lab-public/"]',
     "S3_INPUTS_OF": '{"ada": ["s3://genomes/ada/"]}',
+    "EXECUTOR": "slurm",
+    "EXTRA_ARGUMENTS": '["--exclusive"]',
+    "SLURM_PROGRAMS": "/opt/slurm/bin",
+    "SLURM_URL": "https://x.example",
+    "POLL_SECONDS": "17.5",
+    "ALIVE_SECONDS": "17.5",
 }
 """What to say of a setting, by the end of its variable, where 1777 does not do."""
 TABLES = (

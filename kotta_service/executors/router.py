@@ -1,0 +1,99 @@
+"""Which executor a queue's jobs go to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from kotta.errors import ConfigError
+from kotta.models import JobDescription
+from kotta_service.executors import Executor, Key, QueueSize
+from kotta_service.executors.local import LocalExecutor
+from kotta_service.settings import Settings
+
+
+class Executors:
+    """All executors of a service, each with the queues whose jobs it places.
+
+    Attributes:
+        local: what runs jobs on this machine; what a queue had that is there no more is its.
+        all: every executor, the local one first.
+    """
+
+    def __init__(self, settings: Settings, local: LocalExecutor, *others: Executor) -> None:
+        self.local = local
+        self.all: Sequence[Executor] = (local, *others)
+        by_name = {executor.name: executor for executor in self.all}
+        self._of = {name: by_name[queue.executor] for name, queue in settings.queues.items()}
+
+    def start(self) -> None:
+        for executor in self.all:
+            executor.start()
+
+    def stop(self) -> None:
+        for executor in self.all:
+            executor.stop()
+
+    def of(self, queue: str) -> Executor:
+        return self._of.get(queue, self.local)
+
+    def queues_of(self, executor: Executor) -> list[str]:
+        return [name for name, other in self._of.items() if other is executor]
+
+    def directory(self, key: Key) -> Path:
+        """Where an attempt's directory is, whatever its queue is or was."""
+        for executor in self.all[1:]:
+            if (found := executor.directory(key)).is_dir():
+                return found
+        return self.local.directory(key)
+
+    def size(self, queue: str) -> QueueSize | None:
+        """What a queue's engine says of it; None where the service itself counts, or no answer."""
+        return self.of(queue).size(queue)
+
+    def problems(self, description: JobDescription) -> list[tuple[str, str]]:
+        """What of a description its queue's engine would take and never start."""
+        return self.of(description.queue).problems(description.queue, description)
+
+
+def configured(
+    settings: Settings,
+    data: Path,
+    on_phase: Callable[[Key, dict[str, float]], None],
+    on_exit: Callable[[Key, dict[str, Any] | None], None],
+) -> Executors:
+    """The executors that the queues of these settings need.
+
+    Args:
+        data: the service's data directory.
+        on_phase, on_exit: called, from threads, with what an attempt's runner tells.
+    """
+    local = LocalExecutor(data / "jobs", on_phase, on_exit)
+    if all(queue.is_counted for queue in settings.queues.values()):
+        return Executors(settings, local)
+    # who has no Slurm does not pay for it
+    from kotta_service.executors.slurm.executor import SlurmExecutor
+
+    folder = _slurm_folder(settings, data)
+    return Executors(settings, local, SlurmExecutor(settings, folder, on_phase, on_exit))
+
+
+def _slurm_folder(settings: Settings, data: Path) -> Path:
+    """The shared folder; in the data directory there is at least a link to it, for upkeep."""
+    own, folder = data / "slurm", settings.slurm.folder
+    try:
+        if folder is None:
+            own.mkdir(mode=0o700, exist_ok=True)
+            return own
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if own.is_symlink():
+            own.unlink()
+        own.symlink_to(folder)
+    except OSError as error:
+        raise ConfigError(
+            f"the folder that is shared with Slurm's nodes cannot be used: {error}",
+            hint="see [slurm] folder in the settings, and that nothing else is in "
+            f"{own} if it was changed",
+        ) from error
+    return folder

@@ -1,0 +1,1 @@
+"""Runs attempts through Slurm, driven by its commands: `sbatch`, `squeue`, `scancel` and others."""

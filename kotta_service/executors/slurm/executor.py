@@ -1,0 +1,304 @@
+"""The executor `slurm`: how the traces of an attempt and Slurm's word are put together."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from kotta.models import JobDescription
+from kotta_service.executors import Key, QueueSize, Sight, Sighting, Wait
+from kotta_service.executors.slurm import requests, states
+from kotta_service.executors.slurm.archive import runner_archive
+from kotta_service.executors.slurm.asking import Asking, View
+from kotta_service.executors.slurm.commands import (
+    BRIEF_SECONDS,
+    Commands,
+    SlurmError,
+    name_of,
+)
+from kotta_service.executors.slurm.folder import BARRED, Lives, SharedFolder, Traces
+from kotta_service.executors.slurm.partitions import Partitions
+from kotta_service.executors.slurm.sending import Fate, Sending, Wanted
+from kotta_service.persisting import persist
+from kotta_service.settings import Settings
+
+_NEWS_SECONDS = 0.25
+_VISIBLE_SECONDS = 2
+"""How long what a runner wrote last may take to be seen here, once Slurm has ended its job."""
+_SILENCES = 3
+"""A runner that has missed so many of its times to show that it lives counts as silent."""
+_INSIST_SECONDS = 30
+"""How much longer than its grace a runner may take to cancel before Slurm is asked to end it."""
+_SIGKILL, _SHELL_SIGKILL = 9, 137
+
+
+class SlurmExecutor:
+    """Executor of a cluster with Slurm and a folder that all its nodes share with the service.
+
+    Args:
+        folder: where attempts' directories lie.
+        on_phase: called, from a thread, with the timeline of an attempt that entered a phase.
+        on_exit: called, from a thread, with the exit record of an attempt.
+    """
+
+    name = "slurm"
+
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path,
+        on_phase: Callable[[Key, dict[str, float]], None],
+        on_exit: Callable[[Key, dict[str, Any]], None],
+    ) -> None:
+        self._settings = settings
+        self._slurm = settings.slurm
+        self._folder = SharedFolder(folder)
+        self._on_phase = on_phase
+        self._on_exit = on_exit
+        self._archive = runner_archive(folder)
+        self._commands = Commands(settings.slurm)
+        self._partitions = Partitions(self._commands)
+        self._asking = Asking(self._commands, settings.slurm.poll_seconds, self._on_view)
+        self._sending = Sending(self._commands, self._prepare)
+        self._lives = Lives()
+        self._cancelling: dict[Key, float] = {}
+        self._known: frozenset[Key] = frozenset()
+        self._leave = threading.Event()
+        self._listener = threading.Thread(
+            target=persist, args=("hearing runners", self._listen), name="slurm-news", daemon=True
+        )
+
+    @property
+    def round_seconds(self) -> float:
+        return self._asking.pause_seconds
+
+    def start(self) -> None:
+        self._asking.start()
+        self._sending.start()
+        self._listener.start()
+
+    def stop(self) -> None:
+        self._leave.set()
+        self._sending.stop()
+        self._asking.stop()
+        self._listener.join()
+
+    def directory(self, key: Key) -> Path:
+        return self._folder.directory(key)
+
+    def submit(self, launch: dict[str, Any]) -> None:
+        key = Key(launch["job_id"], launch["attempt"])
+        self._asking.forget(name_of(key))
+        self._sending.submit(key, launch)
+        self._asking.want()
+
+    def poll(self, keys: Iterable[Key]) -> dict[Key, Sighting]:
+        known = frozenset(keys)
+        if known:
+            self._asking.want()
+        self._forget(self._known - known)
+        self._known = known
+        view = self._asking.view
+        found = {key: self._look(key, view) for key in known}
+        return {key: sighting for key, sighting in found.items() if sighting is not None}
+
+    def look(self, key: Key) -> Sighting | None:
+        return self._look(key, self._asking.view)
+
+    def _forget(self, gone: frozenset[Key]) -> None:
+        """Forgets what is placed no more, and keeps what came while the rest was being read."""
+        known = self._known - gone
+        self._sending.forget(gone)
+        alive = known | self._sending.handed_over()
+        self._lives.forget_all_but(set(alive))
+        self._asking.forget_all_but({name_of(key) for key in alive})
+        self._cancelling = {key: at for key, at in self._cancelling.items() if key in alive}
+
+    def cancel(self, key: Key) -> bool:
+        if self._folder.bar(key):
+            self._sending.forget([key])
+            self._sending.cancel([key])
+            return True
+        self._folder.ask_cancel(key)
+        now = time.monotonic()
+        asked_at = self._cancelling.get(key)
+        if asked_at is None:
+            self._cancelling[key] = now
+            self._sending.wake(key)
+        elif now - asked_at > self._settings.grace_seconds + _INSIST_SECONDS:
+            self._cancelling[key] = now
+            self._sending.cancel([key])
+        return False
+
+    def end_leftovers(self, key: Key) -> None:
+        """Slurm ends what belongs to a job; a runner that may yet live is kept from starting."""
+        self._folder.bar_start(key)
+        self._sending.cancel([key])
+
+    def problems(self, queue: str, description: JobDescription) -> list[tuple[str, str]]:
+        settings = self._settings.queues[queue]
+        return list(requests.problems(settings, self._partitions.of(settings), description))
+
+    def room(self, queue: str, waiting: int) -> int:
+        return max(0, self._slurm.max_pending - waiting)
+
+    def size(self, queue: str) -> QueueSize | None:
+        partition = self._partitions.of(self._settings.queues[queue], is_fresh=True)
+        return None if partition is None else partition.size()
+
+    def wait_of(self, key: Key) -> Wait | None:
+        handover = self._sending.handover(key)
+        if handover is not None and handover.fate is Fate.PUT_OFF:
+            return Wait("", "", f"Slurm does not take it yet: {handover.words}")
+        try:
+            named = self._commands.named([name_of(key)], BRIEF_SECONDS)
+        except SlurmError as error:
+            return Wait("", "", f"Slurm does not answer: {error}")
+        jobs = [job for job in named if job.state in states.WAITS]
+        if not jobs:
+            return Wait("", "", "it is being handed to Slurm, or about to begin")
+        job = jobs[-1]
+        words = states.reason_in_words(job.reason)
+        return Wait(job.native_id, job.reason, words, job.starts_at)
+
+    def _look(self, key: Key, view: View) -> Sighting | None:
+        name = name_of(key)
+        handover = self._sending.handover(key)
+        if handover is not None and handover.fate is Fate.REFUSED:
+            return Sighting(Sight.LOST, verdict=states.refused(handover.words))
+        if view.waits(name):
+            return Sighting(Sight.WAITING)
+        traces = self._folder.look(key)
+        if traces.record is not None:
+            return self._ended(key, traces.record, view)
+        if traces.claim not in (None, BARRED):
+            return self._claimed(key, traces, view)
+        if view.has(name):
+            return Sighting(Sight.WAITING)
+        if handover is not None and (
+            handover.fate is not Fate.TAKEN or view.asked_at <= handover.at
+        ):
+            return Sighting(Sight.WAITING)
+        return self._vanished(key)
+
+    def _vanished(self, key: Key) -> Sighting | None:
+        """Of an attempt that nobody has claimed, and that is in no view."""
+        fate = self._asking.fate(name_of(key))
+        if fate is None:
+            return None
+        state, known_seconds = fate
+        after = states.after_the_end(state)
+        if after.verdict is not None:
+            return after
+        is_new = self._sending.handover(key) is None
+        # what this process has not handed over may never have been: there is nothing to wait for
+        enough = 0 if is_new and not state else self._slurm.absent_seconds
+        if state:
+            enough = min(_VISIBLE_SECONDS, self._slurm.absent_seconds)
+        if known_seconds < enough:
+            return Sighting(Sight.WAITING)
+        lines = self._folder.log(key).strip().splitlines()
+        words = f"its runner could not begin: {lines[-1][:500]}" if lines else ""
+        return Sighting(Sight.ABSENT, words=words)
+
+    def _claimed(self, key: Key, traces: Traces, view: View) -> Sighting | None:
+        """Of an attempt that a runner has claimed, and that has no record yet."""
+        silent_seconds = self._lives.silent_seconds(key, traces.alive)
+        running = Sighting(Sight.RUNNING, phase=traces.phase)
+        name = name_of(key)
+        if view.has(name):
+            return running
+        fate = self._asking.fate(name)
+        if fate is None:
+            return running
+        state, known_seconds = fate
+        is_silent = silent_seconds >= _SILENCES * self._slurm.alive_seconds
+        if state in states.GONE_FOR_SURE:
+            is_over = known_seconds >= min(_VISIBLE_SECONDS, self._slurm.absent_seconds)
+        elif state:
+            is_over = is_silent
+        else:
+            is_over = is_silent and known_seconds >= self._slurm.absent_seconds
+        return states.after_the_end(state, self._folder.log(key)) if is_over else running
+
+    def _ended(self, key: Key, record: dict[str, Any], view: View) -> Sighting:
+        """Of an attempt that has left its record; why the cluster ended it, Slurm knows."""
+        if not needs_slurms_word(record):
+            return Sighting(Sight.ENDED, record=record)
+        name = name_of(key)
+        fate = None if view.has(name) else self._asking.fate(name)
+        if fate is None:
+            return Sighting(Sight.RUNNING)
+        return states.with_slurms_word(record, fate[0])
+
+    def _prepare(self, key: Key, launch: dict[str, Any]) -> Wanted | None:
+        """Leaves what the runner needs in the shared folder."""
+        if self._folder.is_barred(key):
+            return None
+        queue = self._settings.queues[launch["resources"]["queue"]]
+        written = self._folder.write_launch(key, self._for_a_node(key, launch))
+        return requests.wanted(
+            self._settings,
+            queue,
+            self._partitions.of(queue),
+            launch,
+            archive=self._archive,
+            written=written,
+        )
+
+    def _for_a_node(self, key: Key, launch: dict[str, Any]) -> dict[str, Any]:
+        environment = {
+            name: value for name, value in launch["environment"].items() if name != "TMPDIR"
+        }
+        url = self._slurm.url.rstrip("/")
+        return {
+            **launch,
+            "environment": environment,
+            "claim": {
+                "renew_seconds": self._slurm.alive_seconds,
+                "news": str(self._folder.news_of(key)),
+            },
+            "cluster": {
+                "grace_seconds": self._partitions.kill_wait_seconds / 2,
+                "variables": requests.INHERITED,
+            },
+            # its record is in the folder already: a node is not held for the service to come back
+            "report_seconds": 0,
+            "service": {**launch["service"], "address": url} if url else None,
+        }
+
+    def _on_view(self, view: View) -> None:
+        self._sending.review(view)
+        # what was cancelled before it began, while Slurm did not listen
+        known = {name_of(key) for key in self._known}
+        strays = [key for key in map(_key_of, view.jobs) if key and name_of(key) not in known]
+        barred = [key for key in strays if self._folder.is_barred(key)]
+        if barred:
+            self._sending.cancel(barred)
+
+    def _listen(self) -> None:
+        """Passes on what runners have to tell, for as long as anything is placed."""
+        while not self._leave.wait(_NEWS_SECONDS):
+            for key in self._folder.heard():
+                traces = self._folder.look(key)
+                if traces.record is not None and not needs_slurms_word(traces.record):
+                    self._on_exit(key, traces.record)
+                elif traces.phase is not None:
+                    self._on_phase(key, traces.phase.get("timeline", {}))
+
+
+def needs_slurms_word(record: dict[str, Any]) -> bool:
+    """Whether Slurm knows more of an end than the runner: who ended it, or that memory ran out."""
+    if record.get("reason") == "cluster":
+        return True
+    return record.get("status") == "failed" and (
+        record.get("signal") == _SIGKILL or record.get("exit_code") == _SHELL_SIGKILL
+    )
+
+
+def _key_of(name: str) -> Key | None:
+    job_id, _, attempt = name.removeprefix("kotta-").rpartition("-")
+    return Key(job_id, int(attempt)) if job_id and attempt.isdigit() else None
