@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from kotta.connection import Connection
 from kotta.models.upkeep import CheckReport, PruneReport
 
@@ -29,6 +32,17 @@ class Upkeep:
             "POST", "/admin/check", {"contents": contents}, wait_seconds=LONG_SECONDS
         )
         return answer.parsed(CheckReport)
+
+    @contextmanager
+    def backup(self) -> Iterator[Iterator[bytes]]:
+        """All that the service must not lose, as a tar archive; it comes as it is made.
+
+        Raises:
+            ConflictError: its jobs are in PostgreSQL, or something is being removed now.
+            ConnectionFailedError: it did not come to its end; what came is worth nothing.
+        """
+        with self._connection.stream("/admin/backup") as (_, chunks):
+            yield chunks
 
     def prune(
         self,

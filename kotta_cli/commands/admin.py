@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kotta_cli.command_page import examples
-from kotta_cli.commands import admin_upkeep
+from kotta_cli.commands import admin_restore, admin_upkeep
 from kotta_cli.exit_codes import ExitCode
 from kotta_cli.parameters import JsonOption, UsageProblem, one_of
 from kotta_cli.tree import Command, command_app
@@ -25,6 +25,7 @@ app = command_app("Keep a service in order: its users, and all that it keeps.")
 user = command_app("Users: who may log in, as what, and how much they may have.")
 app.add_typer(user, name="user")
 app.add_typer(admin_upkeep.app)
+app.add_typer(admin_restore.app)
 
 UserArgument = Annotated[str, typer.Argument(metavar="USER", help="The user's name.")]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -73,6 +74,36 @@ def render_check(app: App, report: CheckReport) -> None:
         f"Jobs: {report.jobs}, outputs: {report.outputs}, uploads: {report.uploads}{read}. "
         f"Broken: {report.broken}, left over: {report.leftovers}."
     )
+
+
+@app.command(
+    "backup",
+    cls=Command,
+    epilog=examples({"kotta admin backup kotta.tar": "While the service is at work"}),
+)
+def backup(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The archive to make.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace FILE if it is there.")] = False,
+    as_json: JsonOption = False,
+) -> int:
+    """Copy all that the service must not lose into one file, while it is at work.
+
+    It holds every job, output and upload as of one moment, and the service's secrets: keep it as
+    you would a key. `kotta admin restore` makes a service of it.
+    """
+    from kotta_cli.backing_up import back_up
+
+    app: App = ctx.obj
+    app.as_json = as_json
+    size_bytes = back_up(app, file, force=force)
+    if app.as_json:
+        from kotta_cli.render.as_json import print_json
+
+        print_json(app, {"path": str(file.absolute()), "size_bytes": size_bytes})
+    else:
+        app.print(str(file))
+    return ExitCode.OK
 
 
 @app.command(

@@ -24,6 +24,7 @@ from kotta_cli.results.jobs import (
 )
 from kotta_cli.results.problems import Problem
 from kotta_cli.results.services import (
+    BackupFile,
     LoggedIn,
     LoggedOut,
     LoginState,
@@ -76,6 +77,8 @@ RESULTS: dict[str, Any] = {
     "admin user role": User,
     "admin user limit": User,
     "admin check": CheckReport,
+    "admin backup": BackupFile,
+    "admin restore": CheckReport,
     "admin prune": PruneReport,
     "config get": Setting,
     "config set": Setting,

@@ -115,3 +115,14 @@ class LoggedOut(TypedDict):
 
     server: str
     logged_out: bool
+
+
+class BackupFile(TypedDict):
+    """The archive that was made.
+
+    Attributes:
+        path: its absolute path.
+    """
+
+    path: str
+    size_bytes: int

@@ -285,6 +285,10 @@ OPERATIONS: dict[str, Operation] = {
         answer=examples.CHECK_REPORT,
         refusals=("not_admin", "conflict"),
     ),
+    "back_up": Operation(
+        "The database at one moment, and every file that it refers to; secrets are among them.",
+        refusals=("not_admin", "conflict"),
+    ),
     "prune": Operation(
         "Nothing that has not ended goes, nor what something that stays refers to.",
         request={"older_than_seconds": 7_776_000, "dry_run": True},

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+import itertools
+
+from fastapi import APIRouter, Response
+from fastapi.responses import StreamingResponse
 
 from kotta.errors import RequestError
 from kotta.models.requests import CheckRequest, PruneRequest
@@ -10,7 +13,7 @@ from kotta.models.upkeep import CheckReport, PruneReport
 from kotta_service import audit
 from kotta_service.callers import WithAdmin
 from kotta_service.parts import WithParts
-from kotta_service.upkeep import retention, turns
+from kotta_service.upkeep import backup, retention, turns
 from kotta_service.upkeep.checking import Checker
 
 router = APIRouter(prefix="/admin", tags=["upkeep"])
@@ -21,6 +24,21 @@ def check_service(wanted: CheckRequest, who: WithAdmin, parts: WithParts) -> Che
     audit.note("checks the service", who, contents=wanted.contents)
     with turns.reading(parts.data):
         return Checker(parts.database, parts.storage, parts.data, contents=wanted.contents).run()
+
+
+@router.get(
+    "/backup",
+    response_class=Response,
+    responses={200: {"content": {"application/x-tar": {}}}},
+    summary="All that the service must not lose, as a tar archive",
+)
+def back_up(who: WithAdmin, parts: WithParts) -> Response:
+    backup.refuse_elsewhere(parts.database, parts.storage)
+    audit.note("backs up the service", who)
+    chunks = backup.stream(parts.data, parts.storage)
+    # what is refused is refused before the answer has begun
+    first = next(chunks)
+    return StreamingResponse(itertools.chain([first], chunks), media_type="application/x-tar")
 
 
 @router.post("/prune", summary="Forget what ended long ago")

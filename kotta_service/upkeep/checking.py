@@ -25,6 +25,7 @@ from kotta_service.storage import Content, Kept, Storage
 from kotta_service.storage.files import remove_path
 from kotta_service.store import whole
 from kotta_service.store.database import Database
+from kotta_service.store.jobs import is_placed, placed_attempt
 from kotta_service.store.whole import WholeJob
 from kotta_service.upkeep.job_rules import broken_rules
 from kotta_service.upkeep.places import Places
@@ -82,13 +83,23 @@ class Checker:
 
     Args:
         contents: read every file and compare it with its SHA-256; else its size alone counts.
+        processes: look for those of jobs that are over; else what runs here is another's.
     """
 
-    def __init__(self, database: Database, storage: Storage, data: Path, *, contents: bool) -> None:
+    def __init__(
+        self,
+        database: Database,
+        storage: Storage,
+        data: Path,
+        *,
+        contents: bool,
+        processes: bool = True,
+    ) -> None:
         self._database = database
         self._storage = storage
         self._places = Places(data)
         self._contents = contents
+        self._processes = processes
         self._since = time.time() - NEW_SECONDS
         self._found: list[Defect] = []
         self._counts: Counter[str] = Counter()
@@ -103,7 +114,8 @@ class Checker:
             for job in whole.jobs(connection):
                 self._look_at_job(job)
             self._look_at_rows(connection)
-        self._look_at_processes()
+        if self._processes:
+            self._look_at_processes()
         for kept in (*self._seen.outputs, *self._seen.uploads.values()):
             self._look_at_file(kept)
         for left in self._unknown():
@@ -138,7 +150,8 @@ class Checker:
             self._tell("broken", row.id, words)
         seen.jobs += 1
         seen.numbers.add(row.number)
-        seen.attempts[row.id] = row.attempt
+        # an engine with a queue of its own may be about to begin with the next one
+        seen.attempts[row.id] = placed_attempt(row) if is_placed(row) else row.attempt
         if row.status in TERMINAL:
             seen.ended.add(row.id)
         for output in job.outputs:
@@ -173,7 +186,9 @@ class Checker:
         for process, tag in tags_of_processes():
             job_id, _, attempt = tag.partition("/")
             latest = self._seen.attempts.get(job_id)
-            if latest is not None and (job_id in self._seen.ended or attempt != str(latest)):
+            # a later one may have begun since
+            is_earlier = attempt.isdecimal() and int(attempt) < (latest or 0)
+            if latest is not None and (job_id in self._seen.ended or is_earlier):
                 self._tell("broken", job_id, f"is over, and its process {process} runs on")
 
     def _look_at_file(self, kept: _Kept) -> None:

@@ -25,6 +25,7 @@ INVOCATIONS: dict[str, list[str]] = {
     "rerun": ["made --name again", "made other --name again"],
     "diff": ["made failed"],
     "admin check": ["", "--contents"],
+    "admin backup": ["backup.tar --force"],
     "admin prune": ["--older-than 30d --yes", "--storage-mib 100000 --dry-run"],
     "cancel": ["sleeping", "tag=nobody"],
     "completion install": ["fish"],
@@ -41,7 +42,7 @@ INVOCATIONS: dict[str, list[str]] = {
 LASTING = ("serve", "config edit")
 """Commands that do not end by themselves; their own tests see to them."""
 
-ELSEWHERE = ("share", "admin user ", "token ", "config unset")
+ELSEWHERE = ("share", "admin user ", "admin restore", "token ", "config unset")
 """What commands begin with that can be called once, or mean something at a shared service alone.
 
 Their own tests see to them.

@@ -198,6 +198,7 @@ ADMINISTRATORS = {
     ("POST", "/users/{name}/invitation"),
     ("POST", "/admin/check"),
     ("POST", "/admin/prune"),
+    ("GET", "/admin/backup"),
 }
 BY_CONTENT = {
     ("PUT", "/uploads/{sha256}"),

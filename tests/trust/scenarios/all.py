@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from trust.harness import Scenario, of_module
-from trust.scenarios import kills, power
+from trust.scenarios import clients, clocks, disks, kills, models, power
 
-SCENARIOS: list[Scenario] = [each for module in (kills, power) for each in of_module(module)]
+SCENARIOS: list[Scenario] = [
+    each for module in (kills, power, disks, clocks, clients, models) for each in of_module(module)
+]

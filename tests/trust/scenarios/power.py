@@ -8,17 +8,15 @@ import os
 import random
 import shutil
 import signal
-import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
-from programs import needed
 
 from trust.harness import Figures, Harmed, Trial, judge, new_trial, running, scenario
+from trust.preloading import compiled
 
-_SOURCE = Path(__file__).parents[1] / "faults" / "power.c"
 MEMORY = Path("/dev/shm")
 """A file system that gives no inode's number twice."""
 
@@ -28,10 +26,8 @@ class Disk:
 
     def __init__(self, home: Path) -> None:
         self.root, self.kept, self.fails = home / "data", home / "kept", home / "fails"
-        self._library = home / "power.so"
+        self._library = compiled("power", home)
         self.kept.mkdir()
-        compiler = [needed("gcc"), "-O2", "-shared", "-fPIC", "-o", self._library, _SOURCE]
-        subprocess.run(compiler, check=True)
 
     @property
     def environment(self) -> dict[str, str]:
