@@ -56,7 +56,7 @@ _kotta() {
             ' submit' | ' rerun' | ' wait' | ' cancel' | ' share' | ' list' | ' status' | ' logs' | ' usage' | ' why' | ' diff' | ' queues' | ' fetch' | ' cat' | ' cp' | ' upload' | ' service' | ' serve' | ' login' | ' logout' | ' whoami' | ' token' | ' admin' | ' config' | ' doctor' | ' completion' | ' help') command=$command/$word ;;
             '/service status' | '/service stop' | '/service logs') command=$command/$word ;;
             '/token list' | '/token create' | '/token revoke') command=$command/$word ;;
-            '/admin user' | '/admin check' | '/admin backup' | '/admin prune' | '/admin restore') command=$command/$word ;;
+            '/admin user' | '/admin check' | '/admin backup' | '/admin prune' | '/admin lifecycle' | '/admin restore') command=$command/$word ;;
             '/admin/user add' | '/admin/user list' | '/admin/user invite' | '/admin/user disable' | '/admin/user enable' | '/admin/user role' | '/admin/user limit') command=$command/$word ;;
             '/config get' | '/config set' | '/config unset' | '/config list' | '/config path' | '/config edit') command=$command/$word ;;
             '/completion install' | '/completion uninstall' | '/completion bash' | '/completion zsh' | '/completion fish') command=$command/$word ;;
@@ -132,6 +132,10 @@ _kotta() {
             '/admin/user/add --role') :; return ;;
             '/admin/prune --older-than') :; return ;;
             '/admin/prune --storage-mib') :; return ;;
+            '/admin/lifecycle --infrequent-after') :; return ;;
+            '/admin/lifecycle --archive-after') :; return ;;
+            '/admin/lifecycle --archive-class') :; return ;;
+            '/admin/lifecycle --abort-after') :; return ;;
             '/admin/restore --data') _kotta_directories; return ;;
         esac
         # What may stand behind `=` alone.
@@ -172,6 +176,7 @@ _kotta() {
             '/admin/check --json') _kotta_list 'jobs outputs uploads read_bytes broken leftovers defects'; return ;;
             '/admin/backup --json') _kotta_list 'path size_bytes'; return ;;
             '/admin/prune --json') _kotta_list 'dry_run jobs uploads leftovers freed_bytes kept_as_needed'; return ;;
+            '/admin/lifecycle --json') _kotta_list 'bucket applied policy'; return ;;
             '/admin/restore --json') _kotta_list 'jobs outputs uploads read_bytes broken leftovers defects'; return ;;
             '/config/get --json') _kotta_list 'key value origin'; return ;;
             '/config/set --json') _kotta_list 'key value origin'; return ;;
@@ -229,6 +234,7 @@ _kotta() {
                 '/admin/check') _kotta_words '--contents --json -h --help' ;;
                 '/admin/backup') _kotta_words '--force --json -h --help' ;;
                 '/admin/prune') _kotta_words '--older-than --storage-mib --dry-run -y --yes --json -h --help' ;;
+                '/admin/lifecycle') _kotta_words '--infrequent-after --archive-after --archive-class --abort-after --apply --json -h --help' ;;
                 '/admin/restore') _kotta_words '--data --json -h --help' ;;
                 '/config') _kotta_words '-h --help' ;;
                 '/config/get') _kotta_words '--json -h --help' ;;
@@ -270,7 +276,7 @@ _kotta() {
         '/logout') : ;;
         '/token') _kotta_words 'list create revoke' ;;
         '/token/revoke') : ;;
-        '/admin') _kotta_words 'user check backup prune restore' ;;
+        '/admin') _kotta_words 'user check backup prune lifecycle restore' ;;
         '/admin/user') _kotta_words 'add list invite disable enable role limit' ;;
         '/admin/user/add') : ;;
         '/admin/user/invite') : ;;

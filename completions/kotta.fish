@@ -29,7 +29,7 @@ function __kotta_at
             case ' -p' ' --profile' ' --server'
                 set --erase words[1]
             case '* -*'
-            case ' submit' ' rerun' ' wait' ' cancel' ' share' ' list' ' status' ' logs' ' usage' ' why' ' diff' ' queues' ' fetch' ' cat' ' cp' ' upload' ' service' 'service status' 'service stop' 'service logs' ' serve' ' login' ' logout' ' whoami' ' token' 'token list' 'token create' 'token revoke' ' admin' 'admin user' 'admin user add' 'admin user list' 'admin user invite' 'admin user disable' 'admin user enable' 'admin user role' 'admin user limit' 'admin check' 'admin backup' 'admin prune' 'admin restore' ' config' 'config get' 'config set' 'config unset' 'config list' 'config path' 'config edit' ' doctor' ' completion' 'completion install' 'completion uninstall' 'completion bash' 'completion zsh' 'completion fish' ' help'
+            case ' submit' ' rerun' ' wait' ' cancel' ' share' ' list' ' status' ' logs' ' usage' ' why' ' diff' ' queues' ' fetch' ' cat' ' cp' ' upload' ' service' 'service status' 'service stop' 'service logs' ' serve' ' login' ' logout' ' whoami' ' token' 'token list' 'token create' 'token revoke' ' admin' 'admin user' 'admin user add' 'admin user list' 'admin user invite' 'admin user disable' 'admin user enable' 'admin user role' 'admin user limit' 'admin check' 'admin backup' 'admin prune' 'admin lifecycle' 'admin restore' ' config' 'config get' 'config set' 'config unset' 'config list' 'config path' 'config edit' ' doctor' ' completion' 'completion install' 'completion uninstall' 'completion bash' 'completion zsh' 'completion fish' ' help'
                 set --append path $words[1]
         end
         set --erase words[1]
@@ -244,6 +244,7 @@ complete --command kotta --condition '__kotta_at admin' --arguments user --descr
 complete --command kotta --condition '__kotta_at admin' --arguments check --description 'Hold all that the service keeps to what it promises.'
 complete --command kotta --condition '__kotta_at admin' --arguments backup --description 'Copy all that the service must not lose into one file, while it is at work.'
 complete --command kotta --condition '__kotta_at admin' --arguments prune --description 'Forget jobs that ended long ago, with their outputs, and uploads that no job needs.'
+complete --command kotta --condition '__kotta_at admin' --arguments lifecycle --description 'Print how the bucket of a service is to treat what grows old, as S3 takes it.'
 complete --command kotta --condition '__kotta_at admin' --arguments restore --description 'Make a data directory of a backup, on this machine, for a service that does not run yet.'
 complete --command kotta --condition '__kotta_at admin user' --short-option h --long-option help --description 'Show this page and exit'
 complete --command kotta --condition '__kotta_at admin user' --arguments add --description 'Add a user, and print a link by which they choose a password.'
@@ -287,6 +288,13 @@ complete --command kotta --condition '__kotta_at admin prune' --long-option dry-
 complete --command kotta --condition '__kotta_at admin prune' --short-option y --long-option yes --description 'Do not ask first'
 complete --command kotta --condition '__kotta_at admin prune' --long-option json --keep-order --arguments '(__kotta_list dry_run jobs uploads leftovers freed_bytes kept_as_needed)' --description 'Print JSON, or FIELDS of it, and errors as JSON'
 complete --command kotta --condition '__kotta_at admin prune' --short-option h --long-option help --description 'Show this page and exit'
+complete --command kotta --condition '__kotta_at admin lifecycle' --long-option infrequent-after --exclusive --description 'Outputs go to infrequent access after so long; 0: never; 30'
+complete --command kotta --condition '__kotta_at admin lifecycle' --long-option archive-after --exclusive --description 'They go to an archive after so long; 0: never; 180'
+complete --command kotta --condition '__kotta_at admin lifecycle' --long-option archive-class --exclusive --description 'Which archive: GLACIER, GLACIER_IR or DEEP_ARCHIVE; GLACIER'
+complete --command kotta --condition '__kotta_at admin lifecycle' --long-option abort-after --exclusive --description 'Uploads that were not finished go after so long; 7'
+complete --command kotta --condition '__kotta_at admin lifecycle' --long-option apply --description 'Give the bucket these rules; those of others stay'
+complete --command kotta --condition '__kotta_at admin lifecycle' --long-option json --keep-order --arguments '(__kotta_list bucket applied policy)' --description 'Print JSON, or FIELDS of it, and errors as JSON'
+complete --command kotta --condition '__kotta_at admin lifecycle' --short-option h --long-option help --description 'Show this page and exit'
 complete --command kotta --condition '__kotta_at admin restore' --long-option data --exclusive --arguments '(__fish_complete_directories)' --description 'Into this directory, which is empty or new'
 complete --command kotta --condition '__kotta_at admin restore' --long-option json --keep-order --arguments '(__kotta_list jobs outputs uploads read_bytes broken leftovers defects)' --description 'Print JSON, or FIELDS of it, and errors as JSON'
 complete --command kotta --condition '__kotta_at admin restore' --short-option h --long-option help --description 'Show this page and exit'

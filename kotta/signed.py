@@ -18,6 +18,7 @@ from kotta import bounded
 from kotta._version import __version__
 from kotta.certificates import refusal as certificate_refusal
 from kotta.errors import (
+    ConflictError,
     ConnectionFailedError,
     RequestError,
     ServiceFaultError,
@@ -177,6 +178,11 @@ def _failure(url: str, reply: Reply) -> Exception:
         return StorageFullError(
             f"the service's storage is full: {words}",
             hint="its administrator has to make room; then repeat this",
+        )
+    if code == "InvalidObjectState":
+        return ConflictError(
+            f"the file lies in an archive: {words}",
+            hint="the service's administrator has to restore it first",
         )
     if code in _OTHER_BYTES:
         return RequestError(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from kotta.connection import Connection
-from kotta.models.upkeep import CheckReport, PruneReport
+from kotta.models.upkeep import CheckReport, Lifecycle, PruneReport
 
 LONG_SECONDS = 24 * 3600.0
 """For so long the service may be at something that reads or removes all it has."""
@@ -69,3 +69,35 @@ class Upkeep:
         }
         answer = self._connection.send_json("POST", "/admin/prune", body, wait_seconds=LONG_SECONDS)
         return answer.parsed(PruneReport)
+
+    def lifecycle(
+        self,
+        *,
+        infrequent_after_days: int = 30,
+        archive_after_days: int = 180,
+        archive_class: str = "GLACIER",
+        abort_after_days: int = 7,
+        apply: bool = False,
+    ) -> Lifecycle:
+        """What the service's bucket is to do with what grows old; see `Lifecycle`.
+
+        Args:
+            infrequent_after_days: outputs go to infrequent access so long after; 0: never.
+            archive_after_days: the same to an archive.
+            archive_class: `GLACIER`, `GLACIER_IR` or `DEEP_ARCHIVE`.
+            abort_after_days: uploads in parts that were not finished are removed so long after.
+            apply: give the bucket these rules; those that it has of others stay.
+
+        Raises:
+            ConflictError: the service keeps files on its own disk, or S3 does not take the rules.
+            RequestError: S3 would not take them.
+        """
+        body = {
+            "infrequent_after_days": infrequent_after_days,
+            "archive_after_days": archive_after_days,
+            "archive_class": archive_class,
+            "abort_after_days": abort_after_days,
+            "apply": apply,
+        }
+        answer = self._connection.send_json("POST", "/admin/lifecycle", body, repeatable=True)
+        return answer.parsed(Lifecycle)

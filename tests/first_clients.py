@@ -116,7 +116,7 @@ def put(path: Path, url: str) -> tuple[str, bytes]:
 
 def curl(*words: str) -> bytes:
     done = subprocess.run(
-        ["curl", "--silent", "--show-error", "--fail", "--max-time", "30", *words],
+        ["curl", "--silent", "--show-error", "--fail", "--location", "--max-time", "30", *words],
         capture_output=True,
     )
     assert done.returncode == 0, done.stderr

@@ -124,8 +124,11 @@ class RunningService:
         )
 
     def output(self, job: dict[str, Any], name: str) -> str:
+        return self.output_bytes(job, name).decode()
+
+    def output_bytes(self, job: dict[str, Any], name: str) -> bytes:
         answer = self.http.get(f"/jobs/{job['id']}/outputs/{name}")
         if answer.status_code == 307:  # it lies in S3
             answer = httpx.get(answer.headers["location"], trust_env=False)
         assert answer.status_code == 200, answer.text
-        return answer.text
+        return answer.content

@@ -121,6 +121,26 @@ class PruneRequest(BaseModel):
     dry_run: bool = False
 
 
+class LifecycleRequest(BaseModel):
+    """What S3 is to do with what grows old.
+
+    Attributes:
+        infrequent_after_days: outputs go to infrequent access so long after they came; 0: never.
+        archive_after_days: the same to an archive.
+        archive_class: which one; what lies in `GLACIER_IR` can still be fetched at once.
+        abort_after_days: uploads in parts that were not finished are removed so long after.
+        apply: give these rules to the bucket, rather than only tell them.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    infrequent_after_days: Annotated[int, Field(ge=0, le=36_500)] = 30
+    archive_after_days: Annotated[int, Field(ge=0, le=36_500)] = 180
+    archive_class: Literal["GLACIER", "GLACIER_IR", "DEEP_ARCHIVE"] = "GLACIER"
+    abort_after_days: Annotated[int, Field(ge=1, le=36_500)] = 7
+    apply: bool = False
+
+
 class NewToken(BaseModel):
     """A token for scripts.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -67,3 +67,17 @@ class PruneReport(_Reply):
     leftovers: int
     freed_bytes: int
     kept_as_needed: int
+
+
+class Lifecycle(_Reply):
+    """What a bucket does, or would do, with what grows old.
+
+    Attributes:
+        bucket: its name.
+        applied: it has these rules now.
+        policy: as `aws s3api put-bucket-lifecycle-configuration` takes it.
+    """
+
+    bucket: str
+    applied: bool
+    policy: dict[str, Any]

@@ -1,4 +1,4 @@
-"""`kotta admin check`, `backup`, `prune`: what whoever keeps a service does about all it keeps."""
+"""`kotta admin check`, `prune`, `lifecycle`: what is done about all that a service keeps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from kotta_cli.command_page import examples
 from kotta_cli.exit_codes import ExitCode
-from kotta_cli.parameters import JsonOption, UsageProblem, YesOption, span_seconds
+from kotta_cli.parameters import JsonOption, UsageProblem, YesOption, one_of, span_seconds
 from kotta_cli.tree import Command, command_app
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kotta_cli.context import App
 
 app = command_app()
+ARCHIVE_CLASSES = ["GLACIER", "GLACIER_IR", "DEEP_ARCHIVE"]
 
 
 @app.command(
@@ -170,3 +171,88 @@ def _what(report: PruneReport) -> str:
     counts = [(report.jobs, "job"), (report.uploads, "upload"), (report.leftovers, "leftover")]
     words = [f"{count} {word}{'' if count == 1 else 's'}" for count, word in counts]
     return f"{words[0]}, {words[1]} and {words[2]}, {size(report.freed_bytes)}"
+
+
+@app.command(
+    "lifecycle",
+    cls=Command,
+    epilog=examples(
+        {
+            "kotta admin lifecycle": "The policy that the first service had",
+            "kotta admin lifecycle --archive-class GLACIER_IR --apply": "Fetched at once, ever",
+        }
+    ),
+)
+def lifecycle(
+    ctx: typer.Context,
+    infrequent_after: Annotated[
+        int,
+        typer.Option(
+            "--infrequent-after",
+            metavar="DAYS",
+            min=0,
+            help="Outputs go to infrequent access after so long; 0: never; 30.",
+        ),
+    ] = 30,
+    archive_after: Annotated[
+        int,
+        typer.Option(
+            "--archive-after",
+            metavar="DAYS",
+            min=0,
+            help="They go to an archive after so long; 0: never; 180.",
+        ),
+    ] = 180,
+    archive_class: Annotated[
+        str,
+        typer.Option(
+            "--archive-class",
+            metavar="CLASS",
+            help="Which archive: GLACIER, GLACIER_IR or DEEP_ARCHIVE; GLACIER.",
+        ),
+    ] = "GLACIER",
+    abort_after: Annotated[
+        int,
+        typer.Option(
+            "--abort-after",
+            metavar="DAYS",
+            min=1,
+            help="Uploads that were not finished go after so long; 7.",
+        ),
+    ] = 7,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Give the bucket these rules; those of others stay.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> int:
+    """Print how the bucket of a service is to treat what grows old, as S3 takes it.
+
+    What is printed is for `aws s3api put-bucket-lifecycle-configuration`; with --apply the service
+    does the same.
+    """
+    app: App = ctx.obj
+    app.as_json = as_json
+    one_of(archive_class, ARCHIVE_CLASSES, "class of archives")
+    found = app.client.upkeep.lifecycle(
+        infrequent_after_days=infrequent_after,
+        archive_after_days=archive_after,
+        archive_class=archive_class,
+        abort_after_days=abort_after,
+        apply=apply,
+    )
+    if app.as_json:
+        from kotta_cli.render.as_json import print_json
+
+        print_json(app, found)
+        return ExitCode.OK
+    import json
+
+    app.print(json.dumps(found.policy, indent=2))
+    if found.applied:
+        app.note(f"The bucket {found.bucket} has these rules now.")
+    elif app.err.is_tty:
+        app.note(
+            f"For: aws s3api put-bucket-lifecycle-configuration --bucket {found.bucket} "
+            "--lifecycle-configuration file://policy.json"
+        )
+    return ExitCode.OK

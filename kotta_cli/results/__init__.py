@@ -11,7 +11,7 @@ from typing import Any
 
 from kotta.models import Job, Queue, SharedJob, Usage
 from kotta.models.accounts import Invitation, MadeToken, Token, User, WhoAmI
-from kotta.models.upkeep import CheckReport, PruneReport
+from kotta.models.upkeep import CheckReport, Lifecycle, PruneReport
 from kotta_cli.results.files import CopiedFile, FetchResult, PrintedFile, UploadedFile
 from kotta_cli.results.jobs import (
     ArrayStatus,
@@ -80,6 +80,7 @@ RESULTS: dict[str, Any] = {
     "admin backup": BackupFile,
     "admin restore": CheckReport,
     "admin prune": PruneReport,
+    "admin lifecycle": Lifecycle,
     "config get": Setting,
     "config set": Setting,
     "config unset": Setting,

@@ -7,6 +7,23 @@ from typing import Any
 JOB_ID = "3f1c2d4e-5a6b-4c7d-8e9f-0a1b2c3d4e5f"
 SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _AT = "2026-03-01T09:30:00Z"
+LIFECYCLE: dict[str, Any] = {
+    "bucket": "lab-files",
+    "applied": False,
+    "policy": {
+        "Rules": [
+            {
+                "ID": "kotta-outputs",
+                "Status": "Enabled",
+                "Filter": {"Prefix": "kotta/outputs/"},
+                "Transitions": [
+                    {"Days": 30, "StorageClass": "STANDARD_IA"},
+                    {"Days": 180, "StorageClass": "GLACIER"},
+                ],
+            }
+        ]
+    },
+}
 SIGNED_UPLOAD: dict[str, Any] = {
     "upload_id": "",
     "part_bytes": 1024,

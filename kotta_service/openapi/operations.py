@@ -91,6 +91,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "shared": {"description": "Jobs that others share with one, alone"},
     **_named("job", "Changes of these jobs alone", [examples.JOB_ID]),
     "results": {"description": "Tell the results of function calls as well"},
+    "ended": {"description": "Leave out jobs that have not ended, and wake for an end alone"},
     "name": {"description": "A name"},
     "kotta-accept": {
         "description": "Over the service's own socket: answer with a path on this machine"
@@ -288,6 +289,12 @@ OPERATIONS: dict[str, Operation] = {
     "back_up": Operation(
         "The database at one moment, and every file that it refers to; secrets are among them.",
         refusals=("not_admin", "conflict"),
+    ),
+    "lifecycle_policy": Operation(
+        "With `apply` the bucket gets the rules; those that it has of others stay.",
+        request={"infrequent_after_days": 30, "archive_after_days": 180, "apply": False},
+        answer=examples.LIFECYCLE,
+        refusals=("not_admin", "not_direct", "lifecycle_refused"),
     ),
     "prune": Operation(
         "Nothing that has not ended goes, nor what something that stays refers to.",

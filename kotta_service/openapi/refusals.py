@@ -64,6 +64,7 @@ REFUSALS = {
     "not_direct": Refusal(
         409, "this service keeps files on its own disk: send them to it, and ask it for them"
     ),
+    "lifecycle_refused": Refusal(409, "S3 does not take the policy: S3 answers NotImplemented"),
     "not_arrived": Refusal(
         400, "the file did not arrive in the storage: there is none", "send it again"
     ),

@@ -8,11 +8,14 @@ from fastapi import APIRouter, Response
 from fastapi.responses import StreamingResponse
 
 from kotta.errors import RequestError
-from kotta.models.requests import CheckRequest, PruneRequest
-from kotta.models.upkeep import CheckReport, PruneReport
+from kotta.models.requests import CheckRequest, LifecycleRequest, PruneRequest
+from kotta.models.upkeep import CheckReport, Lifecycle, PruneReport
 from kotta_service import audit
 from kotta_service.callers import WithAdmin
 from kotta_service.parts import WithParts
+from kotta_service.s3_settings import split_url
+from kotta_service.storage import lifecycle
+from kotta_service.storage.files import not_direct
 from kotta_service.upkeep import backup, retention, turns
 from kotta_service.upkeep.checking import Checker
 
@@ -54,3 +57,16 @@ def prune(wanted: PruneRequest, who: WithAdmin, parts: WithParts) -> PruneReport
         )
     audit.note("prunes the service", who, **wanted.model_dump(exclude_none=True))
     return retention.prune(parts, seconds, storage_mib, dry_run=wanted.dry_run)
+
+
+@router.post("/lifecycle", summary="What the bucket does with what grows old")
+def lifecycle_policy(wanted: LifecycleRequest, who: WithAdmin, parts: WithParts) -> Lifecycle:
+    settings = parts.settings
+    if not settings.storage:
+        raise not_direct()
+    bucket, prefix = split_url(settings.storage)
+    policy = lifecycle.policy(f"{prefix}/" if prefix else "", settings.s3, wanted)
+    if wanted.apply:
+        audit.note("sets the lifecycle of the bucket", who, **wanted.model_dump())
+        lifecycle.apply(parts.storage, policy)
+    return Lifecycle(bucket=bucket, applied=wanted.apply, policy=policy)

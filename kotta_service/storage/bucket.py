@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -318,12 +318,29 @@ class Bucket:
             return f"s3://{self.name}: {words_of(error)}"
         return ""
 
-    def set_lifecycle(self, rules: Mapping[str, Any]) -> None:
-        """Gives the bucket these rules, in place of all that it has."""
-        with translated(self.name):
+    def set_lifecycle(self, rules: Sequence[Mapping[str, Any]], own: str) -> str:
+        """Gives the bucket rules, in place of those whose names begin with `own`.
+
+        Returns:
+            "" or what S3 has against it, in words.
+        """
+        try:
+            found = self._client.get_bucket_lifecycle_configuration(Bucket=self.name)
+            known = found.get("Rules", [])
+        except ClientError as error:
+            if code_of(error) != "NoSuchLifecycleConfiguration":
+                return words_of(error)
+            known = []
+        except BotoCoreError as error:
+            return words_of(error)
+        others = [rule for rule in known if not str(rule.get("ID", "")).startswith(own)]
+        try:
             self._client.put_bucket_lifecycle_configuration(
-                Bucket=self.name, LifecycleConfiguration=rules
+                Bucket=self.name, LifecycleConfiguration={"Rules": [*others, *rules]}
             )
+        except (BotoCoreError, ClientError) as error:
+            return words_of(error)
+        return ""
 
 
 def _configured_endpoint(session: Any) -> str:

@@ -56,7 +56,7 @@ class KeptFile:
         return None
 
     def url(self, download_as: str | None = None) -> NoReturn:
-        raise _not_direct()
+        raise not_direct()
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[OpenFile | None]:
@@ -126,12 +126,12 @@ class FileStorage:
     def sign_upload(
         self, kept: Kept, sha256: str, size_bytes: int, upload_id: str = "", first_part: int = 1
     ) -> NoReturn:
-        raise _not_direct()
+        raise not_direct()
 
     def finish_upload(
         self, kept: Kept, sha256: str, size_bytes: int, upload_id: str, parts: Sequence[str]
     ) -> NoReturn:
-        raise _not_direct()
+        raise not_direct()
 
     def launch_input(self, kept: Kept, url: str) -> dict[str, Any]:
         return {"path": str(kept.path)}
@@ -198,7 +198,8 @@ def _changed_at(path: Path) -> float:
         return time.time()  # it is gone
 
 
-def _not_direct() -> ConflictError:
+def not_direct() -> ConflictError:
+    """The error for what only a storage in S3 can do."""
     return ConflictError(
         "this service keeps files on its own disk: send them to it, and ask it for them",
         code="not_direct",

@@ -42,7 +42,7 @@ INVOCATIONS: dict[str, list[str]] = {
 LASTING = ("serve", "config edit")
 """Commands that do not end by themselves; their own tests see to them."""
 
-ELSEWHERE = ("share", "admin user ", "admin restore", "token ", "config unset")
+ELSEWHERE = ("share", "admin user ", "admin restore", "admin lifecycle", "token ", "config unset")
 """What commands begin with that can be called once, or mean something at a shared service alone.
 
 Their own tests see to them.

@@ -27,6 +27,7 @@ def curl(service: RunningService) -> Any:
     return ask
 
 
+@pytest.mark.of_files
 def test_it_is_spoken_without_a_token(service: RunningService, curl: Any, tmp_path: Path) -> None:
     base = "http://localhost/rest/v1"
     (tmp_path / "in.txt").write_text("local")

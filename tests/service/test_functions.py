@@ -119,9 +119,9 @@ def test_a_large_result_is_an_output(service: RunningService) -> None:
     job = service.run(**call(lambda: b"x" * 200_000))
     result = job["result"]
     assert (result["data"], result["file"]) == (None, "RESULT.pkl")
-    answer = service.http.get(f"/jobs/{job['id']}/outputs/RESULT.pkl")
-    assert hashlib.sha256(answer.content).hexdigest() == result["sha256"]
-    assert pickle.loads(answer.content) == b"x" * 200_000
+    content = service.output_bytes(job, "RESULT.pkl")
+    assert hashlib.sha256(content).hexdigest() == result["sha256"]
+    assert pickle.loads(content) == b"x" * 200_000
 
 
 def test_a_large_argument_is_an_input(service: RunningService) -> None:

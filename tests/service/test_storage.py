@@ -8,16 +8,20 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from botocore.stub import Stubber
 from s3_server import ACCESS_KEY, SECRET_KEY, S3Server
+from waiting import wait_until
 
 from kotta.errors import ConflictError, RequestError, StorageFullError
 from kotta_service.messages import ExitRecord
+from kotta_service.s3_settings import S3Settings
 from kotta_service.settings import Settings
 from kotta_service.storage import Storage, StorageAwayError
-from kotta_service.storage.choosing import storage_of
+from kotta_service.storage.choosing import bucket_problem, storage_of
 from kotta_service.storage.s3 import PART_BYTES, S3Storage, part_bytes_of
 
 JOB = "4f6c0000-0000-4000-8000-000000000000"
@@ -257,8 +261,6 @@ def test_a_url_expires(s3: S3Server, bucket: str, tmp_path: Path) -> None:
         def is_refused() -> bool:
             return client.get(url).status_code == 403
 
-        from waiting import wait_until
-
         wait_until(is_refused, timeout=10)
     storage.close()
 
@@ -278,6 +280,68 @@ def test_what_is_wrong_with_a_bucket_is_said(s3: S3Server, tmp_path: Path) -> No
     assert "its access key is not known there" in nobody or "SignatureDoesNotMatch" in nobody
     away = problem(s3_settings(s3, bucket, endpoint="http://127.0.0.1:9"))
     assert "Could not connect" in away
+
+
+def test_the_rules_of_others_stay_when_ours_are_set(in_s3: S3Storage, bucket: str) -> None:
+    def rule(name: str, days: int = 1) -> dict[str, Any]:
+        return {"ID": name, "Status": "Enabled", "Filter": {}, "Expiration": {"Days": days}}
+
+    # no S3 server that the tests can have knows lifecycles
+    with Stubber(in_s3.bucket._client) as stub:
+        known = {"Rules": [rule("theirs"), rule("kotta-outputs", 2)]}
+        where = {"Bucket": bucket}
+        stub.add_response("get_bucket_lifecycle_configuration", known, where)
+        wanted = {"Rules": [rule("theirs"), rule("kotta-outputs", 3)]}
+        asked = {**where, "LifecycleConfiguration": wanted}
+        stub.add_response("put_bucket_lifecycle_configuration", {}, asked)
+        assert in_s3.bucket.set_lifecycle([rule("kotta-outputs", 3)], "kotta-") == ""
+        none = "NoSuchLifecycleConfiguration"
+        stub.add_client_error("get_bucket_lifecycle_configuration", none, http_status_code=404)
+        stub.add_client_error("put_bucket_lifecycle_configuration", "AccessDenied")
+        assert "AccessDenied" in in_s3.bucket.set_lifecycle([rule("kotta-outputs")], "kotta-")
+        stub.assert_no_pending_responses()
+
+
+def test_what_is_written_is_kept_as_the_settings_say(
+    s3: S3Server, bucket: str, tmp_path: Path
+) -> None:
+    own = {"encryption": "aws:kms", "kms_key_id": "key-1", "storage_class": "STANDARD_IA"}
+    storage = storage_of(s3_settings(s3, bucket, **own), tmp_path)
+    signed = storage.sign_upload(storage.upload("ada", "0" * 64), "0" * 64, 3)
+    assert signed.headers == {
+        "x-amz-checksum-sha256": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+        "x-amz-server-side-encryption": "aws:kms",
+        "x-amz-server-side-encryption-aws-kms-key-id": "key-1",
+        "x-amz-storage-class": "STANDARD_IA",
+    }
+    query = parse_qs(urlsplit(signed.urls[0]).query)
+    assert set(signed.headers) < set(query["X-Amz-SignedHeaders"][0].split(";"))
+    assert query["X-Amz-Expires"] == ["900"]
+    storage.close()
+
+
+def test_credentials_come_from_where_the_tools_of_aws_have_them(
+    s3: S3Server, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    settings = Settings.model_validate({"storage": f"s3://{bucket}", "s3": {"profile": "lab"}})
+    (tmp_path / "config").write_text(
+        f"[profile lab]\nregion = us-east-1\nendpoint_url = {s3.url}\n"
+    )
+    (tmp_path / "credentials").write_text(
+        f"[lab]\naws_access_key_id = {ACCESS_KEY}\naws_secret_access_key = {SECRET_KEY}\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    assert bucket_problem(settings) == ""
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    assert bucket_problem(settings).startswith("there are no credentials for S3")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3.url)
+    assert bucket_problem(settings.model_copy(update={"s3": S3Settings()})) == ""
 
 
 def test_a_full_bucket_is_told_as_that(s3: S3Server, in_s3: S3Storage, bucket: str) -> None:

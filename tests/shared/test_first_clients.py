@@ -166,6 +166,7 @@ def test_names_are_escaped_as_these_clients_know_it(ada: FirstLibrary) -> None:
     assert status["outputs"][1] == "<i>&lt;i&gt;no</i>"
 
 
+@pytest.mark.of_files
 def test_what_is_served_is_never_a_page(ada: FirstLibrary) -> None:
     status = ada.wait(
         ada.submitted(**ECHO | {"executable": "echo '<script>' > x.html"}, outputs="x.html")
@@ -276,7 +277,9 @@ def test_jobs_are_those_of_the_modern_api(shared: SharedService, ada: FirstLibra
         ({"outputs": "../up"}, "contains `/`"),
         ({"script": "x", "script_name": "../up"}, "contains `/`"),
         ({"inputs": "ftp://h/a"}, "is no URL"),
-        ({"inputs": "s3://elsewhere/a"}, "no S3 is configured"),
+        pytest.param(
+            {"inputs": "s3://elsewhere/a"}, "no S3 is configured", marks=pytest.mark.of_files
+        ),
         ({"inputs": "s3://klab-jobs/uploads/ada/never"}, "has not been uploaded"),
         ({"inputs": "kotta://jobs/x/y"}, "does not exist"),
         ({"env": "A=1"}, "env cannot be said in a form"),

@@ -351,3 +351,67 @@ def test_what_is_wrong_is_found_before_anything_is_served(
     assert done.returncode == (1 if told else 0), done.stderr
     assert SECRET_KEY not in done.stderr + done.stdout.replace(ACCESS_KEY, "")
     assert "lab/kotta-check" not in s3.keys(bucket)
+
+
+def admin(shared: SharedService, *words: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(shared.home),
+        "KOTTA_SERVER": f"unix:{shared.socket}",
+    }
+    command = [sys.executable, "-m", "kotta_cli", "admin", *words]
+    return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+
+def test_the_lifecycle_of_the_bucket_is_printed_as_s3_takes_it(
+    shared: SharedService, bucket: str
+) -> None:
+    printed = admin(shared, "lifecycle")
+    assert (printed.returncode, printed.stderr) == (0, "")
+    outputs, unfinished = json.loads(printed.stdout)["Rules"]
+    assert outputs["Filter"] == {"Prefix": "lab/outputs/"}
+    assert outputs["Transitions"] == [
+        {"Days": 30, "StorageClass": "STANDARD_IA"},
+        {"Days": 180, "StorageClass": "GLACIER"},
+    ]
+    assert unfinished["Filter"] == {"Prefix": "lab/"}
+    assert unfinished["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
+    told = json.loads(admin(shared, "lifecycle", "--infrequent-after", "0", "--json").stdout)
+    assert (told["bucket"], told["applied"]) == (bucket, False)
+    assert len(told["policy"]["Rules"][0]["Transitions"]) == 1
+    refused = admin(shared, "lifecycle", "--archive-after", "40")
+    assert (
+        "S3 archives nothing that has not been in infrequent access for 30 days" in refused.stderr
+    )
+
+
+def test_a_policy_that_s3_does_not_take_is_told_of(shared: SharedService) -> None:
+    # Swift knows no lifecycles
+    refused = admin(shared, "lifecycle", "--apply")
+    assert refused.returncode == 1
+    assert "S3 does not take the policy: S3 answers" in refused.stderr
+
+
+def test_what_nobody_refers_to_is_found_and_pruned_and_the_rest_is_whole(
+    shared: SharedService, ada: Kotta, s3: S3Server, bucket: str
+) -> None:
+    job = run(ada, executable="echo x > a.txt", outputs=["a.txt"])
+
+    def broken(contents: bool) -> list[tuple[str, str]]:
+        report = shared.http.post("/admin/check", json={"contents": contents}).json()
+        return [
+            (each["subject"], each["words"])
+            for each in report["defects"]
+            if each["kind"] == "broken"
+        ]
+
+    assert broken(contents=True) == []
+    key = f"lab/outputs/{job.id[:2]}/{job.id}.1/a.txt"
+    s3.client.put_object(Bucket=bucket, Key=key, Body=b"yz")
+    assert broken(contents=True) == [(job.id, "a.txt holds other bytes")]
+    s3.client.delete_object(Bucket=bucket, Key=key)
+    assert broken(contents=False) == [(job.id, "a.txt is not there")]
+    pruned = shared.http.post("/admin/prune", json={"older_than_seconds": 0}).json()
+    assert pruned["jobs"] > 0
+    assert [key for key in s3.keys(bucket) if key.startswith("lab/outputs/")] == []
+    assert broken(contents=True) == []

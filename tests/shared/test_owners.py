@@ -199,6 +199,7 @@ ADMINISTRATORS = {
     ("POST", "/admin/check"),
     ("POST", "/admin/prune"),
     ("GET", "/admin/backup"),
+    ("POST", "/admin/lifecycle"),
 }
 BY_CONTENT = {
     ("PUT", "/uploads/{sha256}"),

@@ -85,6 +85,7 @@ def eve(shared: SharedService) -> Person:
     return Person(shared, "eve")
 
 
+@pytest.mark.of_files
 def test_a_reader_sees_all_there_is_of_a_job_until_nobody_does(ada: Person, bob: Person) -> None:
     job_id = ada.done()
     paths = ("", "/logs/stdout", "/usage", "/outputs/made.txt", "/place")
