@@ -6,8 +6,6 @@ import contextlib
 import fcntl
 import json
 import os
-import shutil
-import subprocess
 import time
 from typing import Any, Dict, Iterable, List, Optional
 
@@ -100,6 +98,10 @@ class Attempt:
         except OSError:
             return  # the command removed it, or put something else in its place
         if not is_empty:
+            # imported here: a cluster's runners pay for what they import, each anew
+            import shutil
+            import subprocess
+
             with contextlib.suppress(RecursionError):
                 shutil.rmtree(self.work, ignore_errors=True)
             if os.path.lexists(self.work):
@@ -122,6 +124,8 @@ class Attempt:
         try:
             os.mkdir(self.work, 0o700)
         except FileExistsError:
+            import shutil
+
             shutil.rmtree(self.work)
             for name in ("stdout", "stderr", "phase.json"):
                 with contextlib.suppress(FileNotFoundError):

@@ -8,9 +8,7 @@ import signal
 import sys
 from typing import Any, Dict, List, NoReturn, Optional
 
-from kotta_runner import isolated
 from kotta_runner.attempt import Attempt
-from kotta_runner.environment import call_command, environment_path, python_of
 from kotta_runner.isolation import kind_of
 from kotta_runner.limits import limit
 from kotta_runner.process_tree import end_with_parent
@@ -29,12 +27,17 @@ def start(attempt: Attempt, launch: Dict[str, Any]) -> int:
     environment = _environment(launch)
     try:
         if kind_of(launch) != "process":
+            # imported here and below: a cluster's runners pay for what they import, each anew
+            from kotta_runner import isolated
+
             return isolated.start(attempt, launch, environment, _Streams(attempt, launch))
         if function is None:
             child = _spawn(attempt, launch, ["/bin/sh", "-c", launch["command"]], environment)
         elif not launch.get("requirements"):
             child = _fork_call(attempt, launch, function, environment)
         else:
+            from kotta_runner.environment import call_command, environment_path
+
             payload = function.get("payload_path") or attempt.path("payload")
             if not function.get("payload_path"):
                 with open(payload, "wb") as file:
@@ -57,6 +60,8 @@ def _environment(launch: Dict[str, Any]) -> Dict[str, str]:
         "KOTTA_TAG": "%s/%d" % (launch["job_id"], launch["attempt"]),
     }
     if launch.get("requirements"):
+        from kotta_runner.environment import environment_path, python_of
+
         path = environment_path(launch)
         environment["VIRTUAL_ENV"] = path
         environment["PATH"] = os.path.dirname(python_of(path)) + ":" + environment.get("PATH", "")

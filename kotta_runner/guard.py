@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import traceback
 from typing import Callable
 
 from kotta_runner.process_tree import Children, become_subreaper
@@ -45,6 +44,8 @@ def _be_runner(run: Callable[[], None]) -> None:
         run()
         code = 0
     except BaseException:
+        import traceback
+
         traceback.print_exc()
     finally:
         os._exit(code)

@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import traceback
+from importlib import import_module
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional
 
 from kotta_runner.frames import Inbox, send
@@ -22,6 +23,11 @@ from kotta_runner.report import Launcher
 from kotta_runner.run import run_attempt
 from kotta_runner.signals import CancelSignal
 
+_FOR_FORKS = (
+    "kotta_runner.call", "kotta_runner.environment", "kotta_runner.isolated",
+    "kotta_runner.addresses", "shutil", "subprocess", "threading",
+)  # fmt: skip
+"""What some runners import when they need it, which these have from us."""
 MAX_IDLE = 4
 MAX_ATTEMPTS = 200
 """After so many attempts a runner leaves: it collects no garbage."""
@@ -35,8 +41,9 @@ class Runner(NamedTuple):
 
 
 def main() -> int:
-    with contextlib.suppress(ImportError):
-        import kotta_runner.call  # noqa: F401 (for the forks that make calls)
+    for name in _FOR_FORKS:
+        with contextlib.suppress(ImportError):
+            import_module(name)
     gc.disable()
     gc.freeze()  # so that no collector touches, and copies, the launcher's pages in a runner
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for whoever is in front

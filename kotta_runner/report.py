@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import threading
 import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, NamedTuple, Optional
 
@@ -69,6 +68,8 @@ class Reporter:
         if self._is_wanted:
             # in a thread of its own: the answer may be long in coming
             body = json.dumps({**message, "record": None}).encode()
+            import threading
+
             threading.Thread(target=self._post, args=(body,), daemon=True).start()
 
     def tell_end(self, record: Dict[str, Any]) -> bool:

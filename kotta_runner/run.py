@@ -9,7 +9,7 @@ import signal
 import time
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
-from kotta_runner import command, environment, limits, process_tree, usage
+from kotta_runner import command, limits, process_tree, usage
 from kotta_runner.attempt import Attempt
 from kotta_runner.isolation import account_of, become, kind_of
 from kotta_runner.process_tree import Children
@@ -151,6 +151,9 @@ class _Run:
         return None
 
     def _bring(self, runner: int) -> None:
+        # imported here: a cluster's runners pay for what they import, each anew
+        from kotta_runner import environment
+
         if self.launch.get("requirements") and kind_of(self.launch) == "bubblewrap":
             # an installer runs what it downloads, and would do so outside
             raise StagingError("requirements cannot be installed for a job in a sandbox")

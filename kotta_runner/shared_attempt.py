@@ -12,7 +12,7 @@ import signal
 import time
 from typing import Any, Dict, Iterable
 
-from kotta_runner.attempt import Attempt, identity, sync_directory
+from kotta_runner.attempt import Attempt, identity
 
 
 class SharedAttempt(Attempt):
@@ -37,10 +37,8 @@ class SharedAttempt(Attempt):
             return False  # or the directory was removed: nobody wants the attempt any more
         with os.fdopen(claim, "w") as file:
             place = (os.uname().nodename, identity(os.getpid()), os.environ.get("SLURM_JOB_ID"))
+            # not synced: what takes it back takes us as well
             file.write("%s %s %s" % place)
-            file.flush()
-            os.fsync(file.fileno())
-        sync_directory(self.directory)
         if self._is_over():
             return False
         with contextlib.suppress(FileNotFoundError):

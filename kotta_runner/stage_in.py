@@ -13,7 +13,6 @@ import time
 from functools import partial
 from typing import Any, Callable, Dict, Optional
 
-from kotta_runner.addresses import Policy
 from kotta_runner.attempt import Attempt
 from kotta_runner.staging import StagingError, opened_folder
 
@@ -57,6 +56,9 @@ class Inputs:
     ) -> None:
         downloads = launch.get("downloads") or {}
         self._wanted = launch.get("inputs") or ()
+        # imported here: a cluster's runners pay for what they import, each anew
+        from kotta_runner.addresses import Policy
+
         self._policy = Policy.of(launch)
         self._budget = Budget(downloads.get("max_bytes"), downloads.get("max_seconds"))
         self._work = attempt.work

@@ -11,7 +11,6 @@ import contextlib
 import errno
 import hashlib
 import os
-import shutil
 import stat
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
@@ -171,6 +170,8 @@ class Outputs:
         try:
             os.makedirs(self._target, mode=0o700)
         except FileExistsError:  # of a runner that was ended while it did this
+            import shutil
+
             shutil.rmtree(self._target)
             os.mkdir(self._target, 0o700)
 
@@ -216,6 +217,8 @@ def _is_same(kept: str, about: os.stat_result) -> bool:
 
 def _discard(kept: str) -> None:
     if stat.S_ISDIR(os.lstat(kept).st_mode):
+        import shutil
+
         shutil.rmtree(kept)
     else:
         os.unlink(kept)

@@ -22,6 +22,12 @@ INHERITED = (
 """Beginnings of variables by which Slurm and its plugins tell a job what is its."""
 
 
+_MAIN = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
+    "from kotta_runner.__main__ import main; sys.exit(main())"
+)
+
+
 def wanted(
     settings: Settings,
     queue: QueueSettings,
@@ -58,7 +64,9 @@ def wanted(
         arguments.append(f"--gres=gpu:{asked['gpus']}")
     named = ((name, getattr(queue, name)) for name in queue.slurm_options)
     arguments += [f"--{name}={value}" for name, value in named if value]
-    command = shlex.join([settings.slurm.python, str(archive), str(written)])
+    # a function may need what is in site-packages, a script does not; and -c spares `runpy`
+    options = ["-c"] if launch["function"] else ["-S", "-E", "-c"]
+    command = shlex.join([settings.slurm.python, *options, _MAIN, str(archive), str(written)])
     return Wanted([*arguments, *queue.extra_arguments], f"#!/bin/sh\nexec {command}\n")
 
 
