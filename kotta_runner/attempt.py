@@ -14,10 +14,15 @@ LOCK_PAUSE_SECONDS = 0.01
 
 
 class Attempt:
-    """One attempt, whose lock this process holds once `claim` has said so."""
+    """One attempt, whose lock this process holds once `claim` has said so.
 
-    def __init__(self, directory: str) -> None:
+    Args:
+        on_disk: the folder above its directory, if it is known to be there after a power cut.
+    """
+
+    def __init__(self, directory: str, on_disk: str = "") -> None:
         self.directory = directory
+        self._on_disk = on_disk
         self.work = self.path("work")
         self._lock = -1
 
@@ -65,7 +70,7 @@ class Attempt:
         os.fsync(descriptor)
         os.close(descriptor)
         # the folders above it may be as new as it is, and without their names it is nowhere
-        for folder in above(self.path("started"), 3):
+        for folder in above(self.path("started"), 3, self._on_disk):
             sync_directory(folder)
         return True
 
@@ -160,10 +165,15 @@ def identity(process: int) -> str:
     return "%d %s" % (process, start)
 
 
-def above(path: str, count: int) -> List[str]:
-    """The folders above a path, nearest first."""
-    folders = []
-    for _ in range(count):
+def above(path: str, count: int, on_disk: str = "") -> List[str]:
+    """The folders above a path, nearest first, whose names have to be synced for it to be there.
+
+    Args:
+        count: how many may be new.
+        on_disk: one of them that is known to be there after a power cut.
+    """
+    folders: List[str] = []
+    while len(folders) < count and on_disk not in folders:
         path = os.path.dirname(path)
         folders.append(path)
     return folders

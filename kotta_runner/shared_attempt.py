@@ -83,4 +83,4 @@ def attempt_of(launch: Dict[str, Any]) -> Attempt:
     """The attempt of a launch, claimed in the way that it names."""
     if launch.get("claim"):
         return SharedAttempt(launch["directory"], **launch["claim"])
-    return Attempt(launch["directory"])
+    return Attempt(launch["directory"], launch.get("on_disk", ""))

@@ -143,7 +143,8 @@ class Outputs:
 
     def folders(self) -> List[str]:
         """What has to be synced for the outputs to be there after a power cut."""
-        return [self._target, *above(self._target, 2)]
+        on_disk = self._launch["stage_out"].get("on_disk", "")
+        return [self._target, *above(self._target, 2, on_disk)]
 
     def forget(self) -> None:
         """Removes what is kept elsewhere as well, once the exit record is there."""

@@ -21,7 +21,7 @@ from typing import Any
 from kotta.models import JobDescription
 from kotta_service.executors import Key, QueueSize, Sight, Sighting, Wait
 from kotta_service.persisting import persist
-from kotta_service.syncing import sync_directory
+from kotta_service.syncing import make_shards, sync_directory
 
 logger = logging.getLogger(__name__)
 _START_SECONDS = 5
@@ -50,6 +50,7 @@ class LocalExecutor:
         self.on_phase = on_phase
         self.on_exit = on_exit
         root.mkdir(mode=0o700, exist_ok=True)
+        make_shards(root)
         self._handed_over: dict[Key, float] = {}
         self._launches: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._launcher: subprocess.Popen[bytes] | None = None
@@ -74,8 +75,9 @@ class LocalExecutor:
         return self.root / key.job_id[:2] / f"{key.job_id}.{key.attempt}"
 
     def submit(self, launch: dict[str, Any]) -> None:
-        self._handed_over[Key(launch["job_id"], launch["attempt"])] = time.monotonic()
-        self._launches.put(launch)
+        key = Key(launch["job_id"], launch["attempt"])
+        self._handed_over[key] = time.monotonic()
+        self._launches.put({**launch, "on_disk": str(self.directory(key).parent)})
 
     def poll(self, keys: Iterable[Key]) -> dict[Key, Sighting]:
         return {key: self.look(key) for key in keys}

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from kotta.errors import ConflictError
 from kotta_service.storage import Stored
 from kotta_service.storage.incoming import Incoming, receive, told_if_full
-from kotta_service.syncing import sync_directory
+from kotta_service.syncing import make_shards, sync_directory
 
 if TYPE_CHECKING:
     from kotta_service.messages import ExitRecord
@@ -93,6 +93,7 @@ class FileStorage:
         self._incoming = Incoming(root / "incoming")
         for folder in (root, root.parent):
             sync_directory(folder)
+        make_shards(root / "outputs")
 
     def upload(self, owner: str, sha256: str) -> KeptFile:
         return KeptFile(self.root / "uploads" / sha256[:2] / sha256)
@@ -137,7 +138,8 @@ class FileStorage:
         return {"path": str(kept.path)}
 
     def launch_stage_out(self, job_id: str, attempt: int) -> dict[str, Any]:
-        return {"directory": str(self.output(job_id, attempt, "").path)}
+        path = self.output(job_id, attempt, "").path
+        return {"directory": str(path), "on_disk": str(path.parent)}
 
     def checked(self, record: ExitRecord) -> ExitRecord:
         return record  # what its runner moved is here, or the machine is not

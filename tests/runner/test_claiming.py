@@ -9,6 +9,9 @@ from typing import Any
 
 from waiting import wait_until
 
+from kotta_runner.attempt import above
+from kotta_service.syncing import make_shards
+
 from .conftest import Attempts, Server
 
 RunAlone = Callable[..., "subprocess.Popen[bytes]"]
@@ -105,3 +108,21 @@ def test_a_parent_that_ignores_its_children_does_no_harm(
     assert runner["process"].wait(10) == 0
     assert attempts.record(launch)["exit_code"] == 3
     assert not path.exists()
+
+
+def test_nothing_is_synced_above_a_folder_that_is_on_disk_already() -> None:
+    assert above("/jobs/4f/4f6c.1/started", 3) == ["/jobs/4f/4f6c.1", "/jobs/4f", "/jobs"]
+    assert above("/jobs/4f/4f6c.1/started", 3, "/jobs/4f") == ["/jobs/4f/4f6c.1", "/jobs/4f"]
+    assert above("/jobs/4f/4f6c.1/started", 2, "/other") == ["/jobs/4f/4f6c.1", "/jobs/4f"]
+
+
+def test_a_service_has_every_folder_of_attempts_on_disk_before_it_hands_one_over(
+    tmp_path: Path,
+) -> None:
+    make_shards(tmp_path)
+    assert sorted(folder.name for folder in tmp_path.iterdir()) == [
+        f"{number:02x}" for number in range(256)
+    ]
+    (tmp_path / "4f").rmdir()
+    make_shards(tmp_path)
+    assert (tmp_path / "4f").is_dir()
