@@ -170,11 +170,12 @@ class Harmed(RunningService):
     def launcher(self) -> int | None:
         """Its launcher's process id, None while there is none."""
         assert self.process is not None
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        for process in children.read_text().split():
+        # a thread has the children that it has started
+        for thread in Path(f"/proc/{self.process.pid}/task").iterdir():
             with contextlib.suppress(OSError):
-                if b"kotta_runner.launcher" in Path(f"/proc/{process}/cmdline").read_bytes():
-                    return int(process)
+                for process in (thread / "children").read_text().split():
+                    if b"kotta_runner.launcher" in Path(f"/proc/{process}/cmdline").read_bytes():
+                        return int(process)
         return None
 
     def runner(self, job_id: str, attempt: int = 1) -> int | None:

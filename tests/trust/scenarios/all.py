@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from trust.harness import Scenario, of_module
-from trust.scenarios import clients, clocks, disks, kills, models, power
+from trust.scenarios import clients, clocks, disks, kills, models, power, soak
 
 SCENARIOS: list[Scenario] = [
-    each for module in (kills, power, disks, clocks, clients, models) for each in of_module(module)
+    each
+    for module in (kills, power, disks, clocks, clients, models, soak)
+    for each in of_module(module)
 ]
