@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from trust.harness import Scenario, of_module
-from trust.scenarios import clients, clocks, disks, kills, models, power, soak
+from trust.scenarios import (
+    clients,
+    clocks,
+    disks,
+    interrupts,
+    kills,
+    models,
+    power,
+    soak,
+    transfers,
+)
 
 SCENARIOS: list[Scenario] = [
     each
-    for module in (kills, power, disks, clocks, clients, models, soak)
+    for module in (kills, power, disks, clocks, transfers, clients, models, interrupts, soak)
     for each in of_module(module)
 ]

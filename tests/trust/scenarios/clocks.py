@@ -47,16 +47,14 @@ def clock_jumps_amid_jobs(trial: Trial, count: int) -> Figures:
             over = service.submit_surely(trial, f"long-{number}", long)
             short = service.submit_surely(trial, f"short-{number}", trial.command("sleep 2"))
             service.until_status({"id": over}, "processing")
-            began = time.monotonic()
             time.sleep(trial.chance.uniform(0, 2))
             clock.jump(DAY_SECONDS * trial.chance.choice([-1, 1]))
             ended = service.wait({"id": over}, {"id": short}, seconds=60)
             assert [job["reason"] for job in ended] == ["walltime", "exit"], ended
-            late.append(time.monotonic() - began - walltime_seconds)
-            assert ended[0]["processing_seconds"] < walltime_seconds + 1 + 5
+            late.append(ended[0]["processing_seconds"] - walltime_seconds)
         clock.jump(0)
         judge(trial, service)
-    assert min(late) > -1, "a job was ended before its walltime"
+    assert min(late) > -0.01, "a job was ended before its walltime"
     return {"jumps of a day": count, "late, worst s": trial.within(max(late), 5)}
 
 

@@ -89,9 +89,17 @@ def _room_for(disk: Path, pages: int) -> Iterator[None]:
     """Fills the disk but for so many pages."""
     ballast = disk / "ballast"
     with open(ballast, "wb", buffering=0) as file:
-        left = os.statvfs(disk).f_bavail - pages
-        assert left > 0, "the disk is too small for this"
-        os.posix_fallocate(file.fileno(), 0, left * _PAGE)
+
+        def fill() -> bool:
+            left = os.statvfs(disk).f_bavail - pages
+            assert left > 0, "the disk is too small for this"
+            try:
+                os.posix_fallocate(file.fileno(), 0, left * _PAGE)
+            except OSError:
+                return False  # the service has written meanwhile
+            return True
+
+        wait_until(fill)
     try:
         yield
     finally:

@@ -1,0 +1,117 @@
+"""Ctrl-C, at any moment of any command."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import shlex
+import signal
+import subprocess
+import termios
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+from cli.conftest import KOTTA, User, _new_user
+from cli.invocations import every_call, prepare
+
+from trust.harness import Figures, Trial, scenario
+
+IN_CI = ("submit job.json", "list", "logs made")
+_SHOWS = {"?25l": "?25h", "?1049h": "?1049l"}
+"""What hides the cursor or takes the screen, and what gives it back."""
+
+
+@dataclass
+class _Ended:
+    code: int
+    seconds: float
+    out: str
+    is_restored: bool
+
+
+@scenario("exit 130, terminal restored, no duplicate job", short=2, full=50)
+def interrupted_commands(trial: Trial, count: int) -> Figures:
+    """Each command is run on a terminal, and interrupted at random moments of its life."""
+    user, codes = _new_user(), Counter[str]()
+    duplicates = 0
+    try:
+        prepare(user)
+        calls = [each for each in every_call() if not each.path.startswith("service stop")]
+        if count < 50:
+            calls = [each for each in calls if str(each) in IN_CI]
+        for call in calls:
+            whole = _run(user, call.path, call.words, "whole", None)
+            for number in range(count):
+                name = f"{call.path}-{call.words}-{number}"
+                at = trial.chance.uniform(0, max(whole.seconds, 0.05))
+                ended = _run(user, call.path, call.words, name, at)
+                codes[_kind(ended, whole, call.path)] += 1
+                if call.path in ("submit", "rerun"):
+                    found = [job for job in user.client.list(limit=1000).jobs if job.name == name]
+                    duplicates += len(found) > 1
+    finally:
+        user.kotta("cancel", "@open", "--yes")
+        user.leave()
+    assert not duplicates
+    return {"commands": len(calls), **codes}
+
+
+def _run(user: User, path: str, words: str, name: str, interrupt_at: float | None) -> _Ended:
+    """One command on a terminal of its own."""
+    user.describe("job.json", jobname=name, executable="true")
+    user.describe("jobs.json", jobname=name, executable="true")
+    ours, theirs = pty.openpty()
+    before = termios.tcgetattr(theirs)
+    told = bytearray()
+    reading = threading.Thread(target=_read, args=(ours, told))
+    began = time.monotonic()
+    line = [*path.split(), *shlex.split(words.replace("--name again", f"--name {name!r}"))]
+    process = subprocess.Popen(
+        [KOTTA, *line],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=user.environment,
+        cwd=user.home,
+        start_new_session=True,
+    )
+    reading.start()
+    if interrupt_at is not None:
+        time.sleep(interrupt_at)
+        process.send_signal(signal.SIGINT)
+    code = process.wait(60)
+    seconds = time.monotonic() - began
+    is_restored = termios.tcgetattr(theirs) == before
+    os.close(theirs)
+    reading.join(10)
+    os.close(ours)
+    out = told.decode(errors="replace")
+    return _Ended(code, seconds, out, is_restored and _gives_back(out))
+
+
+def _read(terminal: int, told: bytearray) -> None:
+    try:
+        while chunk := os.read(terminal, 65536):
+            told += chunk
+    except OSError:
+        return  # the other end is closed
+
+
+def _gives_back(out: str) -> bool:
+    return all(out.rfind(taken) <= out.rfind(given) for taken, given in _SHOWS.items())
+
+
+def _kind(ended: _Ended, whole: _Ended, path: str) -> str:
+    assert ended.is_restored, (path, ended)
+    if "Traceback" in ended.out:
+        # the interpreter itself was still starting: nothing of ours was there to catch it
+        assert re.search(r"KeyboardInterrupt\s*$", ended.out), (path, ended)
+        assert "kotta_cli/main" not in ended.out, (path, ended)
+        return "while Python itself started"
+    if ended.code in (130, -signal.SIGINT):
+        return "exit 130"
+    assert ended.code == whole.code, (path, ended, whole)
+    return "ended before"
