@@ -14,7 +14,7 @@ import ssl
 import threading
 import urllib.parse
 import urllib.request
-from typing import Any, Dict, Optional, Tuple, cast
+from typing import Any, Dict, List, Optional, Tuple, cast
 
 from kotta_runner.asking import AwayError
 
@@ -60,11 +60,41 @@ class Slice:
         return chunk
 
 
+class Download:
+    """An object's bytes as they come; it must be closed."""
+
+    def __init__(self, connection: http.client.HTTPConnection, answer: Any) -> None:
+        self._connection = connection
+        self._answer = answer
+
+    @property
+    def size(self) -> Optional[int]:
+        """How many bytes there are to read, None if S3 does not say."""
+        length = self._answer.headers.get("Content-Length") or ""
+        return int(length) if length.isdigit() else None
+
+    def read(self, count: int) -> bytes:
+        """The next bytes; b"" at the end, and where it was cut.
+
+        Raises:
+            AwayError: it was cut.
+        """
+        try:
+            return bytes(self._answer.read(count))
+        except (OSError, http.client.HTTPException) as error:
+            raise AwayError("the storage was cut off: %s" % _words(error)) from error
+
+    def close(self) -> None:
+        self._answer.close()
+        self._connection.close()
+
+
 class Storage:
-    """Connections to S3, one for each thread and host, kept for the next request."""
+    """Connections to S3, kept for the next request to the same host; for several threads."""
 
     def __init__(self) -> None:
-        self._own = threading.local()
+        self._lock = threading.Lock()
+        self._idle: Dict[str, List[http.client.HTTPConnection]] = {}
 
     def put(self, url: str, headers: Dict[str, str], file: int, begin: int, size: int) -> str:
         """Writes some bytes of an open file; what S3 calls them (`ETag`).
@@ -73,68 +103,82 @@ class Storage:
             AwayError: S3 does not answer, or refuses.
         """
         sent = {**headers, "Content-Length": str(size)}
-        answer = self._ask("PUT", url, sent, Slice(file, begin, size))
+        connection, answer = self._ask("PUT", url, sent, Slice(file, begin, size))
         answer.read()
+        with self._lock:
+            self._idle.setdefault(_host(url), []).append(connection)
         return answer.headers.get("ETag") or ""
 
-    def get(self, url: str, begin: int) -> http.client.HTTPResponse:
-        """An answer that has an object from `begin` on, to be read.
+    def get(self, url: str, begin: int) -> Download:
+        """An object from `begin` on.
 
         Raises:
             AwayError: S3 does not answer, or refuses.
         """
-        self._forget(url)  # of the answer before, something may be left to be read
         headers = {"Range": "bytes=%d-" % begin} if begin else {}
-        answer = self._ask("GET", url, headers, None)
+        connection, answer = self._ask("GET", url, headers, None)
         if begin and answer.status != 206:
-            self._forget(url)
+            answer.close()
+            connection.close()
             raise RefusedError(answer.status, "in place of the range that was asked for")
-        return answer
+        return Download(connection, answer)
+
+    def close(self) -> None:
+        """Ends the connections."""
+        with self._lock:
+            for connections in self._idle.values():
+                for connection in connections:
+                    connection.close()
+            self._idle.clear()
 
     def _ask(
         self, method: str, url: str, headers: Dict[str, str], body: Optional[Slice]
-    ) -> http.client.HTTPResponse:
-        connection, target = self._connection(url)
+    ) -> Tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+        parts = urllib.parse.urlsplit(url)
+        with self._lock:
+            idle = self._idle.get(_host(url))
+            connection = idle.pop() if idle else None
+        proxy = _proxy(parts.scheme, parts.netloc)
+        target = parts.path + ("?" + parts.query if parts.query else "")
+        if proxy and parts.scheme == "http":
+            target = url
+        connection = connection or _made(parts.scheme, parts.netloc, proxy)
         try:
             connection.request(method, target, cast(Any, body), headers)
             answer: http.client.HTTPResponse = connection.getresponse()
             if 200 <= answer.status < 300:
-                return answer
+                return connection, answer
             found = _CODE.search(answer.read(64 << 10))
+            answer.close()
         except (OSError, http.client.HTTPException) as error:
-            self._forget(url)
+            connection.close()
             raise AwayError("the storage does not answer: %s" % _words(error)) from error
-        self._forget(url)
+        connection.close()
         raise RefusedError(answer.status, found[1].decode() if found else "")
 
-    def _connection(self, url: str) -> Tuple[Any, str]:
-        parts = urllib.parse.urlsplit(url)
-        kept = self._own.__dict__.setdefault("kept", {})
-        target = parts.path + ("?" + parts.query if parts.query else "")
-        if parts.netloc not in kept:
-            kept[parts.netloc] = _made(parts.scheme, parts.netloc)
-        connection, through_proxy = kept[parts.netloc]
-        return connection, (url if through_proxy else target)
 
-    def _forget(self, url: str) -> None:
-        kept = self._own.__dict__.setdefault("kept", {})
-        found = kept.pop(urllib.parse.urlsplit(url).netloc, None)
-        if found is not None:
-            found[0].close()
+def _host(url: str) -> str:
+    parts = urllib.parse.urlsplit(url)
+    return parts.scheme + "://" + parts.netloc
 
 
-def _made(scheme: str, netloc: str) -> Tuple[Any, bool]:
-    """A connection to a host, and whether it is asked for whole URLs, as a proxy is."""
-    proxy = urllib.request.getproxies().get(scheme)
-    is_direct = not proxy or bool(urllib.request.proxy_bypass(netloc))
-    place = netloc if is_direct else urllib.parse.urlsplit(str(proxy)).netloc.rpartition("@")[2]
+def _proxy(scheme: str, netloc: str) -> str:
+    """The proxy that the environment names for a host, "" for none."""
+    found = urllib.request.getproxies().get(scheme)
+    if not found or urllib.request.proxy_bypass(netloc):
+        return ""
+    return urllib.parse.urlsplit(found).netloc.rpartition("@")[2]
+
+
+def _made(scheme: str, netloc: str, proxy: str) -> http.client.HTTPConnection:
     options: Dict[str, Any] = {"timeout": SILENCE_SECONDS, "blocksize": BLOCK_BYTES}
     if scheme != "https":
-        return http.client.HTTPConnection(place, **options), not is_direct
-    secure = http.client.HTTPSConnection(place, context=ssl.create_default_context(), **options)
-    if not is_direct:
+        return http.client.HTTPConnection(proxy or netloc, **options)
+    trust = ssl.create_default_context()
+    secure = http.client.HTTPSConnection(proxy or netloc, context=trust, **options)
+    if proxy:
         secure.set_tunnel(netloc)
-    return secure, False
+    return secure
 
 
 def _words(error: BaseException) -> str:

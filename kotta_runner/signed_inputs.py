@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import http.client
 from typing import Any, Callable, Dict, List, Optional
 
 from kotta_runner.asking import AwayError, Patience, Service
-from kotta_runner.signed import RefusedError, Storage
+from kotta_runner.signed import Download, RefusedError, Storage
 from kotta_runner.staging import StagingError
 
 REFUSALS = 3
@@ -39,10 +38,13 @@ class SignedInputs:
             StagingError: it cannot be had.
         """
         reader = _Reader(self, name)
-        receive(reader.read, reader.begin())
+        try:
+            receive(reader.read, reader.begin())
+        finally:
+            reader.close()
 
-    def opened(self, name: str, begin: int) -> Any:
-        """The answer that has an input from `begin` on.
+    def opened(self, name: str, begin: int) -> Download:
+        """An input from `begin` on.
 
         Raises:
             AwayError: there is none now.
@@ -66,7 +68,7 @@ class _Reader:
         self._inputs = inputs
         self._name = name
         self._patience = inputs.patience()
-        self._answer: Any = None
+        self._download: Optional[Download] = None
         self._have = 0
         self._size = 0
         self._refusals = 0
@@ -74,27 +76,29 @@ class _Reader:
     def begin(self) -> int:
         """How many bytes there are."""
         self._repeated(self._open)
-        length = self._answer.headers.get("Content-Length") or ""
-        if not length.isdigit():
+        size = self._download.size if self._download is not None else None
+        if size is None:
             raise StagingError("the storage does not say how large it is")
-        self._size = int(length)
-        return self._size
+        self._size = size
+        return size
+
+    def close(self) -> None:
+        if self._download is not None:
+            self._download.close()
+            self._download = None
 
     def read(self, count: int) -> bytes:
         """The next bytes, b"" at the end."""
         return b"" if self._have >= self._size else self._repeated(lambda: self._next(count))
 
     def _open(self) -> bytes:
-        self._answer = self._inputs.opened(self._name, self._have)
+        self._download = self._inputs.opened(self._name, self._have)
         return b""
 
     def _next(self, count: int) -> bytes:
-        if self._answer is None:
-            self._open()
-        try:
-            chunk: bytes = self._answer.read(count)
-        except (OSError, http.client.HTTPException) as error:
-            raise AwayError("the storage was cut off: %s" % error) from error
+        if self._download is None:
+            self._download = self._inputs.opened(self._name, self._have)
+        chunk = self._download.read(count)
         if not chunk:
             raise AwayError("the storage was cut off")
         self._have += len(chunk)
@@ -113,6 +117,6 @@ class _Reader:
                 words = str(error)
             except AwayError as error:
                 words = str(error)
-            self._answer = None
+            self.close()
             self._inputs.forget(self._name)
             self._patience.wait(words)

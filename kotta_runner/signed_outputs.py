@@ -55,11 +55,14 @@ class SignedOutputs(Outputs):
             StagingError: something could not be sent.
         """
         waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
         try:
             signed = self._signed_for(waiting)
             tasks = [partial(self._send, *pair) for pair in zip(waiting, signed)]
             _together(tasks, CONNECTIONS)
         finally:
+            self._storage.close()
             for file in waiting:
                 os.close(file.descriptor)
 
