@@ -402,11 +402,13 @@ def lose(transaction: Transaction, row: JobRow, now: float, words: str = "") -> 
         return
     transaction.needs_assignment = True
     attempt = placed_attempt(row)
+    # an engine had it, and what became of that attempt is all that is known of it
+    begun = [Step("staging_inputs", now, attempt)] if row.status == "pending" else []
     if may_retry(row):
         store.change(
             transaction,
             row.number,
-            [Step("pending", now, attempt)],
+            [*begun, Step("pending", now, attempt)],
             attempt=attempt,
             started_at=None,
             handed_over_at=None,
@@ -415,6 +417,7 @@ def lose(transaction: Transaction, row: JobRow, now: float, words: str = "") -> 
     _end(
         transaction,
         row,
+        *begun,
         Step("failed", now, attempt),
         attempt=attempt,
         reason="lost",

@@ -27,7 +27,8 @@ class SlurmSettings(BaseModel):
         configuration: the cluster's `slurm.conf`, None where the programs find it by themselves.
         python: Python 3.9 or later on the nodes.
         url: where nodes reach this service, such as `https://kotta.lab`: runners then tell at once
-            how jobs go. "": it is seen in the folder, within `poll_seconds`.
+            how jobs go, and have the URLs of files in S3 signed; `unix:/path` of its socket, where
+            this machine is the only node. "": how jobs go is seen in the folder.
         poll_seconds: how often Slurm is asked how jobs are; less often where an answer takes long.
         absent_seconds: how long a job that Slurm knows no more, and that left no record, is waited
             for before it counts as lost.
@@ -43,7 +44,7 @@ class SlurmSettings(BaseModel):
     programs: Annotated[str, Field(pattern="^(/.*)?$", max_length=4096)] = ""
     configuration: Path | None = None
     python: Annotated[str, Field(min_length=1, max_length=4096)] = "python3"
-    url: Annotated[str, Field(pattern="^(https?://[^/]+)?/?$", max_length=1024)] = ""
+    url: Annotated[str, Field(pattern="^((https?://[^/]+)?/?|unix:/.+)$", max_length=1024)] = ""
     poll_seconds: Annotated[float, Field(ge=0.1, le=600)] = 2
     absent_seconds: Annotated[float, Field(ge=1, le=86_400)] = 30
     alive_seconds: Annotated[float, Field(ge=0.2, le=60)] = 5

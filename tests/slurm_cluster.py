@@ -171,6 +171,10 @@ class SlurmCluster:
                         found.append(process)
         return found
 
+    def until_idle(self) -> None:
+        """Until no job is left that might write to a folder that is to be removed."""
+        wait_until(lambda: not self.ask("squeue", "-h", "-a").strip(), timeout=30, what=self.jobs)
+
     def ask(self, *command: str) -> str:
         """What one of Slurm's commands prints; "" if it fails."""
         environment = {**os.environ, **self.environment}

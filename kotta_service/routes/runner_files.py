@@ -54,7 +54,7 @@ def runner_uploads(
     return SignedUploads(
         uploads=[
             parts.storage.sign_upload(
-                parts.storage.output(row.id, row.attempt, file.name),
+                parts.storage.output(row.id, wanted.attempt, file.name),
                 file.sha256,
                 file.size_bytes,
                 file.upload_id,
@@ -75,7 +75,7 @@ def finish_runner_upload(sent: RunnerSent, parts: WithParts, authorization: Toke
     with parts.database.read() as connection:
         row = _attempt(parts, connection, authorization, sent.job_id, sent.attempt)
     _refuse_foreign(parts, row, sent)
-    kept = parts.storage.output(row.id, row.attempt, sent.name)
+    kept = parts.storage.output(row.id, sent.attempt, sent.name)
     parts.storage.finish_upload(kept, sent.sha256, sent.size_bytes, sent.upload_id, sent.parts)
     return Response(status_code=204)
 
@@ -93,7 +93,8 @@ def _attempt(
     token = authorization.removeprefix("Bearer ")
     if row is None or not parts.tokens.fits(token, job_id, attempt):
         raise NotFoundError(f"there is no job {job_id}")
-    if row.attempt != attempt or row.status not in store.ACTIVE:
+    # at a cluster it may be at work before anybody has seen that it began
+    if not store.is_placed(row) or store.placed_attempt(row) != attempt:
         raise ConflictError(f"attempt {attempt} of job {job_id} is over")
     return row
 

@@ -27,7 +27,7 @@ def shared_service(slurm: SlurmCluster) -> Iterator[RunningService]:
         service.start()
         yield service
         service.close()
-        until_idle(slurm)
+        slurm.until_idle()
 
 
 @pytest.fixture
@@ -50,12 +50,7 @@ def own_service(own_cluster: SlurmCluster) -> Iterator[RunningService]:
         service.start()
         yield service
         service.close()
-        until_idle(own_cluster)
-
-
-def until_idle(cluster: SlurmCluster) -> None:
-    """Until no job is left at Slurm that might write to a folder that is to be removed."""
-    wait_until(lambda: not cluster.ask("squeue", "-h", "-a").strip(), timeout=30, what=cluster.jobs)
+        own_cluster.until_idle()
 
 
 def at_slurm(cluster: SlurmCluster, job: dict[str, Any]) -> list[list[str]]:
@@ -172,7 +167,7 @@ def test_what_slurm_refuses_fails_with_its_words(slurm: SlurmCluster) -> None:
             assert "Invalid partition name specified" in job["error"]
         finally:
             service.close()
-            until_idle(slurm)
+            slurm.until_idle()
 
 
 def test_a_runner_that_cannot_be_started_is_a_lost_job(slurm: SlurmCluster) -> None:
@@ -192,7 +187,7 @@ def test_a_runner_that_cannot_be_started_is_a_lost_job(slurm: SlurmCluster) -> N
             assert "/no/python" in job["error"]
         finally:
             service.close()
-            until_idle(slurm)
+            slurm.until_idle()
 
 
 def test_scancel_behind_our_back_cancels_a_job_that_waits(

@@ -23,16 +23,30 @@ def new_settings(request: pytest.FixtureRequest) -> NewSettings:
     def written(home: Path) -> dict[str, str]:
         file = home / "service.toml"
         file.write_text(cluster.settings())
-        return {"KOTTA_SERVICE_SETTINGS": str(file)}
+        # runners ask the service for the URLs of files that are in S3
+        return {
+            "KOTTA_SERVICE_SETTINGS": str(file),
+            "KOTTA_SERVICE_SLURM_URL": f"unix:{home}/s.sock",
+        }
 
     return written
 
 
+@pytest.fixture(scope="session")
+def settled(request: pytest.FixtureRequest) -> Callable[[], None]:
+    """Waits until nothing writes to the folder of a service that is closed."""
+    if request.config.getoption("--executor") == "local":
+        return lambda: None
+    cluster: SlurmCluster = request.getfixturevalue("slurm")
+    return cluster.until_idle
+
+
 @pytest.fixture
-def home() -> Iterator[Path]:
+def home(settled: Callable[[], None]) -> Iterator[Path]:
     # short: a socket's path may have 107 bytes at most
     with tempfile.TemporaryDirectory(prefix="kotta-") as name:
         yield Path(name)
+        settled()
 
 
 @pytest.fixture
@@ -59,7 +73,10 @@ def own_service(stopped_service: RunningService) -> RunningService:
 
 @pytest.fixture(scope="module")
 def shared_service(
-    new_database: NewDatabase, new_bucket: NewBucket, new_settings: NewSettings
+    new_database: NewDatabase,
+    new_bucket: NewBucket,
+    new_settings: NewSettings,
+    settled: Callable[[], None],
 ) -> Iterator[RunningService]:
     with tempfile.TemporaryDirectory(prefix="kotta-") as name:
         service = RunningService(
@@ -72,6 +89,7 @@ def shared_service(
         service.start()
         yield service
         service.close()
+        settled()
 
 
 @pytest.fixture
