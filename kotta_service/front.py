@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 requests = logging.getLogger("kotta_service.requests")
 MAX_BODY_BYTES = 64 << 20
 _UNBOUNDED = ("/api/v2/uploads/", "/uploads/")
-"""Paths below this bound their bodies themselves."""
+"""What is PUT below these is a file, whose route bounds it itself."""
 _API = "/api/v2"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}\Z")
 
@@ -171,7 +171,7 @@ def _too_large() -> HTTPException:
 
 
 def _bounded(scope: Scope, receive: Receive) -> Receive:
-    if scope["path"].startswith(_UNBOUNDED):
+    if scope["method"] == "PUT" and scope["path"].startswith(_UNBOUNDED):
         return receive
     announced = Headers(scope=scope).get("content-length", "0")
     received = 0

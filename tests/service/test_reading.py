@@ -106,6 +106,13 @@ def test_a_hostile_body_is_refused_and_the_service_lives(
     assert service.run(executable="true")["status"] == "completed"
 
 
+def test_what_is_no_file_is_bounded_below_the_uploads_too(service: RunningService) -> None:
+    body = b'{"sha256": "' + b"x" * (64 << 20) + b'"}'
+    for path in ("/uploads/check", f"/uploads/{'0' * 64}/finish"):
+        headers = {"Content-Type": "application/json"}
+        assert service.http.post(path, content=body, headers=headers).status_code == 413
+
+
 def test_a_runner_is_heard_about_its_own_attempt_only(service: RunningService) -> None:
     job = service.submit({"executable": "sleep 30"})[0]
     report = {"job_id": job["id"], "attempt": 1, "phase": "ended"}
