@@ -3,6 +3,9 @@
 Everything a runner needs is imported here once; a runner is a fork of this process, and one that
 has ended an attempt takes another. One thread, which waits for its standard input, for what runners
 say, and for their end.
+
+With `--block` it is one of a pilot's (`block.py`): when it ends, so do its runners, as they have no
+right to the node any more; and what a runner that was killed has left running is ended.
 """
 
 from __future__ import annotations
@@ -19,8 +22,9 @@ from importlib import import_module
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional
 
 from kotta_runner.frames import Inbox, send
+from kotta_runner.process_tree import become_subreaper, end_gently, end_with_parent, tagged
 from kotta_runner.report import Launcher
-from kotta_runner.run import run_attempt
+from kotta_runner.run import LEFTOVER_GRACE_SECONDS, run_attempt
 from kotta_runner.signals import CancelSignal
 
 _FOR_FORKS = (
@@ -47,14 +51,18 @@ def main() -> int:
     gc.disable()
     gc.freeze()  # so that no collector touches, and copies, the launcher's pages in a runner
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for whoever is in front
-    _Pool(sys.stdin.fileno(), sys.stdout.fileno()).serve()
+    is_of_block = "--block" in sys.argv[1:]
+    if is_of_block:
+        become_subreaper()
+    _Pool(sys.stdin.fileno(), sys.stdout.fileno(), is_of_block).serve()
     return 0
 
 
 class _Pool:
     """Runners, idle and busy, for a service that sends launches and hears what became of them."""
 
-    def __init__(self, commands: int, answers: int) -> None:
+    def __init__(self, commands: int, answers: int, is_of_block: bool) -> None:
+        self._is_of_block = is_of_block
         self._commands = Inbox(commands)
         self._answers = answers
         notes_reader, self._notes_writer = os.pipe()
@@ -113,6 +121,8 @@ class _Pool:
             if pid in self._busy:
                 runner, key = self._busy.pop(pid)
                 runner.launches.close()
+                if self._is_of_block:
+                    _end_leftovers(key)
                 send(self._answers, {"ended": key})
             self._idle = [runner for runner in self._idle if runner.pid != pid]
 
@@ -127,12 +137,12 @@ class _Pool:
                 runner.launches.close()
             for descriptor in (self._notes.descriptor, self._wakes, self._waker):
                 os.close(descriptor)
-            _be_a_runner(theirs.fileno(), launcher)
+            _be_a_runner(theirs.fileno(), launcher, self._is_of_block)
         theirs.close()
         return Runner(pid, ours)
 
 
-def _be_a_runner(launches: int, launcher: Launcher) -> None:
+def _be_a_runner(launches: int, launcher: Launcher, is_of_block: bool) -> None:
     """In the fork: takes launches until the launcher is gone; never returns."""
     code = 1
     try:
@@ -144,10 +154,13 @@ def _be_a_runner(launches: int, launcher: Launcher) -> None:
         os.dup2(null, 1)
         os.close(null)
         cancel = CancelSignal()
+        if is_of_block:
+            cancel.heed_term()
+            end_with_parent(launcher.pid, signal.SIGTERM)
         inbox = Inbox(launches)
         for count in range(1, MAX_ATTEMPTS + 1):
             launch = _next(inbox)
-            if launch is None:
+            if launch is None or cancel.is_ending:
                 break
             run_attempt(launch, cancel, launcher)
             leaves = count == MAX_ATTEMPTS
@@ -166,6 +179,12 @@ def _next(inbox: Inbox) -> Optional[Dict[str, Any]]:
             launch: Dict[str, Any] = message["launch"]
             return launch
     return None
+
+
+def _end_leftovers(key: Dict[str, Any]) -> None:
+    """Ends what the command of a killed runner left; it has fallen to us."""
+    tag = "%s/%d" % (key["job_id"], key["attempt"])
+    end_gently(lambda: tagged(tag), LEFTOVER_GRACE_SECONDS, lambda: None)
 
 
 def _ended_children() -> Iterator[int]:

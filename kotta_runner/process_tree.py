@@ -31,10 +31,10 @@ def become_subreaper() -> None:
         _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def end_with_parent(parent: int) -> None:
-    """From now on, this process is killed when its parent, of that id, ends (Linux)."""
+def end_with_parent(parent: int, number: int = signal.SIGKILL) -> None:
+    """From now on, this process gets a signal when its parent, of that id, ends (Linux)."""
     if _prctl is not None:
-        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        _prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
         if os.getppid() != parent:
             os._exit(1)  # it ended before we asked
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from kotta_service import certificates, isolation
 from kotta_service.login_settings import problems as login_problems
+from kotta_service.parsl_settings import problems as parsl_problems
 from kotta_service.s3_settings import problems as s3_problems
 from kotta_service.settings import ServeSettings, Settings
 from kotta_service.slurm_settings import problems as slurm_problems
@@ -37,6 +38,7 @@ def problems(settings: Settings, data: Path | None = None) -> list[str]:
         found.append("dispatch = false, but it shares no database with a process that starts jobs")
     found += isolation.problems(settings, data)
     found += slurm_problems(settings)
+    found += parsl_problems(settings)
     found += [] if data is None else _data(data)
     if isolation.runs_jobs_as_root(settings) and not serve.run_jobs_as_root:
         found.append(

@@ -51,6 +51,7 @@ def serve_local(
     with owned(data), own_socket(socket) as listener:
         # slow to import, so only once it is sure that there is something to serve
         from kotta_service import isolation
+        from kotta_service.parsl_settings import problems as parsl_problems
         from kotta_service.s3_settings import problems as s3_problems
         from kotta_service.settings import load_settings
         from kotta_service.slurm_settings import problems as slurm_problems
@@ -66,6 +67,8 @@ def serve_local(
             )
         if found := slurm_problems(settings):
             raise ConfigError("; ".join(found), hint="see [slurm] in the settings")
+        if found := parsl_problems(settings):
+            raise ConfigError("; ".join(found), hint="see [parsl] in the settings")
         if found := problems(settings.database):
             raise ConfigError("; ".join(found), hint="see `database` in the settings")
         if found := list(s3_problems(settings.storage, settings.s3)):

@@ -25,6 +25,7 @@ from pydantic import (
 
 from kotta_service import settings_sources
 from kotta_service.login_settings import LoginSettings
+from kotta_service.parsl_settings import BlockSettings, ParslSettings
 from kotta_service.s3_settings import S3Settings, storage_url
 from kotta_service.slurm_settings import SlurmSettings
 
@@ -55,7 +56,7 @@ class QueueSettings(BaseModel):
 
     Attributes:
         executor: `local`: jobs are processes of this machine; `slurm`: jobs of Slurm's, which
-            counts cores and memory by itself.
+            counts cores and memory by itself; `parsl`: calls in blocks of nodes that Parsl holds.
         cpus: cores; with `slurm` as many as the largest job may have, by default what a node has.
         memory_mib: memory, MiB; the same.
         max_walltime_minutes: longest walltime a job may ask for.
@@ -71,11 +72,12 @@ class QueueSettings(BaseModel):
         visible: with `bubblewrap`, what a job can read beside the system's programs.
         enforce_memory: end a job whose processes together use more memory than it asked for.
         max_processes: how many processes a job may have at once; None: as many as the system lets.
+        parsl: with `parsl`, the blocks.
     """
 
     model_config = ConfigDict(extra="forbid")
 
-    executor: Literal["local", "slurm"] = "local"
+    executor: Literal["local", "slurm", "parsl"] = "local"
     cpus: Annotated[int, Field(ge=1, le=65_536)]
     memory_mib: Annotated[int, Field(ge=16)]
     max_walltime_minutes: Annotated[int, Field(ge=1)] = 7 * 24 * 60
@@ -94,11 +96,12 @@ class QueueSettings(BaseModel):
     extra_arguments: list[Annotated[str, Field(pattern="^-", max_length=1024)]] = Field(
         default_factory=list
     )
+    parsl: BlockSettings = Field(default_factory=BlockSettings)
 
     @model_validator(mode="before")
     @classmethod
     def _uncounted(cls, values: Any) -> Any:
-        if isinstance(values, dict) and values.get("executor") == "slurm":
+        if isinstance(values, dict) and values.get("executor") in ("slurm", "parsl"):
             return {**_UNCOUNTED, **values}
         return values
 
@@ -233,6 +236,7 @@ class Settings(BaseModel):
         dispatch: whether this process may start jobs; of those that share a database, one does.
         queues: by name; a job that names none waits in `Test`.
         slurm: how the service speaks with Slurm, for queues with that executor.
+        parsl: what queues whose jobs are handed to Parsl have in common.
         limits: how much each user of a shared service may have.
         keep: how long, and how much, is kept of what has ended.
         serve: how `kotta serve` listens; of no matter to the local service.
@@ -256,6 +260,7 @@ class Settings(BaseModel):
     dispatch: bool = True
     queues: dict[str, QueueSettings] = Field(default_factory=lambda: _machine_queues())
     slurm: SlurmSettings = Field(default_factory=SlurmSettings)
+    parsl: ParslSettings = Field(default_factory=ParslSettings)
     limits: LimitSettings = Field(default_factory=LimitSettings)
     keep: KeepSettings = Field(default_factory=KeepSettings)
     serve: ServeSettings = Field(default_factory=ServeSettings)

@@ -19,8 +19,8 @@ class Queue(_Reply):
     """A queue's size and load.
 
     Attributes:
-        executor: what starts its jobs: `local`, the service itself, or `slurm`, which gives its
-            cores and memory to others as well.
+        executor: what starts its jobs: `local`, the service itself; `slurm`, which gives its cores
+            and memory to others as well; or `parsl`, in blocks of nodes that it holds.
         cpus: cores its jobs share.
         memory_mib: memory its jobs share, MiB.
         cpus_used: cores counted for jobs that run now; of a cluster's, all that are not free.

@@ -69,19 +69,25 @@ def configured(
         data: the service's data directory.
         on_phase, on_exit: called, from threads, with what an attempt's runner tells.
     """
-    local = LocalExecutor(data / "jobs", on_phase, on_exit)
-    if all(queue.is_counted for queue in settings.queues.values()):
-        return Executors(settings, local)
-    # who has no Slurm does not pay for it
-    from kotta_service.executors.slurm.executor import SlurmExecutor
+    others: list[Executor] = []
+    names = {queue.executor for queue in settings.queues.values()}
+    # who has neither does not pay for them
+    if "slurm" in names:
+        from kotta_service.executors.slurm.executor import SlurmExecutor
 
-    folder = _slurm_folder(settings, data)
-    return Executors(settings, local, SlurmExecutor(settings, folder, on_phase, on_exit))
+        folder = _shared_folder("slurm", settings.slurm.folder, data)
+        others.append(SlurmExecutor(settings, folder, on_phase, on_exit))
+    if "parsl" in names:
+        from kotta_service.executors.parsl.executor import ParslExecutor
+
+        folder = _shared_folder("parsl", settings.parsl.folder, data)
+        others.append(ParslExecutor(settings, folder, on_phase, on_exit))
+    return Executors(settings, LocalExecutor(data / "jobs", on_phase, on_exit), *others)
 
 
-def _slurm_folder(settings: Settings, data: Path) -> Path:
-    """The shared folder; in the data directory there is at least a link to it, for upkeep."""
-    own, folder = data / "slurm", settings.slurm.folder
+def _shared_folder(name: str, folder: Path | None, data: Path) -> Path:
+    """The folder that an engine's nodes see; in the data directory is a link to it, for upkeep."""
+    own = data / name
     try:
         if folder is None:
             own.mkdir(mode=0o700, exist_ok=True)
@@ -92,8 +98,8 @@ def _slurm_folder(settings: Settings, data: Path) -> Path:
         own.symlink_to(folder)
     except OSError as error:
         raise ConfigError(
-            f"the folder that is shared with Slurm's nodes cannot be used: {error}",
-            hint="see [slurm] folder in the settings, and that nothing else is in "
+            f"the folder that is shared with nodes cannot be used: {error}",
+            hint=f"see [{name}] folder in the settings, and that nothing else is in "
             f"{own} if it was changed",
         ) from error
     return folder

@@ -13,8 +13,8 @@ class Places:
 
     def __init__(self, data: Path) -> None:
         self.data = data
-        # `slurm` may be a link to a folder that lies elsewhere
-        self._roots = (data / "jobs", data / "slurm" / "jobs")
+        # the last two may be links to folders that lie elsewhere
+        self._roots = (data / "jobs", data / "slurm" / "jobs", data / "parsl" / "jobs")
 
     def attempt_directory(self, job_id: str, attempt: int) -> Path:
         found = [root / job_id[:2] / f"{job_id}.{attempt}" for root in self._roots]

@@ -43,6 +43,11 @@ OTHER: dict[str, str] = {
     "SLURM_URL": "https://x.example",
     "POLL_SECONDS": "17.5",
     "ALIVE_SECONDS": "17.5",
+    "PARSL_PROVIDER": "slurm",
+    "PARSL_OPTIONS": '{"partition": "debug"}',
+    "PARSL_LAUNCHER": "srun",
+    "PARSL_PYTHON": "/opt/kotta/bin/python",
+    "PARSL_URL": "https://x.example",
 }
 """What to say of a setting, by the end of its variable, where 1777 does not do."""
 TABLES = (

@@ -1,0 +1,1 @@
+"""Runs attempts in blocks of nodes that Parsl's HighThroughputExecutor holds."""
