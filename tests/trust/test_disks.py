@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import pytest
@@ -12,6 +13,7 @@ from trust.scenarios import disks
 # httpcore leaves the socket of a refused connection to the garbage collector
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file system of its own"),
     pytest.mark.timeout(600),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]

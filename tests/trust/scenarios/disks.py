@@ -34,7 +34,7 @@ def disk_full_at_each_write(trial: Trial, count: int) -> Figures:
                 # a few pages at a time in CI, so that it is not only the first that fail
                 pages = number if count > 100 else trial.chance.randrange(1, 200)
                 with _room_for(disk, pages):
-                    for each in range(400):
+                    for each in range(100):
                         status = _submit(trial, service, f"key-{number}-{each}")
                         full += status == 507
                         again += status == 201
@@ -47,7 +47,7 @@ def disk_full_at_each_write(trial: Trial, count: int) -> Figures:
                     what=service.log,
                 )
                 back.append(time.monotonic() - since)
-                service.wait({"id": trial.accepted[f"after-{number}"]}, seconds=60)
+                service.wait({"id": trial.accepted[f"after-{number}"]}, seconds=240)
             judge(trial, service)
     assert full, "the disk was never full"
     return {
@@ -61,7 +61,7 @@ def disk_full_at_each_write(trial: Trial, count: int) -> Figures:
 def _submit(trial: Trial, service: Harmed, key: str) -> int:
     """The status of one submission; it counts if it was acknowledged."""
     # a few pages in the database, so that it is full before long
-    described = {**trial.command("echo x > out"), "args": "", "env": {"FILL": "x" * 20_000}}
+    described = {**trial.command("echo x > out"), "args": "", "env": {"FILL": "x" * 60_000}}
     body = {"jobs": [{**described, "jobname": key}]}
     answer = service.http.post("/jobs", json=body, headers={"Idempotency-Key": key})
     if answer.status_code in (200, 201):
