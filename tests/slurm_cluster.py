@@ -105,6 +105,7 @@ class SlurmCluster:
         self.folder = folder
         self._ports = _Ports(NODES + 1)
         self._port = self._ports.first
+        self._started: list[subprocess.Popen[bytes]] = []
         self.environment = {"SLURM_CONF": str(folder / "etc" / "slurm.conf")}
         self._write_configuration()
 
@@ -121,7 +122,12 @@ class SlurmCluster:
 
     def start(self) -> None:
         """Starts all of it; returns once its nodes are idle."""
-        munged = ["munged", f"--key-file={self.folder}/munge/key", f"--socket={self._munge}"]
+        munged = [
+            "munged",
+            "--foreground",
+            f"--key-file={self.folder}/munge/key",
+            f"--socket={self._munge}",
+        ]
         munged += [f"--pid-file={self.folder}/sock/munged.pid"]
         munged += [f"--log-file={self.folder}/munge/log", f"--seed-file={self.folder}/munge/seed"]
         self._run(munged, account="munge")
@@ -132,13 +138,13 @@ class SlurmCluster:
         wait_until(lambda: self.idle_nodes() == NODES, timeout=30, what=self.log)
 
     def start_controller(self) -> None:
-        self._run(["slurmctld"], account="slurm")
-        self._pids("slurmctld")
+        self._run(["slurmctld", "-D"], account="slurm")
+        wait_until(lambda: self._pids("slurmctld"), timeout=10, what=self.log)
 
     def start_node(self, number: int) -> None:
         (self.folder / f"spool-node{number}").mkdir(exist_ok=True)
-        self._run(["slurmd", "-N", f"node{number}"])
-        self._pids(f"node{number}")
+        self._run(["slurmd", "-D", "-N", f"node{number}"])
+        wait_until(lambda: self._pids(f"node{number}"), timeout=10, what=self.log)
 
     def idle_nodes(self) -> int:
         found = self.ask("sinfo", "--noheader", "--Node", "--partition=Test", "--format=%N %t")
@@ -202,6 +208,9 @@ class SlurmCluster:
         for pid in pids:
             # munged may sleep through a SIGTERM, and slurmd waits for its controller
             _kill(pid)
+        for started in self._started:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                started.wait(5)
         self._ports.close()
 
     def log(self) -> str:
@@ -252,25 +261,23 @@ class SlurmCluster:
         )
 
     def _run(self, command: list[str], account: str | None = None) -> None:
-        """Runs a program that becomes a daemon."""
-        ids = {}
+        """Runs a program until the test's process ends, however that ends."""
+        as_account = ["setpriv", "--pdeathsig=KILL"]
         if account is not None:
             entry = pwd.getpwnam(account)
-            ids = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+            ids = [f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups"]
+            as_account += ids
         path = f"{os.environ['PATH']}:/usr/sbin"
-        program = shutil.which(command[0], path=path) or command[0]
         with open(self.folder / "started.log", "ab") as log:
-            subprocess.run(
-                [program, *command[1:]],
+            started = subprocess.Popen(
+                [*as_account, *command],
                 env={**self.environment, "PATH": path},
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                timeout=30,
-                check=True,
-                **ids,
             )
+        self._started.append(started)
 
 
 def _kill(pid: int) -> None:
