@@ -54,7 +54,20 @@ def asked(settings: Settings) -> list[str]:
     A service that was started before they said so waits for them, and is not ready.
     """
     words = bucket_problem(settings)
-    return [f"storage: {words}"] if words else []
+    found = [f"storage: {words}"] if words else []
+    return [*found, *_providers(settings)]
+
+
+def _providers(settings: Settings) -> Iterator[str]:
+    ours = {name: queue for name, queue in settings.queues.items() if queue.executor == "parsl"}
+    if not ours:
+        return
+    from kotta_service.executors.parsl.pilots import unknown_options
+
+    for name, queue in ours.items():
+        for option in unknown_options(queue.parsl):
+            provider = queue.parsl.provider
+            yield f"queue `{name}`: Parsl's provider {provider} has no option `{option}`"
 
 
 def warnings(settings: Settings, data: Path, file: Path) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kotta_service.deployment import asked
 from kotta_service.parsl_settings import problems
 from kotta_service.settings import load_settings
 
@@ -60,3 +61,10 @@ def test_that_parsl_is_missing_is_told_with_how_to_install_it(
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert told(QUEUE, tmp_path) == "Parsl is not installed: pip install 'kotta-cli[parsl]'"
+
+
+def test_an_option_that_a_provider_does_not_have_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "service.toml"
+    file.write_text(f'{QUEUE}provider = "slurm"\noptions = {{ partition = "a", patrition = "b" }}')
+    words = "queue `Fast`: Parsl's provider slurm has no option `patrition`"
+    assert asked(load_settings(file)) == [words]

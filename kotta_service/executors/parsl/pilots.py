@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import shlex
@@ -120,6 +121,12 @@ class Pilot(HighThroughputExecutor):
         jobs = [self.blocks_to_job_id[name] for name in live if name in self.blocks_to_job_id]
         if jobs:
             self._nodes.cancel(jobs)
+
+
+def unknown_options(blocks: BlockSettings) -> list[str]:
+    """The options that the provider does not have."""
+    known = inspect.signature(getattr(parsl.providers, _PROVIDERS[blocks.provider])).parameters
+    return sorted(blocks.options.keys() - known.keys())
 
 
 def _quoted(text: str) -> str:
