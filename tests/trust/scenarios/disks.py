@@ -20,7 +20,7 @@ _PAGE = 4096
 
 @scenario(
     "never a false 201 (507 instead), 0 corrupt, works again ≤ 10 s after space returns",
-    short=10,
+    short=1,
     full=200,
 )
 def disk_full_at_each_write(trial: Trial, count: int) -> Figures:
