@@ -120,7 +120,7 @@ class KottaJob:
         detail = self._submissions[-1].detail()
         streams = (self._desc["output_file_stdout"], self._desc["output_file_stderr"])
         return [
-            KOut(output_url(detail.id, output) or output.name, self._konn, output.s3_url)
+            KOut(output_url(detail.id, output) or output.name, self._konn, s3_url=output.s3_url)
             for output in detail.outputs
             if output.name not in streams
         ]

@@ -34,7 +34,7 @@ class KOut:
     """
 
     def __init__(
-        self, filestring: str, konn: Kotta | None = None, s3_url: str | None = None
+        self, filestring: str, konn: Kotta | None = None, *, s3_url: str | None = None
     ) -> None:
         self._konn = konn
         self._s3_url = s3_url

@@ -288,6 +288,7 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "back_up": Operation(
         "The database at one moment, and every file that it refers to; secrets are among them.",
+        answer="the bytes of a tar archive",
         refusals=("not_admin", "conflict"),
     ),
     "lifecycle_policy": Operation(

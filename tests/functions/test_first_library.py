@@ -59,7 +59,7 @@ def test_importing_kotta_imports_neither_httpx_nor_pydantic() -> None:
         (Kotta, "(creds, *, profile, server, notify)"),
         (kottajob, "(conn, queue, walltime, block, requirements, inputs, outputs, **fields)"),
         (KottaJob.wait, "(self, konn, maxwait, sleep, silent)"),
-        (KOut, "(filestring, konn)"),
+        (KOut, "(filestring, konn, *, s3_url)"),
         (KOut.fetch, "(self, filename)"),
     ],
 )

@@ -182,7 +182,7 @@ Swap = Callable[[Place, Path], None]
 
 
 @pytest.mark.parametrize("swap", SWAPS)
-@pytest.mark.parametrize("moment", ["_moved", "_hashed"])
+@pytest.mark.parametrize("moment", ["_moved", "hashed"])
 def test_what_is_swapped_in_while_an_output_is_kept_is_not_kept(
     place: Place, swap: Swap, moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,7 +194,7 @@ def test_what_is_swapped_in_while_an_output_is_kept_is_not_kept(
         return really(*args)
 
     (place.work / "secret").write_bytes(b"mine" * 1000)
-    if moment == "_hashed":
+    if moment == "hashed":
         (place.work / "other").hardlink_to(place.work / "secret")  # so that it is copied
     monkeypatch.setattr(stage_out, moment, swapped)
     place.keep("secret")
@@ -209,14 +209,14 @@ def test_a_file_that_grows_while_it_is_copied_ends_at_the_limit(
     source = place.work / "out"
     source.write_bytes(b"x" * 1000)
     (place.work / "other").hardlink_to(source)
-    really = stage_out._hashed
+    really = stage_out.hashed
 
     def grown(*args: Any) -> Any:
         with source.open("ab") as file:
             file.write(b"y" * (3 << 20))
         return really(*args)
 
-    monkeypatch.setattr(stage_out, "_hashed", grown)
+    monkeypatch.setattr(stage_out, "hashed", grown)
     (kept,) = place.keep("out", limits={"output_bytes": 1 << 20})
     assert not kept["available"]
     assert not list(place.kept.iterdir())

@@ -204,7 +204,7 @@ def test_a_word_is_heard_by_other_processes_and_not_by_its_own(database: Databas
     own: list[str] = []
     other.on_word, database.on_word = heard.append, own.append
     changes: list[int] = []
-    other.on_change = changes.append
+    other.on_change = lambda number, _: changes.append(number)
     other.start()
     wait_until(lambda: changes)
 

@@ -18,6 +18,9 @@ import psutil
 import pytest
 import requests
 import schemathesis
+
+# otherwise imported while a case is made up, at a depth at which Python 3.11 fails to parse it
+import schemathesis.core.jsonschema.patterns
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from openapi_spec_validator import validate
