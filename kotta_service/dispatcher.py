@@ -201,6 +201,8 @@ class Dispatcher:
             self.came_round_at = time.monotonic()
             if self._takes_turn():
                 self._go_round()
+                if not self._turn.is_leased:
+                    self._guarded(self._start_what_waits)
 
     def _takes_turn(self) -> bool:
         """Whether it is this process that dispatches, for now."""
@@ -210,6 +212,16 @@ class Dispatcher:
         except Exception as error:
             logger.warning("it is not known whose turn it is to start jobs: %s", error)
             return False
+
+    def _start_what_waits(self) -> None:
+        """Starts what no commit has, though there is room: one that was to may have failed.
+
+        With a lease that is part of keeping it.
+        """
+        with self._database.read() as connection:
+            if not store.anything_waits(connection):
+                return
+        self._database.write(_assigning).result()
 
     def _go_round(self) -> None:
         """Looks at all that each executor has, as often as it is worth its while."""

@@ -22,11 +22,13 @@ class Turn:
 
     Attributes:
         is_ours: what was known when it was last asked about.
+        is_leased: whether it has to be kept at all.
     """
 
     def __init__(self, database: Database, name: str, *, may_take: bool = True) -> None:
         self._database = database
         self._leases = database.backend.leases
+        self.is_leased = self._leases is not None
         self._name = name
         self._may_take = may_take
         self.is_ours = self._leases is None and may_take

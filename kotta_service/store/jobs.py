@@ -17,6 +17,7 @@ from sqlalchemy import (
     bindparam,
     func,
     insert,
+    literal,
     or_,
     select,
     update,
@@ -95,6 +96,11 @@ _PENDING_IN = (
     )
     .order_by(jobs.c.number)
     .limit(bindparam("most", type_=Integer))
+)
+_ANYTHING_WAITS = (
+    select(literal(1))
+    .where(jobs.c.status == "pending", jobs.c.handed_over_at.is_(None), jobs.c.waits_for == 0)
+    .limit(1)
 )
 _LOADS = (
     select(jobs.c.queue, func.count(), func.sum(jobs.c.cpus), func.sum(jobs.c.memory_mib))
@@ -481,6 +487,11 @@ def pending_in(
     if without:
         statement = statement.where(jobs.c.owner.not_in(without))
     return list(connection.execute(statement, {"queue_name": queue, "most": limit}))
+
+
+def anything_waits(connection: Connection) -> bool:
+    """Whether there is a job that waits for room alone."""
+    return connection.execute(_ANYTHING_WAITS).first() is not None
 
 
 def load_of(connection: Connection, owner: str) -> OwnerLoad:

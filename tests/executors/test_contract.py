@@ -80,7 +80,8 @@ def test_what_is_cancelled_before_it_is_submitted_never_starts(placed: Placed) -
 def test_a_cancelled_command_gets_its_grace_and_keeps_its_outputs(placed: Placed) -> None:
     key = placed.submit("trap 'echo bye > a.txt; exit' TERM; sleep 60 & wait", grace_seconds=20.0)
     placed.until_it_runs(key)
-    wait_until(lambda: tagged(key))
+    # its `sleep` comes after its `trap`
+    wait_until(lambda: len(tagged(key)) > 1)
     assert not placed.executor.cancel(key)
     record = placed.until(key, Sight.ENDED).record
     assert record is not None
