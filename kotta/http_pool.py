@@ -181,8 +181,7 @@ class _Transport(httpx.HTTPTransport):
     """httpx's own, over connections that know what time it is."""
 
     def __init__(self, *, uds: str | None = None, trust: ssl.SSLContext | None = None) -> None:
-        # the certificates that it would load are not those that count, or none is asked for any
-        super().__init__(verify=False)
+        # its own `__init__` would load certificates that do not count, into a pool that goes away
         self._pool = httpcore.ConnectionPool(
             ssl_context=trust,
             uds=uds,
