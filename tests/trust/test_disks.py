@@ -19,10 +19,6 @@ pytestmark = [
 ]
 
 
-# the other one does not hold yet each time, as docs/guarantees.md says: it would fail now and then
-HELD = [each for each in of_module(disks) if each is disks.jobs_end_while_the_disk_is_full]
-
-
-@pytest.mark.parametrize("scenario", HELD, ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize("scenario", of_module(disks), ids=lambda scenario: scenario.name)
 def test_what_is_promised_holds(scenario: Scenario, hold: Callable[[Scenario], None]) -> None:
     hold(scenario)

@@ -15,6 +15,8 @@ from waiting import wait_until
 from trust.harness import Figures, Harmed, Trial, judge, running, scenario
 
 SIZE_BYTES = 256 << 20
+TIME_BYTES = 4 << 20
+"""What each time leaves behind at most: without room for it the disk would be full for good."""
 _PAGE = 4096
 
 
@@ -27,7 +29,7 @@ def disk_full_at_each_write(trial: Trial, count: int) -> Figures:
     """A file system has room for N pages more, N from 1 on, and takes what it can of jobs."""
     full = again = 0
     back: list[float] = []
-    with _small_disk(trial.home / "s") as disk:
+    with _small_disk(trial.home / "s", SIZE_BYTES + count * TIME_BYTES) as disk:
         service = trial.service(disk)
         with running(service):
             for number in range(1, count + 1):
@@ -72,11 +74,11 @@ def _submit(trial: Trial, service: Harmed, key: str) -> int:
 
 
 @contextlib.contextmanager
-def _small_disk(place: Path) -> Iterator[Path]:
+def _small_disk(place: Path, size_bytes: int = SIZE_BYTES) -> Iterator[Path]:
     """A file system of its own; root alone can make one."""
     assert os.geteuid() == 0, "this needs root: unshare -rm python benchmarks/trust …"
     place.mkdir()
-    options = f"size={SIZE_BYTES},mode=700"
+    options = f"size={size_bytes},mode=700"
     subprocess.run(["mount", "-t", "tmpfs", "-o", options, "kotta-trust", place], check=True)
     try:
         yield place
