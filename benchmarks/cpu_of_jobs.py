@@ -15,14 +15,12 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import psutil
+from homes import own_home
 
 PARTS = ("service", "runners", "client")
 
@@ -39,23 +37,6 @@ def main() -> None:
         return
     for name, figure in figures.items():
         print(f"{name:<58} {figure:>10.2f}")
-
-
-@contextmanager
-def own_home() -> Iterator[None]:
-    """Somebody with an empty home, in this process and below it."""
-    with tempfile.TemporaryDirectory(prefix="kb-") as home:
-        run = Path(home, "run")
-        run.mkdir(mode=0o700)
-        for name in list(os.environ):
-            if name.startswith(("KOTTA_", "XDG_")):
-                del os.environ[name]
-        os.environ.update(HOME=home, XDG_RUNTIME_DIR=str(run))
-        try:
-            yield
-        finally:
-            command = [Path(sys.executable).with_name("kotta"), "service", "stop"]
-            subprocess.run(command, check=False, capture_output=True)
 
 
 def nothing(*_: Any) -> None:

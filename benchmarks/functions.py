@@ -17,12 +17,12 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from homes import own_home
 
 ONE_BY_ONE = 60
 AT_ONCE = 200
@@ -51,23 +51,6 @@ def main() -> None:
         return
     for name, figure in figures.items():
         print(f"{name:<58} {figure:>10.1f}")
-
-
-@contextmanager
-def own_home() -> Iterator[Path]:
-    """Somebody with an empty home, in this process and below it."""
-    with tempfile.TemporaryDirectory(prefix="kb-") as home:
-        run = Path(home, "run")
-        run.mkdir(mode=0o700)
-        for name in list(os.environ):
-            if name.startswith(("KOTTA_", "XDG_")):
-                del os.environ[name]
-        os.environ.update(HOME=home, XDG_RUNTIME_DIR=str(run))
-        try:
-            yield Path(home)
-        finally:
-            command = [Path(sys.executable).with_name("kotta"), "service", "stop"]
-            subprocess.run(command, check=False, capture_output=True)
 
 
 def nothing(*_: Any) -> None:

@@ -18,16 +18,15 @@ import sqlite3
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-KOTTA = str(Path(sys.executable).with_name("kotta"))
+from homes import KOTTA, own_home, stop_service
+
 ONE_BY_ONE = 40
 AT_ONCE = 500
 LIST_RUNS = 15
@@ -47,25 +46,6 @@ def main() -> None:
         return
     for name, figure in figures.items():
         print(f"{name:<52} {figure:>10.1f}")
-
-
-@contextmanager
-def own_home() -> Iterator[None]:
-    """Somebody with an empty home, in this process and below it."""
-    with tempfile.TemporaryDirectory(prefix="kb-") as home:
-        run = Path(home, "run")
-        run.mkdir(mode=0o700)
-        for name in list(os.environ):
-            if name.startswith(("KOTTA_", "XDG_")):
-                del os.environ[name]
-        os.environ.update(HOME=home, XDG_RUNTIME_DIR=str(run))
-        yield
-        stop_service()
-
-
-def stop_service(environment: dict[str, str] | None = None) -> None:
-    command = [KOTTA, "service", "stop"]
-    subprocess.run(command, env=environment, check=False, capture_output=True)
 
 
 def start_figures() -> dict[str, float]:
