@@ -29,9 +29,9 @@ def run() -> int:
     # Nobody's plugin has a say in what a listing looks like, and looking for them takes a while.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
-        from kotta_cli.interrupts import raise_swallowed
+        from kotta_cli import interrupts
 
-        raise_swallowed()
+        interrupts.listen()
         from kotta_cli.later_imports import put_off_metadata
         from kotta_cli.main import main
 

@@ -1,7 +1,7 @@
-"""Ctrl-C that Python would swallow.
+"""Ctrl-C where Python does not let a `KeyboardInterrupt` through.
 
-Where it cannot raise an exception, as in a `__del__` or in what the import system cleans up, it
-prints a traceback and goes on as if nobody had pressed anything.
+In a `__del__`, or in what the import system cleans up, it prints a traceback and goes on as if
+nobody had pressed anything; and libraries in C make an error of their own of it.
 """
 
 from __future__ import annotations
@@ -14,16 +14,31 @@ if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
 _AGAIN_SECONDS = 0.001
+_heard = False
 
 
-def raise_swallowed() -> None:
-    """From now on an interrupt that was swallowed is raised again a moment later."""
+def listen() -> None:
+    """From now on an interrupt is remembered, and raised again where it was swallowed."""
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        return  # whoever started us has it ignored
+    signal.signal(signal.SIGINT, _interrupt)
     if hasattr(signal, "setitimer"):
-        signal.signal(signal.SIGALRM, signal.default_int_handler)
-        sys.unraisablehook = _hear
+        signal.signal(signal.SIGALRM, _interrupt)
+        sys.unraisablehook = _hear_unraisable
 
 
-def _hear(unraisable: UnraisableHookArgs, /) -> None:
+def was_heard() -> bool:
+    """Whether there was an interrupt, whatever was made of it."""
+    return _heard
+
+
+def _interrupt(*_: object) -> None:
+    global _heard
+    _heard = True
+    raise KeyboardInterrupt
+
+
+def _hear_unraisable(unraisable: UnraisableHookArgs, /) -> None:
     if issubclass(unraisable.exc_type, KeyboardInterrupt):
         # not here: whoever called us would swallow that one as well
         signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)

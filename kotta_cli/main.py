@@ -8,6 +8,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+from kotta_cli import interrupts
 from kotta_cli.context import App
 from kotta_cli.exit_codes import ExitCode
 from kotta_cli.terminal import OutputClosedError
@@ -88,6 +89,8 @@ def _report(raised: Exception, app: App, arguments: list[str]) -> int:
         error, code = raised, _exit_code(raised)
     elif isinstance(raised, OSError) and raised.errno == errno.ENOSPC:
         error, code = KottaError(f"cannot write: {raised.strerror}"), ExitCode.ERROR
+    elif interrupts.was_heard():
+        return ExitCode.INTERRUPTED  # what a library made of it
     else:
         error, code = _internal_error(raised), ExitCode.KOTTA_FAULT
     show_error(app, error, code)

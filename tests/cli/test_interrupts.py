@@ -7,14 +7,14 @@ import sys
 
 SWALLOWED = """
 import signal, time
-from kotta_cli.interrupts import raise_swallowed
+from kotta_cli.interrupts import listen
 
 class Held:
     def __del__(self):
         signal.raise_signal(signal.SIGINT)
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
-raise_swallowed()
+listen()
 try:
     held = Held()
     del held
@@ -23,13 +23,13 @@ except KeyboardInterrupt:
     print("interrupted")
 """
 OTHER = """
-from kotta_cli.interrupts import raise_swallowed
+from kotta_cli.interrupts import listen
 
 class Held:
     def __del__(self):
         raise ValueError("of ours")
 
-raise_swallowed()
+listen()
 held = Held()
 del held
 """
@@ -43,3 +43,25 @@ def test_an_interrupt_that_was_swallowed_is_raised_a_moment_later_and_shows_no_t
 def test_any_other_error_there_is_told_as_python_does() -> None:
     ended = subprocess.run([sys.executable, "-c", OTHER], capture_output=True, timeout=10)
     assert b"ValueError: of ours" in ended.stderr
+
+
+CONVERTED = """
+import signal, sys
+from kotta_cli import interrupts, main
+
+def interrupted(*_):
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt as error:
+        raise TypeError("a library's own") from error
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+interrupts.listen()
+main._run = interrupted
+sys.exit(main.main(["list"]))
+"""
+
+
+def test_an_interrupt_of_which_a_library_made_an_error_is_no_internal_error() -> None:
+    ended = subprocess.run([sys.executable, "-c", CONVERTED], capture_output=True, timeout=10)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, b"", b"")

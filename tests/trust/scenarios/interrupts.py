@@ -74,7 +74,8 @@ def _run(user: User, path: str, words: str, name: str, interrupt_at: float | Non
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        env=user.environment,
+        # as users have it: an import that is cut off warns of a file that it left open
+        env={**user.environment, "PYTHONWARNINGS": ""},
         cwd=user.home,
         start_new_session=True,
     )
@@ -106,6 +107,8 @@ def _gives_back(out: str) -> bool:
 
 def _kind(ended: _Ended, whole: _Ended, path: str) -> str:
     assert ended.is_restored, (path, ended)
+    if ended.out.startswith("Fatal Python error: init_import_site"):
+        return "while Python itself started"
     if "Traceback" in ended.out:
         # the interpreter itself was still starting: nothing of ours was there to catch it
         assert re.search(r"KeyboardInterrupt\s*$", ended.out), (path, ended)
