@@ -24,6 +24,13 @@ _SHOWS = {"?25l": "?25h", "?1049h": "?1049l"}
 """What hides the cursor or takes the screen, and what gives it back."""
 
 
+_OF_PYTHON = (
+    "Fatal Python error: init_import_site",
+    "Failed checking if argv[0] is an import path entry",
+)
+"""What the interpreter says of Ctrl-C before anything of ours can hear it."""
+
+
 @dataclass
 class _Ended:
     code: int
@@ -107,7 +114,7 @@ def _gives_back(out: str) -> bool:
 
 def _kind(ended: _Ended, whole: _Ended, path: str) -> str:
     assert ended.is_restored, (path, ended)
-    if ended.out.startswith("Fatal Python error: init_import_site"):
+    if ended.out.startswith(_OF_PYTHON):
         return "while Python itself started"
     if "Traceback" in ended.out:
         # the interpreter itself was still starting: nothing of ours was there to catch it
