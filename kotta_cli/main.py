@@ -90,7 +90,8 @@ def _report(raised: Exception, app: App, arguments: list[str]) -> int:
     elif isinstance(raised, OSError) and raised.errno == errno.ENOSPC:
         error, code = KottaError(f"cannot write: {raised.strerror}"), ExitCode.ERROR
     elif interrupts.was_heard():
-        return ExitCode.INTERRUPTED  # what a library made of it
+        # a library in C, such as pydantic's, has made an error of its own of it
+        return ExitCode.INTERRUPTED
     else:
         error, code = _internal_error(raised), ExitCode.KOTTA_FAULT
     show_error(app, error, code)

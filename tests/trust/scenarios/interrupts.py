@@ -22,8 +22,6 @@ from trust.harness import Figures, Trial, scenario
 IN_CI = ("submit job.json", "list", "logs made")
 _SHOWS = {"?25l": "?25h", "?1049h": "?1049l"}
 """What hides the cursor or takes the screen, and what gives it back."""
-
-
 _OF_PYTHON = (
     "Fatal Python error: init_import_site",
     "Failed checking if argv[0] is an import path entry",
