@@ -8,10 +8,10 @@ from sqlalchemy import Connection
 
 from kotta.models import CheckedJob
 from kotta_service import limits
-from kotta_service.jobs import Wanted, needed_by, refuse_if_not_isolated
 from kotta_service.settings import Settings
 from kotta_service.store import jobs as store
 from kotta_service.store.jobs import Load
+from kotta_service.submission import Wanted, needed_by, refuse_if_not_isolated
 
 
 class _Room:

@@ -15,8 +15,8 @@ from sqlalchemy import Connection
 
 from kotta.errors import DescriptionError, FieldProblem
 from kotta.models.problems import pointer
-from kotta_service.jobs import Wanted
 from kotta_service.store import uploads
+from kotta_service.submission import Wanted
 
 # Source: the path-style endpoints of S3, such as s3.amazonaws.com and s3-us-west-2.amazonaws.com
 _S3_HOST = re.compile(r"s3([.-][a-z0-9.-]+)?\.amazonaws\.com\Z")

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from kotta.errors import KottaError
-from kotta_service.jobs import Wanted
 from kotta_service.s3_settings import OWNER, split_url
 from kotta_service.settings import Settings
+from kotta_service.submission import Wanted
 
 if TYPE_CHECKING:
     from kotta_service.storage.bucket import S3

@@ -27,7 +27,16 @@ from kotta.models import (
     SubmitReply,
 )
 from kotta.models.requests import CancelRequest, SubmitRequest
-from kotta_service import access, forecast, jobs, named_uploads, s3_inputs, selectors, views
+from kotta_service import (
+    access,
+    forecast,
+    jobs,
+    named_uploads,
+    s3_inputs,
+    selectors,
+    submission,
+    views,
+)
 from kotta_service.callers import Owner, WithCaller
 from kotta_service.executors import Key
 from kotta_service.feed import MAX_WAIT_SECONDS
@@ -60,7 +69,7 @@ async def submit(
     all_wanted = await checked(parts, owner, wanted.jobs)
     rows, is_new = await asyncio.wrap_future(
         parts.database.write(
-            lambda transaction: jobs.submit(
+            lambda transaction: submission.submit(
                 transaction,
                 parts.settings,
                 owner,
@@ -89,26 +98,26 @@ async def check(wanted: SubmitRequest, parts: WithParts, owner: Owner) -> CheckR
 
 async def checked(
     parts: Parts, owner: str, descriptions: Sequence[JobDescription]
-) -> list[jobs.Wanted]:
+) -> list[submission.Wanted]:
     """Every job that is asked for, none of them with a problem."""
-    found = jobs.expanded(descriptions)
+    found = submission.expanded(descriptions)
 
-    def look_at_inputs() -> tuple[list[jobs.Wanted], list[FieldProblem]]:
+    def look_at_inputs() -> tuple[list[submission.Wanted], list[FieldProblem]]:
         bucket = parts.settings.serve.bucket
         with parts.database.read() as connection:
             wanted = s3_inputs.with_own_urls(parts.settings, found)
             wanted = named_uploads.with_contents(connection, bucket, owner, wanted)
             in_s3 = partial(s3_inputs.problem, parts.settings, owner)
-            return wanted, jobs.input_problems(connection, owner, wanted, in_s3)
+            return wanted, submission.input_problems(connection, owner, wanted, in_s3)
 
-    problems = jobs.limit_problems(parts.settings, found)
+    problems = submission.limit_problems(parts.settings, found)
     if not problems:
         # an engine may have to be asked
-        problems = await asyncio.to_thread(jobs.engine_problems, parts.executors, found)
+        problems = await asyncio.to_thread(submission.engine_problems, parts.executors, found)
     if any(description.inputs for description in descriptions):
         found, more = await asyncio.to_thread(look_at_inputs)
         problems += more
-    jobs.refuse_if(problems)
+    submission.refuse_if(problems)
     return found
 
 

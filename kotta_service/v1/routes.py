@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse
 
 from kotta.errors import DescriptionError, KottaError, NotFoundError, RequestError
 from kotta.models.field_values import check_file_name
-from kotta_service import jobs
+from kotta_service import submission
 from kotta_service.parts import Parts, WithParts
 from kotta_service.routes import jobs as modern
 from kotta_service.store import jobs as store
@@ -57,7 +57,7 @@ async def submit_task(request: Request, parts: WithParts) -> JSONResponse:
     wanted = await modern.checked(parts, sender.name, [description])
     rows, _ = await asyncio.wrap_future(
         parts.database.write(
-            lambda transaction: jobs.submit(
+            lambda transaction: submission.submit(
                 transaction,
                 parts.settings,
                 sender.name,

@@ -38,11 +38,14 @@ def runner_of(job: dict[str, object]) -> psutil.Process:
 
 
 def test_a_running_job_outlives_the_service_and_is_found_again(own_service: RunningService) -> None:
-    job = own_service.submit({"executable": "sleep 2; echo done"})[0]
+    go_on = own_service.data / "go-on"
+    command = f"until [ -e {go_on} ]; do sleep 0.1; done; echo done"
+    job = own_service.submit({"executable": command})[0]
     own_service.until_status(job, "processing")
     own_service.kill()
     own_service.start()
     assert own_service.status(job)["status"] == "processing"
+    go_on.touch()
     ended = own_service.wait(job)[0]
     assert (ended["status"], own_service.output(ended, "STDOUT.txt")) == ("completed", "done\n")
     assert ended["attempt"] == 1

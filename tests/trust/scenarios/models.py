@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 
 from kotta.errors import ConflictError, DescriptionError
 from kotta.models import JobDescription
-from kotta_service import jobs
+from kotta_service import jobs, submission
 from kotta_service.dispatcher import Dispatcher
 from kotta_service.executors import Key
 from kotta_service.executors.router import Executors
@@ -171,8 +171,8 @@ class Machine(RuleBasedStateMachine):
         self.model.assign()
 
     def _submit(self, transaction: Transaction, wanted: list[JobDescription], key: str) -> Any:
-        expanded = jobs.expanded(wanted)
-        return jobs.submit(transaction, self.settings, _OWNER, expanded, key=key,
+        expanded = submission.expanded(wanted)
+        return submission.submit(transaction, self.settings, _OWNER, expanded, key=key,
                            body_sha256=key, now=next(self.clock))[0]  # fmt: skip
 
     @precondition(lambda self: self.model.keys)
