@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import ctypes
 import gc
 import io
 import json
@@ -18,7 +19,7 @@ import pickle
 import sys
 import threading
 import traceback
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import cloudpickle
 
@@ -29,6 +30,8 @@ MAX_MESSAGE = 8192
 MAX_TRACEBACK = 64 << 10
 MAX_EXCEPTION_BYTES = 256 << 10
 _PLAIN = (bool, int, str, type(None))
+_flush_libc: Callable[[None], int] = ctypes.CDLL(None).fflush
+"""What extension modules print has a buffer of its own."""
 
 
 def main() -> int:
@@ -59,18 +62,16 @@ def call(payload: bytes, result: str) -> int:
         return _leave_error(result, "exception", error, skip=1)
     except BaseException as error:
         return _leave_error(result, _kind(error, "exception"), error, skip=1)
+    finally:
+        os.umask(0o077)  # the runner has to read the result, whatever the function made of it
     return _leave_value(result, value)
 
 
-def become_caller(environment: Dict[str, str]) -> None:
+def become_caller() -> None:
     """In a fresh fork of the runner: makes this process look like a newly started Python."""
     gc.freeze()  # else the first collection would copy the pages of all that the runner has made
     gc.enable()
-    for name in [name for name in os.environ if name not in environment]:
-        del os.environ[name]
-    os.environ.update(environment)
     sys.path.insert(0, "")
-    sys.argv = [""]
     for stream in (sys.stdout, sys.stderr):
         # what is printed can be followed line by line
         stream.reconfigure(  # type: ignore[union-attr]
@@ -78,14 +79,29 @@ def become_caller(environment: Dict[str, str]) -> None:
         )
 
 
+def begin(environment: Dict[str, str]) -> None:
+    """Before a call: exactly these variables, and chance of its own."""
+    for name in [name for name in os.environ if name not in environment]:
+        del os.environ[name]
+    os.environ.update(environment)
+    sys.argv = [""]
+    for name in ("random", "numpy.random"):
+        if name in sys.modules:
+            with contextlib.suppress(Exception):  # what is there by that name may be another's
+                sys.modules[name].seed()
+
+
 def finish() -> None:
-    """Does what Python does at its end, which a fork that leaves by `os._exit` would not."""
+    """Does what Python does at its end, which a process that goes on, or leaves by `os._exit`,
+    would not.
+    """
     for thread in threading.enumerate():
         if thread is not threading.current_thread() and not thread.daemon:
             thread.join()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
+    _flush_libc(None)
 
 
 def leave_version_error(result: str, wanted: str) -> None:

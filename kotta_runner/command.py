@@ -5,47 +5,73 @@ from __future__ import annotations
 import base64
 import os
 import signal
-import sys
-from typing import Any, Dict, List, NoReturn, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 from kotta_runner.attempt import Attempt
+from kotta_runner.caller import MAX_MESSAGE_PAYLOAD, Caller, Callers
 from kotta_runner.isolation import kind_of
 from kotta_runner.limits import limit
-from kotta_runner.process_tree import end_with_parent
 from kotta_runner.result import RESULT
-from kotta_runner.signals import plain_signals
 from kotta_runner.staging import StagingError
 
+_MEMORY_MIB = 1024
+"""Of a launch that does not say how much it may have."""
 
-def start(attempt: Attempt, launch: Dict[str, Any]) -> int:
-    """Starts it; its process id.
+
+class Started(NamedTuple):
+    """What was started.
+
+    Attributes:
+        pid: its process.
+        caller: that process, if it may make other calls.
+        keep_caller: keeps it for them, once it has answered.
+    """
+
+    pid: int
+    caller: Optional[Caller] = None
+    keep_caller: Callable[[], None] = lambda: None
+
+
+def start(attempt: Attempt, launch: Dict[str, Any], callers: Callers) -> Started:
+    """Starts it.
+
+    Args:
+        callers: make the calls of functions.
 
     Raises:
         StagingError: it cannot be started.
     """
-    function = launch.get("function")
-    environment = _environment(launch)
     try:
-        if kind_of(launch) != "process":
-            # imported here and below: a cluster's runners pay for what they import, each anew
-            from kotta_runner import isolated
-
-            return isolated.start(attempt, launch, environment, _Streams(attempt, launch))
-        if function is None:
-            child = _spawn(attempt, launch, ["/bin/sh", "-c", launch["command"]], environment)
-        elif not launch.get("requirements"):
-            child = _fork_call(attempt, launch, function, environment)
-        else:
-            from kotta_runner.environment import call_command, environment_path
-
-            payload = function.get("payload_path") or attempt.path("payload")
-            if not function.get("payload_path"):
-                with open(payload, "wb") as file:
-                    file.write(_payload(attempt, function))
-            command = call_command(environment_path(launch), payload, attempt.path(RESULT))
-            child = _spawn(attempt, launch, command, environment)
+        if is_of_callers(launch):
+            return _call(attempt, launch, callers)
+        return Started(_start_process(attempt, launch))
     except OSError as error:
         raise StagingError("the command cannot be started: %s" % error.strerror) from error
+
+
+def is_of_callers(launch: Dict[str, Any]) -> bool:
+    """Whether it is a call that is made by one of a runner's callers."""
+    is_call = launch.get("function") is not None and not launch.get("requirements")
+    return is_call and kind_of(launch) == "process"
+
+
+def _start_process(attempt: Attempt, launch: Dict[str, Any]) -> int:
+    function = launch.get("function")
+    environment = _environment(launch)
+    if kind_of(launch) != "process":
+        # imported here and below: a cluster's runners pay for what they import, each anew
+        from kotta_runner import isolated
+
+        return isolated.start(attempt, launch, environment, _Streams(attempt, launch))
+    if function is None:
+        child = _spawn(attempt, launch, ["/bin/sh", "-c", launch["command"]], environment)
+    else:
+        from kotta_runner.environment import call_command, environment_path
+
+        command = call_command(
+            environment_path(launch), _payload_path(attempt, function), attempt.path(RESULT)
+        )
+        child = _spawn(attempt, launch, command, environment)
     limit(child, launch)
     return child
 
@@ -117,55 +143,42 @@ def _spawn(
         streams.close()
 
 
-def _fork_call(
-    attempt: Attempt, launch: Dict[str, Any], function: Dict[str, Any], environment: Dict[str, str]
-) -> int:
-    # the launcher has it loaded; a child that had to load it would pay for it each time
-    from kotta_runner import call
-
-    streams = _Streams(attempt, launch)
-    runner = os.getpid()
-    child = os.fork()
-    if child == 0:
-        # it could not be recognised by its environment, which is the launcher's, if we were lost
-        end_with_parent(runner)
-        _make_call(call, attempt, function, environment, streams)
-    streams.close()
-    return child
-
-
-def _make_call(
-    call: Any,
-    attempt: Attempt,
-    function: Dict[str, Any],
-    environment: Dict[str, str],
-    streams: _Streams,
-) -> NoReturn:
-    code: Optional[int] = None
-    try:
-        plain_signals()
-        os.setsid()
-        attempt.forget()  # else what the call leaves behind would seem to be a runner at work
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.dup2(streams.stdout, 1)
-        os.dup2(streams.stderr, 2)
-        os.chdir(attempt.work)
-        os.umask(0o022)
-        call.become_caller(environment)
-        result = attempt.path(RESULT)
-        if function["python"] != "%d.%d" % sys.version_info[:2]:
-            call.leave_version_error(result, function["python"])
-            code = 1
-        else:
-            code = call.call(_payload(attempt, function), result)
-        call.finish()
-    finally:
-        os._exit(1 if code is None else code)
+def _call(attempt: Attempt, launch: Dict[str, Any], callers: Callers) -> Started:
+    _Streams(attempt, launch).close()  # which makes them
+    function, environment = launch["function"], _environment(launch)
+    payload = function.get("payload") or ""
+    is_message = 0 < len(payload) <= MAX_MESSAGE_PAYLOAD
+    is_one_stream = launch["stdout"] == launch["stderr"]
+    caller = callers.take(attempt, launch, environment)
+    caller.ask(
+        {
+            "work": attempt.work,
+            "stdout": attempt.path("stdout"),
+            "stderr": attempt.path("stdout" if is_one_stream else "stderr"),
+            "environment": environment,
+            "python": function["python"],
+            "payload": payload if is_message else "",
+            "payload_path": "" if is_message else _payload_path(attempt, function),
+            "result": attempt.path(RESULT),
+            "most_memory_bytes": _keepable_bytes(launch),
+        }
+    )
+    return Started(caller.pid, caller, lambda: callers.give_back(caller, launch, environment))
 
 
-def _payload(attempt: Attempt, function: Dict[str, Any]) -> bytes:
+def _keepable_bytes(launch: Dict[str, Any]) -> int:
+    """How much a process may have in memory and still make the next call, which is to have its own
+    memory: half of what that is.
+    """
+    memory_mib: int = (launch.get("resources") or {}).get("memory_mib", _MEMORY_MIB)
+    return memory_mib << 19
+
+
+def _payload_path(attempt: Attempt, function: Dict[str, Any]) -> str:
+    """The file with a call's bytes; one is made if the launch holds them."""
     if function.get("payload"):
-        return base64.b64decode(function["payload"])
-    path = function.get("payload_path") or os.path.join(attempt.work, function["payload_input"])
-    with open(path, "rb") as file:
-        return file.read()
+        path = attempt.path("payload")
+        with open(path, "wb") as file:
+            file.write(base64.b64decode(function["payload"]))
+        return path
+    return function.get("payload_path") or os.path.join(attempt.work, function["payload_input"])

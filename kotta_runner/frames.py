@@ -8,7 +8,7 @@ import struct
 from typing import Any, Dict, Iterator
 
 _HEAD = struct.Struct(">I")
-_CHUNK_BYTES = 1 << 20
+_CHUNK_BYTES = 64 << 10
 
 
 def send(descriptor: int, message: Dict[str, Any]) -> None:

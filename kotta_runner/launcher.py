@@ -21,6 +21,7 @@ import traceback
 from importlib import import_module
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional
 
+from kotta_runner.caller import Callers
 from kotta_runner.frames import Inbox, send
 from kotta_runner.process_tree import become_subreaper, end_gently, end_with_parent, tagged
 from kotta_runner.report import Launcher
@@ -28,13 +29,15 @@ from kotta_runner.run import LEFTOVER_GRACE_SECONDS, run_attempt
 from kotta_runner.signals import CancelSignal
 
 _FOR_FORKS = (
-    "kotta_runner.call", "kotta_runner.environment", "kotta_runner.isolated",
+    "kotta_runner.call", "kotta_runner.traces", "kotta_runner.environment", "kotta_runner.isolated",
     "kotta_runner.addresses", "shutil", "subprocess", "threading",
 )  # fmt: skip
 """What some runners import when they need it, which these have from us."""
 MAX_IDLE = 4
 MAX_ATTEMPTS = 200
 """After so many attempts a runner leaves: it collects no garbage."""
+IDLE_SECONDS = 60.0
+"""For so long an idle runner keeps what made its last call."""
 
 
 class Runner(NamedTuple):
@@ -158,11 +161,12 @@ def _be_a_runner(launches: int, launcher: Launcher, is_of_block: bool) -> None:
             cancel.heed_term()
             end_with_parent(launcher.pid, signal.SIGTERM)
         inbox = Inbox(launches)
+        callers = Callers()
         for count in range(1, MAX_ATTEMPTS + 1):
-            launch = _next(inbox)
+            launch = _next(inbox, callers)
             if launch is None or cancel.is_ending:
                 break
-            run_attempt(launch, cancel, launcher)
+            run_attempt(launch, cancel, launcher, callers)
             leaves = count == MAX_ATTEMPTS
             if not launcher.tell({"ended": os.getpid(), "leaves": leaves}):
                 break
@@ -173,7 +177,11 @@ def _be_a_runner(launches: int, launcher: Launcher, is_of_block: bool) -> None:
         os._exit(code)
 
 
-def _next(inbox: Inbox) -> Optional[Dict[str, Any]]:
+def _next(inbox: Inbox, callers: Callers) -> Optional[Dict[str, Any]]:
+    poller = select.poll()
+    poller.register(inbox.descriptor, select.POLLIN)
+    if not poller.poll(IDLE_SECONDS * 1000):
+        callers.end()
     while not inbox.ended:
         for message in inbox.receive():
             launch: Dict[str, Any] = message["launch"]

@@ -71,10 +71,10 @@ class Found:
 Find = Callable[[], Found]
 
 
-def descendants() -> Found:
-    """Every live process below this one; zombies are left out."""
+def descendants(but: Optional[int] = None) -> Found:
+    """Every live process below this one, but for one; zombies are left out."""
     found = Found()
-    if not _has_children():
+    if not _has_children() or (but is not None and _has_only(but)):
         # a subreaper without children has no descendants: no need to read all of /proc
         return found
     children: Dict[int, List[Tuple[int, int]]] = {}
@@ -86,7 +86,8 @@ def descendants() -> Found:
     waiting = [os.getpid()]
     while waiting:
         for child, group in children.get(waiting.pop(), ()):
-            found.add(child, group)
+            if child != but:
+                found.add(child, group)
             waiting.append(child)
     return found
 
@@ -140,9 +141,14 @@ class Children:
                 if child == keep:
                     self._statuses[child] = os.waitstatus_to_exitcode(status)
 
-    def end_gently(self, grace_seconds: float) -> None:
-        """Ends all descendants; returns when none is left."""
-        end_gently(descendants, grace_seconds, self.reap)
+    def add(self, cpu_seconds: float, memory_bytes: int) -> None:
+        """Takes in what a child has used that goes on."""
+        self.cpu_seconds += cpu_seconds
+        self.peak_memory_bytes = max(self.peak_memory_bytes, memory_bytes)
+
+    def end_gently(self, grace_seconds: float, but: Optional[int] = None) -> None:
+        """Ends all descendants, or all but one; returns when none is left."""
+        end_gently(lambda: descendants(but), grace_seconds, self.reap)
         self.reap()
 
     def kill(self) -> None:
@@ -192,6 +198,21 @@ def _has_children() -> bool:
     except ChildProcessError:
         return False
     return True
+
+
+def _has_only(child: int) -> bool:
+    """Whether this process has no child but that, which has none; False if it cannot be told."""
+    try:
+        return _children_of("self") == [b"%d" % child] and not _children_of(str(child))
+    except OSError:
+        return False
+
+
+def _children_of(process: str) -> List[bytes]:
+    # Source: proc(5): each thread's own
+    folder = "/proc/%s/task" % process
+    threads = os.listdir(folder)
+    return [found for each in threads for found in _read("%s/%s/children" % (folder, each)).split()]
 
 
 def _environment(process: str) -> bytes:

@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 from kotta_runner import command, limits, process_tree, usage
 from kotta_runner.attempt import Attempt
+from kotta_runner.caller import Caller, Callers
 from kotta_runner.isolation import account_of, become, kind_of
 from kotta_runner.process_tree import Children
 from kotta_runner.report import COALESCE_SECONDS, Launcher, Reporter
@@ -47,20 +48,33 @@ one after another."""
 
 
 def run_attempt(
-    launch: Dict[str, Any], cancel: CancelSignal, launcher: Optional[Launcher] = None
+    launch: Dict[str, Any],
+    cancel: CancelSignal,
+    launcher: Optional[Launcher] = None,
+    callers: Optional[Callers] = None,
 ) -> None:
     """Runs the attempt to its end, unless another runner has it or it was started before.
 
     Args:
         cancel: made before, as whoever holds an attempt's lock may be signalled.
         launcher: the parent that speaks with the service, if there is one.
+        callers: those of earlier attempts, which later ones may use.
     """
+    if callers is None:
+        callers = Callers()
+        try:
+            run_attempt(launch, cancel, launcher, callers)
+        finally:
+            callers.end()
+        return
+    if not command.is_of_callers(launch):
+        callers.end()  # else it would seem to be of this job
     attempt = attempt_of(launch)
     if launch.get("cluster"):
         cancel.heed_term()
     if attempt.claim():
         try:
-            _Run(attempt, launch, launcher, cancel).to_its_end()
+            _Run(attempt, launch, launcher, cancel, callers).to_its_end()
         finally:
             attempt.release()
 
@@ -81,15 +95,18 @@ class _Run:
         launch: Dict[str, Any],
         launcher: Optional[Launcher],
         cancel: CancelSignal,
+        callers: Callers,
     ) -> None:
         self.attempt = attempt
         self.launch = launch
         self.cancel = cancel
+        self.callers = callers
         self.reporter = Reporter(launch, launcher, on_cancel=self._ask_cancel)
         self.timeline: Dict[str, float] = {}
         self.clock: Dict[str, float] = {}
         self.children = Children()
         self.is_kept = False
+        self.has_answered = False
         self.result: Optional[Dict[str, Any]] = None
         self.sampler: Optional[usage.Sampler] = None
         self.watch: Optional[limits.Watch] = None
@@ -182,14 +199,23 @@ class _Run:
         deadline = self.clock["processing"] + self.launch["walltime_seconds"]
         self.sampler = usage.Sampler(self.attempt.directory, self.attempt.work, self.children)
         self.watch = limits.Watch(self.launch)
-        end = self._wait(command.start(self.attempt, self.launch), "processing", deadline)
+        started = command.start(self.attempt, self.launch, self.callers)
+        caller = started.caller
+        if caller is not None:
+            self.children.cpu_seconds -= caller.cpu_seconds  # of its earlier calls
+        end = self._wait(started.pid, "processing", deadline, caller)
         is_over = isinstance(end, int)
         if is_over and self._is_taken_back(end):
             end = "cluster"
         if end in ("memory", "limit"):
             self.children.kill()  # it might take more yet, and from everybody
         else:
-            self.children.end_gently(self._grace_seconds(end, is_over))
+            kept = caller.pid if caller is not None and self.has_answered else None
+            self.children.end_gently(self._grace_seconds(end, is_over), but=kept)
+        if self.has_answered:
+            started.keep_caller()
+        elif caller is not None:
+            caller.end()
         self.sampler.finish()
         if end in _STOPS:
             return _STOPS[end]
@@ -220,8 +246,14 @@ class _Run:
             return min(grace_seconds, float(self.launch["cluster"]["grace_seconds"]))
         return grace_seconds
 
-    def _wait(self, child: int, phase: str, deadline: Optional[float]) -> Any:
+    def _wait(
+        self, child: int, phase: str, deadline: Optional[float], caller: Optional[Caller] = None
+    ) -> Any:
         """Waits for a child's end, and looks after everything else meanwhile.
+
+        Args:
+            deadline: of the walltime, on the monotonic clock.
+            caller: the child, if it may answer instead of ending.
 
         Returns:
             Its exit code, the negative of the signal that ended it, `"cancel"`, `"cluster"` if that
@@ -230,6 +262,8 @@ class _Run:
         report_at: Optional[float] = self.clock[phase] + COALESCE_SECONDS
         poller = select.poll()
         poller.register(self.cancel.wakes, select.POLLIN)
+        if caller is not None:
+            poller.register(caller.descriptor, select.POLLIN)
         with _child_end(child) as child_end:
             if child_end is not None:
                 poller.register(child_end, select.POLLIN)
@@ -240,7 +274,7 @@ class _Run:
                 woken = any(descriptor == self.cancel.wakes for descriptor, _ in ready)
                 if woken:
                     self.cancel.empty()
-                status = self.children.status(child)
+                status = self._status_of(child, caller, poller)
                 if status is not None:
                     return status
                 if woken and self.attempt.cancel_asked():
@@ -257,6 +291,20 @@ class _Run:
                     self._tell(phase)
                 if self.sampler is not None and now >= self.sampler.due:
                     self.sampler.sample()
+
+    def _status_of(
+        self, child: int, caller: Optional[Caller], poller: select.poll
+    ) -> Optional[int]:
+        """How it has ended, or its call; None while it runs."""
+        status = self.children.status(child)
+        if status is None and caller is not None and not caller.has_hung_up():
+            status = caller.answer()
+            if status is not None:
+                self.has_answered = True
+                self.children.add(caller.cpu_seconds, caller.peak_memory_bytes)
+            elif caller.has_hung_up():
+                poller.unregister(caller.descriptor)
+        return status
 
     def _pause_ms(self, now: float, *alarms: Optional[float]) -> Optional[float]:
         """Until the first of these, or until something is to be looked at; None: no such time."""

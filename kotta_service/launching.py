@@ -85,6 +85,7 @@ class Launches:
         return {
             "job_id": key.job_id,
             "attempt": key.attempt,
+            "owner": row.owner,
             "directory": str(self._executors.of(row.queue).directory(key)),
             "command": "" if function else description.command_line,
             "script": script if description.script else None,
