@@ -265,7 +265,7 @@ class _Sink:
             digest.update(chunk)
             size_bytes += len(chunk)
         sha256 = digest.hexdigest()
-        # hidden, so that a function that lists its folder sees its own files
+        # as `CALL_FILE` of the descriptions says
         return Blob(f".kotta-{sha256[:32]}.pkl", sha256, size_bytes, chunks)
 
 

@@ -18,7 +18,7 @@ from kotta_runner.report import COALESCE_SECONDS, Launcher, Reporter
 from kotta_runner.result import error_words, take_result
 from kotta_runner.shared_attempt import attempt_of
 from kotta_runner.signals import CANCEL_SIGNAL, CancelSignal, plain_signals
-from kotta_runner.stage_in import Inputs, write_script
+from kotta_runner.stage_in import Inputs, link, to_be_brought, write_script
 from kotta_runner.stage_out import Outputs
 from kotta_runner.staging import StagingError
 
@@ -145,7 +145,8 @@ class _Run:
         """None when everything is in place."""
         if self.owner is not None:
             self.attempt.give_work_to(*self.owner)
-        if self.launch.get("inputs") or self.launch.get("requirements"):
+        link(self.attempt, self.launch)
+        if to_be_brought(self.launch) or self.launch.get("requirements"):
             # in a process of its own, which can be ended while it waits for a silent server
             runner = os.getpid()
             reader, writer = os.pipe()

@@ -11,7 +11,7 @@ import os
 import stat
 import time
 from functools import partial
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 from kotta_runner.attempt import Attempt
 from kotta_runner.staging import StagingError, opened_folder
@@ -55,7 +55,7 @@ class Inputs:
         self, attempt: Attempt, launch: Dict[str, Any], owner: "Optional[tuple[int, int]]" = None
     ) -> None:
         downloads = launch.get("downloads") or {}
-        self._wanted = launch.get("inputs") or ()
+        self._wanted = to_be_brought(launch)
         # imported here: a cluster's runners pay for what they import, each anew
         from kotta_runner.addresses import Policy
 
@@ -145,6 +145,33 @@ class Inputs:
             raise _named(wanted, error) from error
 
 
+def to_be_brought(launch: Dict[str, Any]) -> "List[Dict[str, Any]]":
+    """The inputs that are more than a link."""
+    return [wanted for wanted in launch.get("inputs") or () if not wanted.get("in_place")]
+
+
+def link(attempt: Attempt, launch: Dict[str, Any]) -> None:
+    """Makes links to those inputs that are read where they are kept.
+
+    Raises:
+        StagingError: one cannot be made.
+    """
+    in_place = [wanted for wanted in launch.get("inputs") or () if wanted.get("in_place")]
+    if not in_place:
+        return
+    work = opened_folder(attempt.work)
+    try:
+        for wanted in in_place:
+            try:
+                os.stat(wanted["path"])  # else it were missed only by what reads it
+                os.symlink(wanted["path"], checked_name(wanted["name"]), dir_fd=work)
+            except OSError as error:
+                words = error.strerror or error
+                raise StagingError("input %s: %s" % (_shown(wanted), words)) from error
+    finally:
+        os.close(work)
+
+
 def write_script(
     attempt: Attempt,
     script: Optional[Dict[str, str]],
@@ -172,12 +199,20 @@ def write_script(
         raise StagingError("script %s: %s" % (script["name"], error.strerror)) from error
 
 
-def _created(name: str, folder: int, mode: int) -> int:
+def checked_name(name: str) -> str:
+    """The name, which leads nowhere else."""
     if not name or "/" in name or "\0" in name or name in (".", ".."):
         raise StagingError("%r cannot be a file's name" % name)
+    return name
+
+
+def _created(name: str, folder: int, mode: int) -> int:
     try:
         return os.open(
-            name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode, dir_fd=folder
+            checked_name(name),
+            os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW,
+            mode,
+            dir_fd=folder,
         )
     except UnicodeEncodeError as error:
         raise StagingError("%r cannot be a file's name" % name) from error

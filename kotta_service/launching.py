@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from kotta.errors import RequestError
 from kotta.models import JobDescription
-from kotta.models.field_values import input_name
+from kotta.models.field_values import CALL_FILE, input_name
 from kotta_service import isolation
 from kotta_service.executors import Key
 from kotta_service.executors.router import Executors
@@ -76,10 +76,12 @@ class Launches:
         key = Key(row.id, attempt)
         description = JobDescription.model_construct(**row.description)
         inputs = [self._input(connection, row.owner, url) for url in description.inputs]
-        function = _with_payload_in_place(row.description.get("function"), inputs)
         queue = self._settings.queues.get(row.queue)
         if queue is None:
             raise InputGoneError(f"queue {row.queue} is not there any more")
+        function = _with_payload_in_place(row.description.get("function"), inputs)
+        if function is not None and queue.isolation == "process":
+            _read_in_place(inputs)
         own = isolation.environment(queue, row.owner)
         script = {"name": description.script_name, "text": description.script}
         return {
@@ -156,6 +158,13 @@ def _with_payload_in_place(
             inputs.remove(kept)
             return {**function, "payload_path": kept["path"]}
     return function
+
+
+def _read_in_place(inputs: list[dict[str, Any]]) -> None:
+    """Has the large parts of a call read from where they are kept: a call only ever reads them."""
+    for kept in inputs:
+        if "path" in kept and CALL_FILE.match(kept["name"]):
+            kept["in_place"] = True
 
 
 def _job_environment() -> dict[str, str]:

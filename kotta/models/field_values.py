@@ -23,6 +23,9 @@ MAX_NAME_BYTES = 255
 """Source: NAME_MAX of every common Linux file system."""
 MAX_WALLTIME_MINUTES = 366 * 24 * 60
 MAX_LIST_ENTRIES = 10_000
+CALL_FILE = re.compile(r"^\.kotta-[0-9a-f]{32}\.pkl$")
+"""What a large part of a function's call is named: hidden, so that a function that lists its folder
+sees its own files."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _MEMORY = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?b?)\s*$", re.IGNORECASE)

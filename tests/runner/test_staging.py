@@ -34,6 +34,25 @@ def test_an_input_of_the_service_is_copied_and_checked(attempts: Attempts, tmp_p
     assert kept.read_bytes() == b"bytes"
 
 
+def test_an_input_that_is_only_read_is_read_in_place(attempts: Attempts, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.write_bytes(b"bytes")
+    record = attempts.run(
+        "cat in.bin; readlink in.bin",
+        inputs=[{"name": "in.bin", "path": str(kept), "in_place": True}],
+    )
+    assert attempts.output(record, "STDOUT.txt").decode() == f"bytes{kept}\n"
+    assert kept.read_bytes() == b"bytes"  # the link is removed with the folder, and not that
+    gone = attempts.run(
+        "true", inputs=[{"name": "in.bin", "path": str(tmp_path / "gone"), "in_place": True}]
+    )
+    failed_in_staging(gone, "in.bin", os.strerror(errno.ENOENT))
+    astray = attempts.run(
+        "true", inputs=[{"name": "../in.bin", "path": str(kept), "in_place": True}]
+    )
+    failed_in_staging(astray, "'../in.bin'")
+
+
 def test_an_input_with_other_bytes_is_refused(attempts: Attempts, tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     kept.write_bytes(b"bytes")

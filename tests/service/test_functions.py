@@ -136,6 +136,24 @@ def test_a_large_argument_is_an_input(service: RunningService) -> None:
     assert value_of(job) == 2_000_000
 
 
+def test_a_large_part_of_a_call_is_read_where_it_is_kept(service: RunningService) -> None:
+    content = pickle.dumps(b"x" * 2_000_000)
+    sha256 = hashlib.sha256(content).hexdigest()
+    service.http.put(f"/uploads/{sha256}", content=content)
+
+    def reads(name: str) -> tuple[int, bool]:
+        from pathlib import Path
+
+        return Path(name).stat().st_size, Path(name).is_symlink()
+
+    found = {}
+    for name in (f".kotta-{sha256[:32]}.pkl", "data.pkl"):
+        job = service.run(**call(reads, name, inputs=f"kotta://uploads/{sha256}/{name}"))
+        found[name.startswith(".")] = value_of(job)
+    # what a person named is theirs to change
+    assert found == {True: (len(content), True), False: (len(content), False)}
+
+
 def test_a_call_sees_its_folder_environment_and_files(service: RunningService) -> None:
     def look() -> list[str]:
         import os
