@@ -1,9 +1,9 @@
 """Calls a Python function from its payload, and leaves its result in two files beside the job.
 
-`<result>.json` says what became of the call (docs/functions.md: format, error) and holds the value
-if it is small, `<result>.bin` holds a large one. Runs in a child of the runner: forked, or as a
-program of an environment's Python (`main`). cloudpickle is imported here and nowhere else in the
-runner.
+What became of the call (docs/functions.md: format, error), and the value if it is small, is an
+object of JSON, which goes to `<result>.json`; a large value goes to `<result>.bin`. Runs in a child
+of the runner: forked (`caller.py`), or as a program of an environment's Python (`main`). cloudpickle
+is imported here and nowhere else in the runner.
 """
 
 from __future__ import annotations
@@ -40,31 +40,38 @@ def main() -> int:
     With a version, only that one makes the call.
     """
     if sys.argv[3:] and sys.argv[3] != "%d.%d" % sys.version_info[:2]:
-        leave_version_error(sys.argv[2], sys.argv[3])
-        return 1
-    with open(sys.argv[1], "rb") as file:
-        payload = file.read()
-    return call(payload, sys.argv[2])
+        found = version_error(sys.argv[3])
+    else:
+        with open(sys.argv[1], "rb") as file:
+            payload = file.read()
+        found = call(payload, sys.argv[2])
+    leave(found, sys.argv[2])
+    return exit_code(found)
 
 
-def call(payload: bytes, result: str) -> int:
-    """Makes the call and writes its result; the exit code: 0 if it returned, 1 if not."""
+def exit_code(result: Dict[str, Any]) -> int:
+    """0 if the call returned, 1 if not."""
+    return int(result["format"] == "error")
+
+
+def call(payload: bytes, result: str) -> Dict[str, Any]:
+    """Makes the call; what became of it. A large value lies in a file, named by `result`."""
     try:
         function, args, kwargs = cloudpickle.loads(payload)
     except Exception as error:
         kind = _kind(error, "unreadable_call")
-        return _leave_error(result, kind, error, skip=1)
+        return _told_error(kind, error, skip=1)
     try:
         value = function(*args, **kwargs)
     except SystemExit as error:
         if error.code in (None, 0):
-            return _leave_value(result, None)
-        return _leave_error(result, "exception", error, skip=1)
+            return _kept_value(result, None)
+        return _told_error("exception", error, skip=1)
     except BaseException as error:
-        return _leave_error(result, _kind(error, "exception"), error, skip=1)
+        return _told_error(_kind(error, "exception"), error, skip=1)
     finally:
         os.umask(0o077)  # the runner has to read the result, whatever the function made of it
-    return _leave_value(result, value)
+    return _kept_value(result, value)
 
 
 def become_caller() -> None:
@@ -104,33 +111,37 @@ def finish() -> None:
     _flush_libc(None)
 
 
-def leave_version_error(result: str, wanted: str) -> None:
-    """Leaves the error of a call that another minor version of Python has to make."""
+def version_error(wanted: str) -> Dict[str, Any]:
+    """What becomes of a call that another minor version of Python has to make."""
     here = "%d.%d" % sys.version_info[:2]
     message = "the call was made by Python %s, and here is Python %s" % (wanted, here)
-    _write(result, {"format": "error", "error": _error("python_version", "RuntimeError", message)})
+    return _error("python_version", "RuntimeError", message)
 
 
-def _leave_value(result: str, value: Any) -> int:
+def leave(found: Dict[str, Any], result: str) -> None:
+    """Leaves what became of a call in a file, for who reads it once this process has ended."""
+    # surrogates, which a message may hold, become escapes; half of it, should we be killed, is no
+    # JSON and counts as none
+    content = json.dumps(found).encode("ascii")
+    descriptor = os.open(result + ".json", os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+    buffers.write_all(descriptor, content)
+    os.close(descriptor)
+
+
+def _kept_value(result: str, value: Any) -> Dict[str, Any]:
     try:
         kind, content, views = _encoded(value)
     except Exception as error:
         message = _offender(value) or "%s: %s" % (type(error).__name__, error)
-        _write(
-            result,
-            {"format": "error", "error": _error("unpicklable_result", "TypeError", message)},
-        )
-        return 1
+        return _error("unpicklable_result", "TypeError", message)
     if len(content) <= MAX_INLINE_BYTES and not views:
-        _write(result, {"format": kind, "data": base64.b64encode(content).decode()})
-    else:
-        with open(result + ".bin", "wb", buffering=0) as file:
-            if views:
-                buffers.write(file.fileno(), content, views)
-            else:
-                buffers.write_all(file.fileno(), content)
-        _write(result, {"format": kind})
-    return 0
+        return {"format": kind, "data": base64.b64encode(content).decode()}
+    with open(result + ".bin", "wb", buffering=0) as file:
+        if views:
+            buffers.write(file.fileno(), content, views)
+        else:
+            buffers.write_all(file.fileno(), content)
+    return {"format": kind}
 
 
 def _encoded(value: Any) -> "Tuple[str, bytes, List[memoryview]]":
@@ -195,7 +206,7 @@ def _kind(error: BaseException, otherwise: str) -> str:
     return "missing_package" if isinstance(error, ModuleNotFoundError) else otherwise
 
 
-def _leave_error(result: str, kind: str, error: BaseException, skip: int) -> int:
+def _told_error(kind: str, error: BaseException, skip: int) -> Dict[str, Any]:
     trace = error.__traceback__
     for _ in range(skip):
         trace = trace.tb_next if trace is not None else None
@@ -207,32 +218,17 @@ def _leave_error(result: str, kind: str, error: BaseException, skip: int) -> int
         if len(content) <= MAX_EXCEPTION_BYTES:
             pickled = base64.b64encode(content).decode()
     name = "%s.%s" % (type(error).__module__, type(error).__qualname__)
-    _write(
-        result,
-        {
-            "format": "error",
-            "error": _error(kind, name, str(error), text[-MAX_TRACEBACK:], pickled),
-        },
-    )
-    return 1
+    return _error(kind, name, str(error), text[-MAX_TRACEBACK:], pickled)
 
 
 def _error(
     kind: str, name: str, message: str, trace: str = "", exception: Optional[str] = None
 ) -> Dict[str, Any]:
-    return {
+    error = {
         "kind": kind,
         "type": name,
         "message": message[:MAX_MESSAGE],
         "traceback": trace,
         "exception": exception,
     }
-
-
-def _write(result: str, envelope: Dict[str, Any]) -> None:
-    # surrogates, which a message may hold, become escapes; half of it, should we be killed, is no
-    # JSON and counts as none
-    content = json.dumps(envelope).encode("ascii")
-    descriptor = os.open(result + ".json", os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
-    buffers.write_all(descriptor, content)
-    os.close(descriptor)
+    return {"format": "error", "error": error}

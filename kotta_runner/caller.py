@@ -38,6 +38,7 @@ class Caller:
         pid: its process id, until it is ended.
         cpu_seconds: what it has used in all, as far as it has told.
         peak_memory_bytes: the most memory that the latest call had resident.
+        result: what became of the latest call, as `call.py` has it.
     """
 
     def __init__(self, attempt: Attempt) -> None:
@@ -46,6 +47,7 @@ class Caller:
         runner = os.getpid()
         self.cpu_seconds = 0.0
         self.peak_memory_bytes = 0
+        self.result: Dict[str, Any] = {}
         self._imported: Dict[str, int] = {}
         self._ours, theirs = socket.socketpair()
         self._inbox = Inbox(self._ours.fileno())
@@ -93,6 +95,7 @@ class Caller:
                 self.cpu_seconds = float(told["cpu_seconds"])
                 self.peak_memory_bytes = int(told["peak_memory_bytes"])
                 self._imported.update(told["imported"])
+                self.result = told["result"]
                 return int(told["code"])
         return None
 
@@ -177,18 +180,20 @@ class _Serving:
         while not inbox.ended:
             for wanted in inbox.receive():
                 clean.begin()
-                code = self._make(wanted)
+                result = self._make(wanted)
+                code: int = self._call.exit_code(result)
                 after = clean.after(wanted["work"], wanted["most_memory_bytes"])
                 if after is None:
+                    self._call.leave(result, wanted["result"])
                     return code
                 self._let_go()
-                send(self._messages, {"code": code, **after})
+                send(self._messages, {"code": code, "result": result, **after})
                 if after["imported"]:
                     gc.freeze()  # it stays, and need not be looked at again
         return 0
 
-    def _make(self, wanted: Dict[str, Any]) -> int:
-        """Makes a call as a newly started process would; its exit code."""
+    def _make(self, wanted: Dict[str, Any]) -> Dict[str, Any]:
+        """Makes a call as a newly started process would; what became of it."""
         for name, number in (("stdout", 1), ("stderr", 2)):
             stream = os.open(wanted[name], os.O_WRONLY | os.O_APPEND)
             os.dup2(stream, number)
@@ -197,15 +202,14 @@ class _Serving:
         os.umask(0o022)
         self._call.begin(wanted["environment"])
         if wanted["python"] != "%d.%d" % sys.version_info[:2]:
-            self._call.leave_version_error(wanted["result"], wanted["python"])
-            code = 1
+            result: Dict[str, Any] = self._call.version_error(wanted["python"])
         else:
             # what the call sets of its context (decimal's, numpy's) is gone with it
             context = contextvars.copy_context()
-            code = context.run(self._call.call, _payload(wanted), wanted["result"])
+            result = context.run(self._call.call, _payload(wanted), wanted["result"])
         self._call.finish()
         gc.collect()
-        return code
+        return result
 
     def _let_go(self) -> None:
         """Leaves the folder and the streams of the call to its runner."""

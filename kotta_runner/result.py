@@ -18,10 +18,17 @@ _FILE_NAMES = {"json": "RESULT.json", "pickle": "RESULT.pkl", "buffers": "RESULT
 
 
 def take_result(
-    attempt: Attempt, kept_outputs: Outputs, outputs: List[Dict[str, Any]]
+    attempt: Attempt,
+    answered: Optional[Dict[str, Any]],
+    kept_outputs: Outputs,
+    outputs: List[Dict[str, Any]],
 ) -> Optional[Dict[str, Any]]:
-    """The result of a function's call, None if it left none; a large one joins the outputs."""
-    result = _read(attempt.path(RESULT + ".json"))
+    """The result of a function's call, None if it left none; a large one joins the outputs.
+
+    Args:
+        answered: it, if whoever made the call has told it rather than left it in a file.
+    """
+    result = answered or _read(attempt.path(RESULT + ".json"))
     if result is None:
         return None
     if result["format"] == "error":

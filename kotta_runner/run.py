@@ -108,7 +108,9 @@ class _Run:
         self.is_kept = False
         self.has_answered = False
         self.result: Optional[Dict[str, Any]] = None
+        self.answered: Optional[Dict[str, Any]] = None
         self.sampler: Optional[usage.Sampler] = None
+        self.samples: List[Dict[str, Any]] = []
         self.watch: Optional[limits.Watch] = None
         self.account = account_of(launch)
         self.owner = self.account.owner if self.account else None
@@ -123,7 +125,7 @@ class _Run:
             self._enter("staging_outputs")
             outputs = self.outputs.keep_all(lambda: self._tell("staging_outputs"))
             if self.launch.get("function"):
-                self.result = take_result(self.attempt, self.outputs, outputs)
+                self.result = take_result(self.attempt, self.answered, self.outputs, outputs)
                 outcome = outcome._replace(error=outcome.error or error_words(self.result))
             self.outputs.finish()
             self.is_kept = True
@@ -217,7 +219,7 @@ class _Run:
             started.keep_caller()
         elif caller is not None:
             caller.end()
-        self.sampler.finish()
+        self.samples = self.sampler.finish()
         if end in _STOPS:
             return _STOPS[end]
         if is_over:
@@ -302,6 +304,7 @@ class _Run:
             status = caller.answer()
             if status is not None:
                 self.has_answered = True
+                self.answered = caller.result
                 self.children.add(caller.cpu_seconds, caller.peak_memory_bytes)
             elif caller.has_hung_up():
                 poller.unregister(caller.descriptor)
@@ -355,6 +358,7 @@ class _Run:
             ),
             "outputs": outputs,
             "result": self.result,
+            "samples": self.samples,
         }
 
     def _leave(self, record: Dict[str, Any]) -> None:

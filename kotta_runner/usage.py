@@ -19,7 +19,8 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class Sampler:
-    """Keeps `usage.jsonl` of an attempt: one line of JSON a sample.
+    """Keeps `usage.jsonl` of an attempt: one line of JSON a sample. A job that has ended before the
+    second has no such file.
 
     A line holds `seconds` (since the command's start), `at` (the same moment, since 1970),
     `cpu_seconds` (of the whole tree, so far), `memory_bytes` (resident, now; null at the start and
@@ -42,8 +43,9 @@ class Sampler:
         self._interval = INTERVAL_SECONDS
         self.due = self._start + FIRST_SECONDS
         self.peak_memory_bytes = 0
-        # written with the sample after it: a job that ends at once is to pay for one write only
+        # written with the sample after it: a job that ends at once is to pay for no file
         self._unwritten: List[Dict[str, Any]] = []
+        self._is_written = False
         self._samples: List[Dict[str, Any]] = []
         self._note(0.0, None, 0)
 
@@ -55,10 +57,17 @@ class Sampler:
         self._note(cpu_seconds + self._children.cpu_seconds, memory_bytes, count)
         self._keep()
 
-    def finish(self) -> None:
-        """Takes the last sample, once nothing of the job is running."""
+    def finish(self) -> "List[Dict[str, Any]]":
+        """Takes the last sample, once nothing of the job is running.
+
+        Returns:
+            All of them, if none has been written: the exit record is to hold them.
+        """
         self._note(self._children.cpu_seconds, None, 0)
+        if not self._is_written:
+            return self._samples
         self._keep()
+        return []
 
     def _note(self, cpu_seconds: float, memory_bytes: Optional[int], processes: int) -> None:
         sample = {
@@ -75,6 +84,7 @@ class Sampler:
         self._unwritten.append(sample)
 
     def _keep(self) -> None:
+        self._is_written = True
         with contextlib.suppress(OSError):
             if len(self._samples) > MAX_SAMPLES:
                 self._samples = self._samples[::2]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -14,6 +16,8 @@ from kotta.models import Usage, UsageSample
 from kotta_service.store.jobs import JobRow
 
 FILE = "usage.jsonl"
+RECORD = "exit.json"
+"""Of a job that was short it has the samples."""
 
 
 def usage(row: JobRow, attempt: int, directory: Path) -> Usage:
@@ -24,7 +28,7 @@ def usage(row: JobRow, attempt: int, directory: Path) -> Usage:
         cpus=row.cpus,
         memory_mib=row.memory_mib,
         walltime_seconds=row.walltime_seconds,
-        samples=_with_cores(list(_samples(directory / FILE))),
+        samples=_with_cores(list(_samples(directory))),
     )
 
 
@@ -34,25 +38,36 @@ def length_at(directory: Path, stream: str, moment: float) -> int | None:
     None: no sample tells, and it may have been of any length.
     """
     known = None
-    for sample in _samples(directory / FILE):
+    for sample in _samples(directory):
         if sample.at.timestamp() > moment:
             return 0 if known is None else known
         known = sample.stdout_bytes if stream == "stdout" else sample.stderr_bytes
     return known
 
 
-def _samples(path: Path) -> Iterator[UsageSample]:
-    try:
-        lines = path.read_bytes().splitlines()
-    except FileNotFoundError:
-        return
-    for line in lines:
+def _samples(directory: Path) -> Iterator[UsageSample]:
+    for values in _noted(directory):
         try:
-            values = json.loads(line)
-            at = datetime.fromtimestamp(values.pop("at"), timezone.utc)
+            at = datetime.fromtimestamp(values["at"], timezone.utc)
             yield UsageSample.model_validate({**values, "at": at})
-        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, ValidationError):
-            continue  # cut by a full disk, or by a runner that was killed
+        except (ValueError, KeyError, TypeError, OverflowError, ValidationError):
+            continue
+
+
+def _noted(directory: Path) -> list[Any]:
+    """The samples as they were written."""
+    try:
+        lines = (directory / FILE).read_bytes().splitlines()
+    except FileNotFoundError:
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            found = json.loads((directory / RECORD).read_bytes())["samples"]
+            return found if isinstance(found, list) else []
+        return []
+    values = []
+    for line in lines:
+        with contextlib.suppress(ValueError):  # cut by a full disk, or by a runner that was killed
+            values.append(json.loads(line))
+    return values
 
 
 def _with_cores(samples: list[UsageSample]) -> list[UsageSample]:

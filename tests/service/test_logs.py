@@ -122,8 +122,10 @@ def test_a_job_that_has_not_begun_has_no_samples(service: RunningService) -> Non
 
 @pytest.mark.local
 def test_samples_that_are_damaged_are_left_out(service: RunningService) -> None:
-    job = service.run(executable="true")
+    job = service.run(executable="sleep 0.6")
     path = next((service.data / "jobs").glob(f"*/{job['id']}.1/usage.jsonl"))
     with path.open("a") as file:
         file.write('{"seconds": 1}\n[]\n{"at": 1e300, "seconds": 1}\n{"seco')
-    assert len(samples(service, job)) == 2
+    assert len(samples(service, job)) == 3
+    path.unlink()
+    assert samples(service, job) == []
