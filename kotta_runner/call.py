@@ -2,8 +2,8 @@
 
 What became of the call (docs/functions.md: format, error), and the value if it is small, is an
 object of JSON, which goes to `<result>.json`; a large value goes to `<result>.bin`. Runs in a child
-of the runner: forked (`caller.py`), or as a program of an environment's Python (`main`). cloudpickle
-is imported here and nowhere else in the runner.
+of the runner: forked (`caller.py`), or as a program of an environment's Python (`main`).
+cloudpickle is imported here and nowhere else in the runner.
 """
 
 from __future__ import annotations

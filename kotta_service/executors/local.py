@@ -72,12 +72,12 @@ class LocalExecutor:
             self._launcher.wait()
 
     def directory(self, key: Key) -> Path:
-        return self.root / key.job_id[:2] / f"{key.job_id}.{key.attempt}"
+        return Path(self._path(key))
 
     def submit(self, launch: dict[str, Any]) -> None:
         key = Key(launch["job_id"], launch["attempt"])
         self._handed_over[key] = time.monotonic()
-        self._launches.put({**launch, "on_disk": str(self.directory(key).parent)})
+        self._launches.put({**launch, "on_disk": f"{self.root}/{key.job_id[:2]}"})
 
     def poll(self, keys: Iterable[Key]) -> dict[Key, Sighting]:
         return {key: self.look(key) for key in keys}
@@ -125,6 +125,9 @@ class LocalExecutor:
         if handed_over is not None and time.monotonic() - handed_over < _START_SECONDS:
             return Sighting(Sight.WAITING)
         return Sighting(Sight.ABSENT)
+
+    def _path(self, key: Key) -> str:
+        return f"{self.root}/{key.job_id[:2]}/{key.job_id}.{key.attempt}"
 
     def _start_launcher(self) -> None:
         self._launcher = launcher = subprocess.Popen(
@@ -180,7 +183,7 @@ class LocalExecutor:
                 continue
             # "ended", or "failed": in both cases the directory says what there is to say
             self._handed_over.pop(key, None)
-            self.on_exit(key, _read_json(self.directory(key) / "exit.json"))
+            self.on_exit(key, _read_json(f"{self._path(key)}/exit.json"))
 
 
 @contextlib.contextmanager
@@ -233,9 +236,10 @@ def _signal_runner(lock: Path) -> None:
             os.close(descriptor)
 
 
-def _read_json(path: Path) -> dict[str, Any] | None:
+def _read_json(path: Path | str) -> dict[str, Any] | None:
     try:
-        value = json.loads(path.read_bytes())
+        with open(path, "rb", buffering=0) as file:
+            value = json.loads(file.read())
     except (FileNotFoundError, ValueError):
         return None
     return value if isinstance(value, dict) else None

@@ -52,6 +52,11 @@ class Executors:
         """What a queue's engine says of it; None where the service itself counts, or no answer."""
         return self.of(queue).size(queue)
 
+    @property
+    def has_engines(self) -> bool:
+        """Whether something else than this service itself runs jobs, which may have to be asked."""
+        return len(self.all) > 1
+
     def problems(self, description: JobDescription) -> list[tuple[str, str]]:
         """What of a description its queue's engine would take and never start."""
         return self.of(description.queue).problems(description.queue, description)

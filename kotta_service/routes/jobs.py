@@ -111,9 +111,10 @@ async def checked(
             return wanted, submission.input_problems(connection, owner, wanted, in_s3)
 
     problems = submission.limit_problems(parts.settings, found)
-    if not problems:
-        # an engine may have to be asked
+    if not problems and parts.executors.has_engines:
         problems = await asyncio.to_thread(submission.engine_problems, parts.executors, found)
+    elif not problems:
+        problems = submission.engine_problems(parts.executors, found)
     if any(description.inputs for description in descriptions):
         found, more = await asyncio.to_thread(look_at_inputs)
         problems += more
