@@ -49,7 +49,9 @@ def main() -> None:
             if wanted.pending:
                 ask_for_pending(cluster, service, wanted.pending)
         finally:
-            service.close()
+            # what still waits need not be ended one by one: the cluster goes away with it
+            service.stop()
+            service.http.close()
 
 
 def started(cluster: SlurmCluster, home: Path, max_pending: int) -> RunningService:
@@ -117,6 +119,7 @@ def run_by_kotta(service: RunningService, count: int) -> float:
 
 
 def ask_for_pending(cluster: SlurmCluster, service: RunningService, count: int) -> None:
+    idle = core_seconds_a_minute(service, 30)
     cores = {"executable": "sleep 3600", "cpus": 4}
     service.submit(*[cores] * 3)
     for start in range(0, count, 5000):
@@ -127,14 +130,20 @@ def ask_for_pending(cluster: SlurmCluster, service: RunningService, count: int) 
 
     wait_until(lambda: waiting() >= count, timeout=1800, what=waiting)
     time.sleep(10)  # what follows the handover
-    before, began = core_seconds(service), time.monotonic()
-    time.sleep(60)
-    used = (core_seconds(service) - before) * 60 / (time.monotonic() - began)
+    used = core_seconds_a_minute(service, 120)
     print(f"{count} pending jobs: {used:.2f} s of a core a minute, squeue and the service together")
+    print(f"  the same service without jobs takes {idle:.2f} s")
     query = time.monotonic()
     cluster.ask("squeue", "-h", "-a", "-o", "%j|%T|%i|%S|%r")
     print(f"  one squeue takes {time.monotonic() - query:.2f} s")
     cluster.ask("scancel", "--user=root")
+
+
+def core_seconds_a_minute(service: RunningService, seconds: float) -> float:
+    """Measured over so many seconds."""
+    before, began = core_seconds(service), time.monotonic()
+    time.sleep(seconds)
+    return (core_seconds(service) - before) * 60 / (time.monotonic() - began)
 
 
 def core_seconds(service: RunningService) -> float:

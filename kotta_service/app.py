@@ -7,6 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ from kotta_service.gate import Gate
 from kotta_service.launching import Launches
 from kotta_service.openapi import describe
 from kotta_service.parts import Parts
+from kotta_service.persisting import persist_task
 from kotta_service.routes import (
     changes,
     enrolment,
@@ -91,8 +93,11 @@ def build(
         with _opened(settings, data, address, figures, log_file, activity, stop) as parts:
             app.state.parts = parts
             tasks = [
-                asyncio.create_task(each)
-                for each in (_stop_when_idle(parts), prune_regularly(parts))
+                asyncio.create_task(persist_task(what, partial(work, parts)))
+                for what, work in (
+                    ("leaving when idle", _stop_when_idle),
+                    ("forgetting what is old", prune_regularly),
+                )
             ]
             try:
                 yield

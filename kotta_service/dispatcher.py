@@ -13,7 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
@@ -29,6 +29,7 @@ from kotta_service.limits import Allowance
 from kotta_service.messages import ExitRecord
 from kotta_service.persisting import persist
 from kotta_service.rooms import Room
+from kotta_service.rounds import ROUND_SECONDS, BesideRounds, Rounds
 from kotta_service.settings import Settings
 from kotta_service.storage import Storage
 from kotta_service.store import jobs as store
@@ -37,7 +38,6 @@ from kotta_service.store.jobs import JobRow, Load
 from kotta_service.turns import Turn
 
 logger = logging.getLogger(__name__)
-ROUND_SECONDS = 1.0
 LOOKS_AT_ONCE = 4
 """How many attempts' outputs are looked for in S3 at once."""
 MAX_HANDOVERS = 4
@@ -69,10 +69,10 @@ class Dispatcher:
         self._database = database
         self._turn = turn
         self._executors = executors
-        self._rounds = dict.fromkeys(executors.all, float("-inf"))
+        self._rounds = {executor: Rounds() for executor in executors.all}
         self._launches = launches
         self._storage = storage
-        self._looks = _Looks(LOOKS_AT_ONCE) if storage.is_direct else None
+        self._looks = BesideRounds(LOOKS_AT_ONCE) if storage.is_direct else None
         self._settings = settings
         self._handovers: Counter[Key] = Counter()
         self.came_round_at = time.monotonic()
@@ -225,11 +225,10 @@ class Dispatcher:
 
     def _go_round(self) -> None:
         """Looks at all that each executor has, as often as it is worth its while."""
-        for executor in self._executors.all:
-            now = time.monotonic()
-            if now - self._rounds[executor] >= executor.round_seconds - ROUND_SECONDS / 2:
-                self._rounds[executor] = now
-                self._guarded(partial(self._look_at_all, executor))
+        for executor, rounds in self._rounds.items():
+            if rounds.is_due(executor.round_seconds):
+                with rounds.measured():
+                    self._guarded(partial(self._look_at_all, executor))
 
     def _guarded(self, look: Callable[[], None]) -> bool:
         """One look, at one attempt or at all; after a failure the next round tries again.
@@ -379,32 +378,3 @@ def _losing(sighting: Sighting) -> Rule:
 def _finishing(record: ExitRecord) -> Rule:
     """The rule that ends a job as its exit record says."""
     return lambda transaction, row, _now: jobs.finish(transaction, row, record)
-
-
-class _Looks:
-    """What is done beside the rounds, once at a time for each attempt."""
-
-    def __init__(self, at_once: int) -> None:
-        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="looks")
-        self._under_way: set[Key] = set()
-
-    def begin(self, key: Key, action: Callable[[], None]) -> None:
-        """Begins it, unless it is under way for this attempt; if it fails, a later round will."""
-        if key in self._under_way:
-            return
-        self._under_way.add(key)
-
-        def do() -> None:
-            try:
-                action()
-            except KottaError as error:
-                logger.warning("how %s ended cannot be taken in yet: %s", key, error)
-            except Exception:
-                logger.exception("how %s ended could not be taken in", key)
-            finally:
-                self._under_way.discard(key)
-
-        self._threads.submit(do)
-
-    def end(self) -> None:
-        self._threads.shutdown(cancel_futures=True)

@@ -1,13 +1,19 @@
-"""Keeps a thread at its work whatever happens: a service without it would only seem alive."""
+"""Keeps threads and tasks at their work whatever happens: a service without them would only seem
+alive.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
 
 logger = logging.getLogger(__name__)
 RECOVER_SECONDS = 0.5
+_recovering: Counter[str] = Counter()
 
 
 def persist(what: str, work: Callable[[], None]) -> None:
@@ -22,4 +28,31 @@ def persist(what: str, work: Callable[[], None]) -> None:
             return
         except BaseException:
             logger.exception("%s failed; it begins anew", what)
-            time.sleep(RECOVER_SECONDS)
+            with _noted(what):
+                time.sleep(RECOVER_SECONDS)
+
+
+async def persist_task(what: str, work: Callable[[], Awaitable[None]]) -> None:
+    """The same for a task, which ends when it is cancelled."""
+    while True:
+        try:
+            await work()
+            return
+        except Exception:
+            logger.exception("%s failed; it begins anew", what)
+            with _noted(what):
+                await asyncio.sleep(RECOVER_SECONDS)
+
+
+def recovering() -> list[str]:
+    """What has failed and not begun anew yet, such as `dispatcher`."""
+    return sorted(what.removeprefix("the ") for what, count in _recovering.items() if count)
+
+
+@contextlib.contextmanager
+def _noted(what: str) -> Iterator[None]:
+    _recovering[what] += 1
+    try:
+        yield
+    finally:
+        _recovering[what] -= 1

@@ -23,6 +23,7 @@ from starlette.types import ASGIApp
 
 from kotta_service.connections import Bounded, most_connections, watch
 from kotta_service.doors import Door, Marked, behind_proxies
+from kotta_service.persisting import persist_task
 from kotta_service.settings import ServeSettings
 
 logger = logging.getLogger("kotta_service")
@@ -84,7 +85,8 @@ class Server(uvicorn.Server):
                 renew = partial(_renew_certificate, way.config.ssl, *way.tls)
                 asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, renew)
         # as long as the server: nothing else holds the task
-        self._watcher = asyncio.create_task(watch(self.server_state.connections))
+        look = partial(watch, self.server_state.connections)
+        self._watcher = asyncio.create_task(persist_task("looking after connections", look))
         self._ready()
 
     async def shutdown(self, sockets: list[sockets.socket] | None = None) -> None:

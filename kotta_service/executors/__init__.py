@@ -11,6 +11,12 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from kotta.models import JobDescription
 
+PAUSE_SHARE = 120
+"""What is looked at again and again rests for so many times as long as the time of a core that a
+look took: each such look costs half a second in a minute at most, however much there is to see."""
+LONGEST_PAUSE_SECONDS = 60.0
+"""But no longer than that."""
+
 
 class Key(NamedTuple):
     """One attempt of one job: what a launch is known by, in every engine."""

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 
 from kotta_service.parts import Parts, WithParts
+from kotta_service.persisting import recovering
 from kotta_service.store.database import last_change
 
 router = APIRouter(tags=["health"])
@@ -30,7 +31,8 @@ class Readiness(BaseModel):
     """Whether jobs can be accepted and started.
 
     Attributes:
-        lacks: what is dead, stuck or out of reach: `dispatcher`, `writer`, `database`, `storage`.
+        lacks: what is dead, stuck or out of reach: `dispatcher`, `writer`, `database`, `storage`;
+            and any other part that has failed and is about to begin anew, in words.
     """
 
     status: Literal["ready", "not ready"]
@@ -63,14 +65,14 @@ async def readyz(response: Response, parts: WithParts) -> Readiness:
 
 
 def _still(parts: Parts) -> list[str]:
-    """Which threads are dead or stuck."""
-    lacks = []
+    """Which threads are dead or stuck, and what else has failed a moment ago."""
+    lacks = recovering()
     since = time.monotonic() - parts.dispatcher.came_round_at
     if not parts.dispatcher.is_alive or since > LONGEST_ROUND_SECONDS:
         lacks.append("dispatcher")
     if not parts.database.is_alive or parts.database.busy_seconds > LONGEST_ROUND_SECONDS:
         lacks.append("writer")
-    return lacks
+    return list(dict.fromkeys(lacks))
 
 
 def _can_read(parts: Parts) -> bool:

@@ -9,15 +9,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from kotta_service.executors import LONGEST_PAUSE_SECONDS, PAUSE_SHARE
 from kotta_service.executors.slurm.commands import Commands, SlurmError, SlurmJob
 from kotta_service.executors.slurm.states import ALIVE, WAITS
 from kotta_service.persisting import persist
 
 logger = logging.getLogger(__name__)
-_SHARE = 60
-"""The pause after a query is so many times as long as the time of a core that it took here: so it
-costs a second in a minute at most, however many jobs there are."""
-_LONGEST_PAUSE_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -116,8 +113,8 @@ class Asking:
                     logger.warning("Slurm does not answer, and is asked again: %s", error)
                 self._is_failing = True
             used_seconds = _core_seconds() - used_before
-            longest = max(_LONGEST_PAUSE_SECONDS, self._poll_seconds)
-            self.pause_seconds = min(max(self._poll_seconds, used_seconds * _SHARE), longest)
+            pause = min(used_seconds * PAUSE_SHARE, LONGEST_PAUSE_SECONDS)
+            self.pause_seconds = max(self._poll_seconds, pause)
             self._leave.wait(self.pause_seconds)
 
     def _ask(self, at: float) -> None:

@@ -16,6 +16,7 @@ from waiting import wait_until
 from trust.harness import Figures, Harmed, Trial, judge, kill, running, scenario
 
 SUBMITS_A_KILL = 5
+ASK_SECONDS = 0.05
 _FAULTS = Path(__file__).parents[1] / "faults"
 
 
@@ -141,19 +142,24 @@ def threads_of_the_service_killed(trial: Trial, count: int) -> Figures:
     service = trial.service(PYTHONPATH=os.fspath(_FAULTS))
     recovered = []
     with running(service):
-        for number in range(count):
-            for name in ("dispatcher", "writer", "launches", "launcher"):
-                key = f"{name}-{number}"
-                before = service.submit_surely(trial, f"{key}-before", trial.command("sleep 1"))
-                began = time.monotonic()
-                _poison(service, name)
-                after = service.submit_surely(trial, f"{key}-after", trial.command())
-                service.wait({"id": before}, {"id": after}, seconds=30)
-                recovered.append(time.monotonic() - began)
-                ready = service.http.get("http://kotta/readyz")
-                assert ready.status_code == 200, (name, ready.text)
+        with _Readiness(service) as readiness:
+            for number in range(count):
+                for name in ("dispatcher", "writer", "launches", "launcher"):
+                    key = f"{name}-{number}"
+                    before = service.submit_surely(trial, f"{key}-before", trial.command("sleep 1"))
+                    began = time.monotonic()
+                    _poison(service, name)
+                    after = service.submit_surely(trial, f"{key}-after", trial.command())
+                    service.wait({"id": before}, {"id": after}, seconds=30)
+                    recovered.append(time.monotonic() - began)
         judge(trial, service)
-    return {"threads killed": 4 * count, "jobs of before and after done, worst s": max(recovered)}
+    trial.within(readiness.longest_lack_seconds, 5)
+    assert {"dispatcher", "writer"} <= readiness.lacks, "it did not say that they had failed"
+    return {
+        "threads killed": 4 * count,
+        "not ready, longest s": readiness.longest_lack_seconds,
+        "jobs of before and after done, worst s": max(recovered),
+    }
 
 
 @scenario("nothing lost, goes on at once", short=3, full=30)
@@ -174,6 +180,41 @@ def service_stopped_and_continued(trial: Trial, count: int) -> Figures:
             service.wait(*({"id": job} for job in jobs), seconds=30)
         judge(trial, service)
     return {"stops": count, "jobs": 4 * count}
+
+
+class _Readiness:
+    """Asks whether the service is ready, over and over, in a thread.
+
+    Attributes:
+        lacks: all that it has lacked at some time.
+        longest_lack_seconds: the longest time from one answer that it was to the next.
+    """
+
+    def __init__(self, service: Harmed) -> None:
+        self.lacks: set[str] = set()
+        self.longest_lack_seconds = 0.0
+        self._service = service
+        self._over = threading.Event()
+        self._pool = ThreadPoolExecutor(1)
+
+    def __enter__(self) -> _Readiness:
+        self._asking = self._pool.submit(self._ask)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._asking.result(30)
+        self._pool.shutdown()
+
+    def _ask(self) -> None:
+        was_ready_at = time.monotonic()
+        while not self._over.wait(ASK_SECONDS):
+            answer = self._service.http.get("http://kotta/readyz")
+            now = time.monotonic()
+            self.longest_lack_seconds = max(self.longest_lack_seconds, now - was_ready_at)
+            if answer.status_code == 200:
+                was_ready_at = now
+            self.lacks.update(answer.json()["lacks"])
 
 
 def _poison(service: Harmed, thread: str) -> None:
