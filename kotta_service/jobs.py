@@ -150,6 +150,8 @@ def advance(transaction: Transaction, row: JobRow, timeline: Mapping[str, float]
             attempt=steps[-1].attempt,
             started_at=timeline.get("processing", row.started_at),
         )
+        # its cores are free: see `store.loads`
+        transaction.needs_assignment |= steps[-1].status == "staging_outputs"
 
 
 def finish(transaction: Transaction, row: JobRow, record: ExitRecord) -> None:

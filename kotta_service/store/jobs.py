@@ -15,6 +15,7 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    case,
     func,
     insert,
     literal,
@@ -102,8 +103,15 @@ _ANYTHING_WAITS = (
     .where(jobs.c.status == "pending", jobs.c.handed_over_at.is_(None), jobs.c.waits_for == 0)
     .limit(1)
 )
+_HOLDS = jobs.c.status != "staging_outputs"
+"""What is over, but for keeping what it made, needs neither its cores nor its memory any more."""
 _LOADS = (
-    select(jobs.c.queue, func.count(), func.sum(jobs.c.cpus), func.sum(jobs.c.memory_mib))
+    select(
+        jobs.c.queue,
+        func.count(),
+        func.sum(case((_HOLDS, jobs.c.cpus), else_=0)),
+        func.sum(case((_HOLDS, jobs.c.memory_mib), else_=0)),
+    )
     .where(jobs.c.status.in_(ACTIVE))
     .group_by(jobs.c.queue)
 )

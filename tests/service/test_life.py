@@ -36,6 +36,17 @@ def web(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.mark.local
+def test_cores_are_free_once_the_command_has_ended(own_service: RunningService) -> None:
+    # sparse, so that keeping it is to hash it
+    large = {"executable": "truncate -s 1G big", "outputs": "big", "cpus": 2}
+    first, second = own_service.submit(large, {"executable": "true", "cpus": 2})
+    kept, next_up = own_service.wait(first, second, seconds=60)
+    assert (kept["status"], next_up["status"]) == ("completed", "completed")
+    at = {step["status"]: step["at"] for step in kept["timeline"]}
+    assert at["staging_outputs"] <= next_up["started_at"] < at["completed"]
+
+
+@pytest.mark.local
 def test_cancelling_a_pending_job_is_immediate(service: RunningService) -> None:
     jobs = service.submit(*({"executable": "sleep 60"} for _ in range(3)))
     answer = service.http.post(f"/jobs/{jobs[2]['id']}/cancel")
