@@ -107,7 +107,7 @@ class _Pool:
             send(self._answers, {"failed": {**key, "error": str(error)}})
 
     def _hear(self, note: Dict[str, Any]) -> None:
-        if "ended" not in note:
+        if "phase" in note:
             send(self._answers, note)
             return
         if note["ended"] not in self._busy:

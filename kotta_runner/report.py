@@ -72,11 +72,6 @@ class Reporter:
 
             threading.Thread(target=self._post, args=(body,), daemon=True).start()
 
-    def tell_command_ended(self, timeline: Dict[str, float]) -> None:
-        """Tells the launcher, if there is one, that nothing of the command runs any more."""
-        if self._launcher is not None:
-            self._launcher.tell({"command_ended": {**self._key, "timeline": dict(timeline)}})
-
     def tell_end(self, record: Dict[str, Any]) -> bool:
         """Reports the end, unless a launcher does; again and again, for a minute if not told else.
 

@@ -123,7 +123,6 @@ class _Run:
         try:
             outcome = self._stage_in() or self._process()
             self._enter("staging_outputs")
-            self.reporter.tell_command_ended(self.timeline)
             outputs = self.outputs.keep_all(lambda: self._tell("staging_outputs"))
             if self.launch.get("function"):
                 self.result = take_result(self.attempt, self.answered, self.outputs, outputs)

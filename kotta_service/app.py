@@ -162,7 +162,6 @@ def _opened(
         settings,
         data,
         on_phase=lambda key, timeline: dispatcher.runner_entered(key, timeline),
-        on_command_ended=lambda key, timeline: dispatcher.command_ended(key, timeline),
         on_exit=lambda key, record: dispatcher.runner_left(key, record),
     )
     executors.start()  # first: its launcher comes up while the database is opened

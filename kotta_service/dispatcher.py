@@ -75,7 +75,6 @@ class Dispatcher:
         self._looks = BesideRounds(LOOKS_AT_ONCE) if storage.is_direct else None
         self._settings = settings
         self._handovers: Counter[Key] = Counter()
-        self._has_backlog = False
         self.came_round_at = time.monotonic()
         self._wishes: queue.SimpleQueue[Key | None] = queue.SimpleQueue()
         self._thread = threading.Thread(
@@ -115,15 +114,6 @@ class Dispatcher:
         """Takes in that an attempt entered a phase, from any thread, waiting for nothing."""
         self._ask(key, lambda transaction, row, _now: jobs.advance(transaction, row, timeline))
 
-    def command_ended(self, key: Key, timeline: dict[str, float]) -> None:
-        """Takes in that an attempt needs its cores no more, from any thread.
-
-        How it ended comes in a moment, and tells that as well: so it is written only where
-        something waits for them.
-        """
-        if self._has_backlog:
-            self.runner_entered(key, timeline)
-
     def runner_left(self, key: Key, record: dict[str, Any] | None) -> None:
         """Takes in the exit record of an attempt whose runner has just left, from any thread.
 
@@ -148,7 +138,6 @@ class Dispatcher:
         own business.
         """
         now = time.time()
-        has_backlog = False
         allowance = Allowance(transaction.connection, self._settings)
         loads = store.loads(transaction.connection)
         for name, size in self._settings.queues.items():
@@ -159,12 +148,10 @@ class Dispatcher:
                 waiting = store.handed_over(transaction.connection, name)
                 room = Room.of_engine(executor.room(name, waiting))
             if not room.most:
-                has_backlog |= size.is_counted
                 continue
             rows = []
             for row in allowance.in_turn(transaction.connection, name, room.most):
                 if not room.fits(row):
-                    has_backlog = True
                     break
                 try:
                     launch = self._launches.make(transaction.connection, row, row.attempt + 1)
@@ -176,13 +163,11 @@ class Dispatcher:
                 rows.append(row)
                 transaction.after_commit(partial(executor.submit, launch))
                 if not room.most:
-                    has_backlog = True  # as far as is known
                     break
             if rows and size.is_counted:
                 store.start_attempts(transaction, rows, now)
             elif rows:
                 store.hand_over(transaction, rows, now)
-        self._has_backlog = has_backlog
 
     def _before_commit(self, transaction: Transaction) -> None:
         if self._turn.is_ours_in(transaction):

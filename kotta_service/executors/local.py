@@ -34,8 +34,6 @@ class LocalExecutor:
     Attributes:
         root: below it lie the attempts' directories, as docs/runner.md describes them.
         on_phase: called, from a thread, with the timeline of an attempt that entered a phase.
-        on_command_ended: called, from a thread, with the timeline of an attempt that needs its
-            cores no more.
         on_exit: called, from a thread, when a runner has left; with its exit record, if any.
     """
 
@@ -46,12 +44,10 @@ class LocalExecutor:
         self,
         root: Path,
         on_phase: Callable[[Key, dict[str, float]], None],
-        on_command_ended: Callable[[Key, dict[str, float]], None],
         on_exit: Callable[[Key, dict[str, Any] | None], None],
     ) -> None:
         self.root = root
         self.on_phase = on_phase
-        self.on_command_ended = on_command_ended
         self.on_exit = on_exit
         root.mkdir(mode=0o700, exist_ok=True)
         make_shards(root)
@@ -184,9 +180,6 @@ class LocalExecutor:
             key = Key(body["job_id"], body["attempt"])
             if kind == "phase":
                 self.on_phase(key, body["timeline"])
-                continue
-            if kind == "command_ended":
-                self.on_command_ended(key, body["timeline"])
                 continue
             # "ended", or "failed": in both cases the directory says what there is to say
             self._handed_over.pop(key, None)

@@ -66,15 +66,13 @@ def configured(
     settings: Settings,
     data: Path,
     on_phase: Callable[[Key, dict[str, float]], None],
-    on_command_ended: Callable[[Key, dict[str, float]], None],
     on_exit: Callable[[Key, dict[str, Any] | None], None],
 ) -> Executors:
     """The executors that the queues of these settings need.
 
     Args:
         data: the service's data directory.
-        on_phase, on_command_ended, on_exit: called, from threads, with what an attempt's runner
-            tells.
+        on_phase, on_exit: called, from threads, with what an attempt's runner tells.
     """
     others: list[Executor] = []
     names = {queue.executor for queue in settings.queues.values()}
@@ -89,8 +87,7 @@ def configured(
 
         folder = _shared_folder("parsl", settings.parsl.folder, data)
         others.append(ParslExecutor(settings, folder, on_phase, on_exit))
-    local = LocalExecutor(data / "jobs", on_phase, on_command_ended, on_exit)
-    return Executors(settings, local, *others)
+    return Executors(settings, LocalExecutor(data / "jobs", on_phase, on_exit), *others)
 
 
 def _shared_folder(name: str, folder: Path | None, data: Path) -> Path:

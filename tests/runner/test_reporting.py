@@ -34,16 +34,6 @@ def test_a_short_phase_is_not_reported_by_itself(attempts: Attempts) -> None:
     assert [message for message in attempts.seen if "phase" in message] == []
 
 
-def test_a_commands_end_is_told_before_its_outputs_are_kept(attempts: Attempts) -> None:
-    launch = attempts.describe("true")
-    attempts.hand_over(launch)
-    ended = attempts.told("command_ended", launch)[0]
-    attempts.told("ended", launch)
-    kinds = [next(iter(message)) for message in attempts.seen]
-    assert kinds == ["command_ended", "ended"]
-    assert list(ended["timeline"]) == ["staging_inputs", "processing", "staging_outputs"]
-
-
 def test_runners_run_on_when_their_launcher_leaves(attempts: Attempts, receiver: Receiver) -> None:
     receiver.open()
     go = "while [ ! -e go ]; do sleep 0.01; done"

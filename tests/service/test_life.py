@@ -36,7 +36,7 @@ def web(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.mark.local
-def test_cores_are_free_once_the_command_has_ended(own_service: RunningService) -> None:
+def test_cores_are_free_while_large_outputs_are_kept(own_service: RunningService) -> None:
     # sparse, so that keeping it is to hash it
     large = {"executable": "truncate -s 1G big", "outputs": "big", "cpus": 2}
     first, second = own_service.submit(large, {"executable": "true", "cpus": 2})
