@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
 _AGAIN_SECONDS = 0.001
 _heard = False
+_held = 0
+_waits = False
 
 
 def listen() -> None:
@@ -32,10 +36,27 @@ def was_heard() -> bool:
     return _heard
 
 
+@contextmanager
+def held() -> Iterator[None]:
+    """Lets an interrupt wait for the end of the block, which is short and must not be half done."""
+    global _held, _waits
+    _held += 1
+    try:
+        yield
+    finally:
+        _held -= 1
+        waited, _waits = _waits and not _held, _waits and bool(_held)
+    if waited:
+        raise KeyboardInterrupt
+
+
 def _interrupt(*_: object) -> None:
-    global _heard
+    global _heard, _waits
     _heard = True
-    raise KeyboardInterrupt
+    if _held:
+        _waits = True
+    else:
+        raise KeyboardInterrupt
 
 
 def _hear_unraisable(unraisable: UnraisableHookArgs, /) -> None:

@@ -42,6 +42,8 @@ def main(arguments: list[str], app: App | None = None) -> int:
         except Exception as error:
             return _report(error, app, arguments)
         finally:
+            if drawing := sys.modules.get("kotta_cli.render.drawing"):
+                drawing.end_all()
             app.close()
     except (OutputClosedError, BrokenPipeError):
         _forget_output()

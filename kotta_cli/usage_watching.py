@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from kotta_cli.render.drawing import drawn
 from kotta_cli.render.usage_rows import usage_rows
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def _draw(app: App, job: Job) -> None:
     last = Text(no_samples(job))
     with app.holding_notes():
         try:
-            with Live(last, console=console, screen=True, auto_refresh=False) as live:
+            with drawn(Live(last, console=console, screen=True, auto_refresh=False)) as live:
                 for now, usage in _looks(app, job):
                     lines = [no_samples(now)]
                     if usage.samples:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from kotta_cli.listing import Filter, Listing, read_for_watching
+from kotta_cli.render.drawing import drawn
 
 if TYPE_CHECKING:
     from kotta.errors import KottaError
@@ -96,7 +97,7 @@ def _draw(app: App, listing: Listing, watch: Watch) -> None:
             # On the alternate screen every picture begins at the top, so no change of the window's
             # size can leave parts of an old one behind.
             with (
-                Live(screen, console=console, screen=True, auto_refresh=False) as live,
+                drawn(Live(screen, console=console, screen=True, auto_refresh=False)) as live,
                 _told_of_resizing(reader.news),
             ):
                 reader.start()

@@ -7,7 +7,7 @@ import fcntl
 import json
 import os
 import time
-from typing import Any, Dict, Iterable, List, Optional
+from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 LOCK_TRIES = 20
 LOCK_PAUSE_SECONDS = 0.01
@@ -28,6 +28,11 @@ class Attempt:
 
     def path(self, name: str) -> str:
         return os.path.join(self.directory, name)
+
+    def streams(self, launch: Dict[str, Any]) -> Tuple[str, str]:
+        """The files that take standard output and standard error; one, if they have one name."""
+        stdout = self.path("stdout")
+        return stdout, stdout if launch["stdout"] == launch["stderr"] else self.path("stderr")
 
     def claim(self) -> bool:
         """Takes the lock and empties what an earlier runner left; False: this attempt is not ours.

@@ -75,10 +75,11 @@ def call(payload: bytes, result: str) -> Dict[str, Any]:
 
 
 def become_caller() -> None:
-    """In a fresh fork of the runner: makes this process look like a newly started Python."""
-    gc.freeze()  # else the first collection would copy the pages of all that the runner has made
+    """Makes this process look like a newly started Python, be it a fork of the runner."""
+    gc.freeze()  # else the first collection would copy the pages of all that a runner has made
     gc.enable()
-    sys.path.insert(0, "")
+    if sys.path[:1] != [""]:
+        sys.path.insert(0, "")
     for stream in (sys.stdout, sys.stderr):
         # what is printed can be followed line by line
         stream.reconfigure(  # type: ignore[union-attr]

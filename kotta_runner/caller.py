@@ -1,28 +1,22 @@
-"""A process that makes one function's calls, one after another, for one runner.
+"""A process that makes one function's calls, one after another, for one runner: the runner's side.
 
-Forking it costs as much as all else of a short call, and what a call imports it need not import
-again. It makes another call only if the last has left nothing behind that could be told
-(`traces.py`), and only for whom and what it made that one.
+To make a process costs as much as all else of a short call, and what a call imports it need not
+import again. It makes another call only if the last has left nothing behind that could be told
+(`traces.py`), and only for whom and what it made that one. `calling.py` is its own side.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import contextvars
-import gc
 import os
 import select
 import signal
 import socket
-import sys
-from typing import Any, Dict, NoReturn, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 from kotta_runner.attempt import Attempt
 from kotta_runner.frames import Inbox, send
 from kotta_runner.limits import limit
-from kotta_runner.process_tree import end_with_parent
-from kotta_runner.signals import plain_signals
 
 MAX_MESSAGE_PAYLOAD = 64 << 10
 """A payload of more base64 than this goes as a file: what a process that was stopped does not read
@@ -41,10 +35,7 @@ class Caller:
         result: what became of the latest call, as `call.py` has it.
     """
 
-    def __init__(self, attempt: Attempt) -> None:
-        from kotta_runner import call, traces  # so that each fork has them
-
-        runner = os.getpid()
+    def __init__(self, attempt: Attempt, launch: Dict[str, Any], variables: Dict[str, str]) -> None:
         self.cpu_seconds = 0.0
         self.peak_memory_bytes = 0
         self.result: Dict[str, Any] = {}
@@ -53,15 +44,24 @@ class Caller:
         self._inbox = Inbox(self._ours.fileno())
         self._poller = select.poll()
         self._poller.register(self._ours.fileno(), select.POLLIN)
-        self.pid = os.fork()
-        if self.pid == 0:
-            # it could not be recognised by its environment, which is the launcher's, if we were
-            # lost
-            end_with_parent(runner)
+        with theirs:
+            if launch.get("requirements"):
+                self.pid = _spawned(attempt, launch, variables, theirs)
+            else:
+                self.pid = self._forked(attempt, theirs)
+        limit(self.pid, launch)
+
+    def _forked(self, attempt: Attempt, theirs: socket.socket) -> int:
+        # the launcher has it loaded; a child that had to load it would pay for it each time
+        from kotta_runner.calling import serve
+
+        runner = os.getpid()
+        child = os.fork()
+        if child == 0:
             self._ours.close()
             attempt.forget()  # else what a call leaves behind would seem to be a runner at work
-            _Serving(call, traces, theirs).to_its_end()
-        theirs.close()
+            serve(runner, theirs.fileno())
+        return child
 
     @property
     def descriptor(self) -> int:
@@ -123,9 +123,7 @@ class Callers:
                 self._kept = None
                 return caller
             self.end()
-        caller = Caller(attempt)
-        limit(caller.pid, launch)
-        return caller
+        return Caller(attempt, launch, _shared(variables))
 
     def give_back(self, caller: Caller, launch: Dict[str, Any], variables: Dict[str, str]) -> None:
         """Keeps one that has answered, for the next call of its kind."""
@@ -140,10 +138,38 @@ class Callers:
 
 def _use_of(launch: Dict[str, Any], variables: Dict[str, str]) -> Any:
     """What has to be the same for a process to make another call."""
-    shared = {name: value for name, value in variables.items() if name not in OWN_VARIABLES}
     function = launch["function"]
     whose = (launch.get("owner"), function["name"], function["python"])
-    return (*whose, launch.get("limits"), launch.get("resources"), shared)
+    where = (launch.get("requirements"), _shared(variables))
+    return (*whose, *where, launch.get("limits"), launch.get("resources"))
+
+
+def _shared(variables: Dict[str, str]) -> Dict[str, str]:
+    return {name: value for name, value in variables.items() if name not in OWN_VARIABLES}
+
+
+def _spawned(
+    attempt: Attempt, launch: Dict[str, Any], variables: Dict[str, str], theirs: socket.socket
+) -> int:
+    """The Python of the environment that holds the launch's requirements."""
+    from kotta_runner.environment import caller_command, environment_path
+
+    command = caller_command(environment_path(launch), os.getpid(), theirs.fileno())
+    theirs.set_inheritable(True)
+    # should it not get as far as the call, the job's stderr says why
+    stdout, stderr = attempt.streams(launch)
+    appending = os.O_WRONLY | os.O_APPEND
+    return os.posix_spawn(
+        command[0],
+        command,
+        variables,
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, stdout, appending, 0),
+            (os.POSIX_SPAWN_OPEN, 2, stderr, appending, 0),
+        ],
+        setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
+    )
 
 
 def _is_alive(process: int) -> bool:
@@ -151,75 +177,3 @@ def _is_alive(process: int) -> bool:
         return os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
     except ChildProcessError:
         return False
-
-
-class _Serving:
-    """In the fork: makes calls until the runner is gone, or one has left something behind."""
-
-    def __init__(self, call: Any, traces: Any, messages: socket.socket) -> None:
-        self._call = call
-        self._traces = traces
-        self._messages = messages.fileno()
-        self._null = os.open(os.devnull, os.O_RDWR)
-
-    def to_its_end(self) -> NoReturn:
-        code = 1
-        try:
-            plain_signals()
-            os.setsid()
-            os.dup2(self._null, 0)
-            self._call.become_caller()
-            code = self._make_calls()
-        finally:
-            os._exit(code)
-
-    def _make_calls(self) -> int:
-        """The exit code of the last, if that is to be the process's own."""
-        clean = self._traces.Clean()
-        inbox = Inbox(self._messages)
-        while not inbox.ended:
-            for wanted in inbox.receive():
-                clean.begin()
-                result = self._make(wanted)
-                code: int = self._call.exit_code(result)
-                after = clean.after(wanted["work"], wanted["most_memory_bytes"])
-                if after is None:
-                    self._call.leave(result, wanted["result"])
-                    return code
-                self._let_go()
-                send(self._messages, {"code": code, "result": result, **after})
-                if after["imported"]:
-                    gc.freeze()  # it stays, and need not be looked at again
-        return 0
-
-    def _make(self, wanted: Dict[str, Any]) -> Dict[str, Any]:
-        """Makes a call as a newly started process would; what became of it."""
-        for name, number in (("stdout", 1), ("stderr", 2)):
-            stream = os.open(wanted[name], os.O_WRONLY | os.O_APPEND)
-            os.dup2(stream, number)
-            os.close(stream)
-        os.chdir(wanted["work"])
-        os.umask(0o022)
-        self._call.begin(wanted["environment"])
-        if wanted["python"] != "%d.%d" % sys.version_info[:2]:
-            result: Dict[str, Any] = self._call.version_error(wanted["python"])
-        else:
-            # what the call sets of its context (decimal's, numpy's) is gone with it
-            context = contextvars.copy_context()
-            result = context.run(self._call.call, _payload(wanted), wanted["result"])
-        self._call.finish()
-        gc.collect()
-        return result
-
-    def _let_go(self) -> None:
-        """Leaves the folder and the streams of the call to its runner."""
-        os.chdir("/")
-        os.dup2(self._null, 1)
-        os.dup2(self._null, 2)
-
-
-def _payload(wanted: Dict[str, Any]) -> bytes:
-    if wanted["payload"]:
-        return base64.b64decode(wanted["payload"])
-    with open(wanted["payload_path"], "rb") as file:
-        return file.read()

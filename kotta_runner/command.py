@@ -51,27 +51,17 @@ def start(attempt: Attempt, launch: Dict[str, Any], callers: Callers) -> Started
 
 def is_of_callers(launch: Dict[str, Any]) -> bool:
     """Whether it is a call that is made by one of a runner's callers."""
-    is_call = launch.get("function") is not None and not launch.get("requirements")
-    return is_call and kind_of(launch) == "process"
+    return launch.get("function") is not None and kind_of(launch) == "process"
 
 
 def _start_process(attempt: Attempt, launch: Dict[str, Any]) -> int:
-    function = launch.get("function")
     environment = _environment(launch)
     if kind_of(launch) != "process":
         # imported here and below: a cluster's runners pay for what they import, each anew
         from kotta_runner import isolated
 
         return isolated.start(attempt, launch, environment, _Streams(attempt, launch))
-    if function is None:
-        child = _spawn(attempt, launch, ["/bin/sh", "-c", launch["command"]], environment)
-    else:
-        from kotta_runner.environment import call_command, environment_path
-
-        command = call_command(
-            environment_path(launch), _payload_path(attempt, function), attempt.path(RESULT)
-        )
-        child = _spawn(attempt, launch, command, environment)
+    child = _spawn(attempt, launch, ["/bin/sh", "-c", launch["command"]], environment)
     limit(child, launch)
     return child
 
@@ -107,10 +97,9 @@ class _Streams:
 
     def __init__(self, attempt: Attempt, launch: Dict[str, Any]) -> None:
         flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND
-        self.stdout = os.open(attempt.path("stdout"), flags, 0o600)
-        self.stderr = self.stdout
-        if launch["stdout"] != launch["stderr"]:
-            self.stderr = os.open(attempt.path("stderr"), flags, 0o600)
+        stdout, stderr = attempt.streams(launch)
+        self.stdout = os.open(stdout, flags, 0o600)
+        self.stderr = self.stdout if stderr == stdout else os.open(stderr, flags, 0o600)
 
     def close(self) -> None:
         for descriptor in {self.stdout, self.stderr}:
@@ -148,13 +137,13 @@ def _call(attempt: Attempt, launch: Dict[str, Any], callers: Callers) -> Started
     function, environment = launch["function"], _environment(launch)
     payload = function.get("payload") or ""
     is_message = 0 < len(payload) <= MAX_MESSAGE_PAYLOAD
-    is_one_stream = launch["stdout"] == launch["stderr"]
+    stdout, stderr = attempt.streams(launch)
     caller = callers.take(attempt, launch, environment)
     caller.ask(
         {
             "work": attempt.work,
-            "stdout": attempt.path("stdout"),
-            "stderr": attempt.path("stdout" if is_one_stream else "stderr"),
+            "stdout": stdout,
+            "stderr": stderr,
             "environment": environment,
             "python": function["python"],
             "payload": payload if is_message else "",

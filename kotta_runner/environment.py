@@ -13,6 +13,9 @@ from typing import Any, Dict, List
 
 from kotta_runner.staging import StagingError
 
+SUPPORT = "kotta-support-2"
+"""Below an environment, what of ours makes calls there; another name where that has changed, as
+environments stay when Kotta is updated."""
 WORDS = 12
 """How many of the installer's last lines are told when it fails."""
 
@@ -37,18 +40,19 @@ def ensure(launch: Dict[str, Any]) -> None:
         StagingError: a requirement could not be installed; with the installer's own words.
     """
     path = environment_path(launch)
-    complete = os.path.join(path, "complete")
-    if os.path.exists(complete):
+    complete, support = os.path.join(path, "complete"), os.path.join(path, SUPPORT)
+    if os.path.exists(complete) and os.path.exists(support):
         return
     os.makedirs(launch["environments"], mode=0o700, exist_ok=True)
     lock = os.open(path + ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if os.path.exists(complete):
-            return
-        shutil.rmtree(path, ignore_errors=True)  # of somebody who was ended while at it
-        _make(path, launch["requirements"], launch["environment"])
-        os.close(os.open(complete, os.O_CREAT | os.O_WRONLY, 0o600))
+        if not os.path.exists(complete):
+            shutil.rmtree(path, ignore_errors=True)  # of somebody who was ended while at it
+            _make(path, launch["requirements"], launch["environment"])
+            os.close(os.open(complete, os.O_CREAT | os.O_WRONLY, 0o600))
+        if not os.path.exists(support):
+            _add_support(support)
     finally:
         os.close(lock)
 
@@ -58,16 +62,20 @@ def python_of(path: str) -> str:
 
 
 def call_command(path: str, payload: str, result: str) -> List[str]:
-    """The command by which an environment's Python makes a function's call.
+    """The command by which an environment's Python makes a function's call."""
+    return [*_running(path, "call"), payload, result]
 
-    What it needs of ours lies in a folder of copies: were our whole site-packages on its path, it
-    would see packages that nobody asked for.
-    """
-    code = (
-        "import sys; sys.path.append(%r); from kotta_runner.call import main; sys.exit(main())"
-        % os.path.join(path, "kotta-support")
-    )
-    return [python_of(path), "-c", code, payload, result]
+
+def caller_command(path: str, runner: int, messages: int) -> List[str]:
+    """The command by which it makes one call after another, of those that come by a descriptor."""
+    return [*_running(path, "calling"), str(runner), str(messages)]
+
+
+def _running(path: str, module: str) -> List[str]:
+    # what it needs of ours lies in a folder of copies: were our whole site-packages on its path, it
+    # would see packages that nobody asked for
+    code = "import sys; sys.path.append(%r); from kotta_runner.%s import main; sys.exit(main())"
+    return [python_of(path), "-c", code % (os.path.join(path, SUPPORT), module)]
 
 
 def _make(path: str, requirements: str, environment: Dict[str, str]) -> None:
@@ -82,9 +90,14 @@ def _make(path: str, requirements: str, environment: Dict[str, str]) -> None:
         _run([sys.executable, "-m", "venv", path], environment)
         pip = [python_of(path), "-m", "pip", "install", "--disable-pip-version-check", "-r", listed]
         _run(pip, environment)
-    support = os.path.join(path, "kotta-support")
+
+
+def _add_support(support: str) -> None:
+    aside = support + ".new"
+    shutil.rmtree(aside, ignore_errors=True)
     for name in ("kotta_runner", "cloudpickle"):
-        _copy_package(name, support)
+        _copy_package(name, aside)
+    os.rename(aside, support)
 
 
 def _copy_package(name: str, support: str) -> None:

@@ -29,7 +29,7 @@ from kotta_runner.run import LEFTOVER_GRACE_SECONDS, run_attempt
 from kotta_runner.signals import CancelSignal
 
 _FOR_FORKS = (
-    "kotta_runner.call", "kotta_runner.traces", "kotta_runner.environment", "kotta_runner.isolated",
+    "kotta_runner.calling", "kotta_runner.environment", "kotta_runner.isolated",
     "kotta_runner.addresses", "shutil", "subprocess", "threading",
 )  # fmt: skip
 """What some runners import when they need it, which these have from us."""

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from kotta.models import JobState
+from kotta_cli.render.drawing import drawn
 from kotta_cli.render.plain_text import one_line
 from kotta_cli.render.states import COLORS, SIGNS, ending, paint
 from kotta_cli.render.times import so_far
@@ -84,7 +85,7 @@ def following(app: App, jobs: Sequence[Job]) -> Iterator[Any]:
         line = LiveLine(jobs, unicode=app.err.unicode)
         console = app.err.console()
         live = Live(line, console=console, transient=True, refresh_per_second=10)
-        with live, app.drawing_on(console):
+        with drawn(live), app.drawing_on(console):
             yield line.update
     elif app.quiet or app.as_json:
         yield None

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from kotta_cli.render.drawing import drawn
+
 if TYPE_CHECKING:
     from rich.text import Text
 
@@ -39,7 +41,7 @@ def waiting(app: App, until: float) -> Iterator[Callable[[float], None]]:
         transient=True,
         refresh_per_second=8,
     )
-    with live, app.drawing_on(console):
+    with drawn(live), app.drawing_on(console):
         yield time.sleep
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from kotta_cli.render.drawing import drawn
 from kotta_cli.render.plain_text import one_line
 from kotta_cli.render.times import size
 
@@ -34,7 +35,7 @@ def transfer_bars(
     if not app.shows_progress or not sizes:
         yield None
         return
-    with _progress(app) as progress, app.drawing_on(progress.console):
+    with drawn(_progress(app)) as progress, app.drawing_on(progress.console):
         yield _Bars(progress, sizes).update
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 RUN = """
 import signal, sys, time
 from kotta_cli import entry, main
@@ -54,3 +56,52 @@ def test_any_other_error_there_is_told_as_python_does() -> None:
 def test_an_interrupt_of_which_a_library_made_an_error_is_no_internal_error() -> None:
     ended = _ended("converted")
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, b"", b"")
+
+
+DRAW = """
+import io, os, signal, sys
+from rich.console import Console
+from rich.live import Live
+from kotta_cli import interrupts
+from kotta_cli.render.drawing import drawn, end_all
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+interrupts.listen()
+out = io.StringIO()
+live = Live("picture", console=Console(file=out, force_terminal=True), auto_refresh=False, redirect_stdout=False)
+console = live.console
+really = console.show_cursor
+
+def hide_and_hear(show=True):
+    really(show)
+    if show is WHEN:
+        signal.raise_signal(signal.SIGINT)
+
+console.show_cursor = hide_and_hear
+try:
+    with drawn(live):
+        print("within")
+except KeyboardInterrupt:
+    print("interrupted")
+print(out.getvalue().count("\\x1b[?25l"), out.getvalue().count("\\x1b[?25h"))
+"""
+
+
+@pytest.mark.parametrize(("when", "before"), [(False, ""), (True, "within\n")])
+def test_the_cursor_is_shown_again_whenever_an_interrupt_comes(when: bool, before: str) -> None:
+    program = DRAW.replace("WHEN", str(when))
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, timeout=10, text=True
+    )
+    assert ended.stdout == f"{before}interrupted\n1 1\n", ended.stderr
+
+
+def test_a_picture_whose_block_never_began_is_ended_with_the_command() -> None:
+    program = DRAW.replace("WHEN", "None").replace(
+        '    with drawn(live):\n        print("within")\n',
+        "    entered = drawn(live)\n    entered.__enter__()\n    end_all()\n    end_all()\n",
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, timeout=10, text=True
+    )
+    assert ended.stdout == "1 1\n", ended.stderr
