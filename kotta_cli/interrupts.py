@@ -1,7 +1,8 @@
 """Ctrl-C where Python does not let a `KeyboardInterrupt` through.
 
 In a `__del__`, or in what the import system cleans up, it prints a traceback and goes on as if
-nobody had pressed anything; and libraries in C make an error of their own of it.
+nobody had pressed anything; libraries in C make an error of their own of it; and one that comes
+just after a lock was taken, and before that is known, leaves it taken for ever.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
 _AGAIN_SECONDS = 0.001
+_INSIST_SECONDS = 5.0
+"""Who has not left by then waits for what will not come, and is interrupted once more."""
 _heard = False
 _held = 0
 _waits = False
@@ -55,8 +58,10 @@ def _interrupt(*_: object) -> None:
     _heard = True
     if _held:
         _waits = True
-    else:
-        raise KeyboardInterrupt
+        return
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, _INSIST_SECONDS)
+    raise KeyboardInterrupt
 
 
 def _hear_unraisable(unraisable: UnraisableHookArgs, /) -> None:

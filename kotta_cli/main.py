@@ -44,7 +44,8 @@ def main(arguments: list[str], app: App | None = None) -> int:
         finally:
             if drawing := sys.modules.get("kotta_cli.render.drawing"):
                 drawing.end_all()
-            app.close()
+            if not interrupts.was_heard():  # which may have left locks behind that are never free
+                app.close()
     except (OutputClosedError, BrokenPipeError):
         _forget_output()
         return ExitCode.OUTPUT_CLOSED

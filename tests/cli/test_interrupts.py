@@ -68,8 +68,8 @@ from kotta_cli.render.drawing import drawn, end_all
 signal.signal(signal.SIGINT, signal.default_int_handler)
 interrupts.listen()
 out = io.StringIO()
-live = Live("picture", console=Console(file=out, force_terminal=True), auto_refresh=False, redirect_stdout=False)
-console = live.console
+console = Console(file=out, force_terminal=True)
+live = Live("picture", console=console, auto_refresh=False, redirect_stdout=False)
 really = console.show_cursor
 
 def hide_and_hear(show=True):
@@ -105,3 +105,26 @@ def test_a_picture_whose_block_never_began_is_ended_with_the_command() -> None:
         [sys.executable, "-c", program], capture_output=True, timeout=10, text=True
     )
     assert ended.stdout == "1 1\n", ended.stderr
+
+
+def test_a_wait_for_what_an_interrupt_left_behind_is_interrupted_as_well() -> None:
+    waits = """
+import signal, threading
+from kotta_cli import interrupts
+
+interrupts._INSIST_SECONDS = 0.2
+signal.signal(signal.SIGINT, signal.default_int_handler)
+interrupts.listen()
+lock = threading.Lock()
+try:
+    lock.acquire()
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    print("once")
+try:
+    lock.acquire()
+except KeyboardInterrupt:
+    print("and again")
+"""
+    ended = subprocess.run([sys.executable, "-c", waits], capture_output=True, timeout=10)
+    assert ended.stdout == b"once\nand again\n", ended.stderr
