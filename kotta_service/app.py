@@ -53,7 +53,7 @@ from kotta_service.s3_inputs import S3Inputs
 from kotta_service.settings import Settings
 from kotta_service.storage.choosing import storage_of
 from kotta_service.storage.watching import StorageWatch
-from kotta_service.store import jobs as store
+from kotta_service.store import queues
 from kotta_service.store.database import Database, last_change
 from kotta_service.store.migration import prepare
 from kotta_service.tokens import JobTokens
@@ -238,7 +238,7 @@ async def _stop_when_idle(parts: Parts) -> None:
         with parts.database.read() as connection:
             busy = any(
                 load.running or load.pending
-                for load in store.loads(connection, with_pending=True).values()
+                for load in queues.loads(connection, with_pending=True).values()
             )
         if busy:
             parts.activity.touch()

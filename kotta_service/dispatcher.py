@@ -33,8 +33,10 @@ from kotta_service.rounds import ROUND_SECONDS, BesideRounds, Rounds
 from kotta_service.settings import Settings
 from kotta_service.storage import Storage
 from kotta_service.store import jobs as store
+from kotta_service.store import queues
 from kotta_service.store.database import Database, Transaction
-from kotta_service.store.jobs import JobRow, Load
+from kotta_service.store.jobs import JobRow
+from kotta_service.store.queues import Load
 from kotta_service.turns import Turn
 
 logger = logging.getLogger(__name__)
@@ -139,13 +141,13 @@ class Dispatcher:
         """
         now = time.time()
         allowance = Allowance(transaction.connection, self._settings)
-        loads = store.loads(transaction.connection)
+        loads = queues.loads(transaction.connection)
         for name, size in self._settings.queues.items():
             executor = self._executors.of(name)
             if size.is_counted:
                 room = Room.counted(size, loads.get(name, Load()))
             else:
-                waiting = store.handed_over(transaction.connection, name)
+                waiting = queues.handed_over(transaction.connection, name)
                 room = Room.of_engine(executor.room(name, waiting))
             if not room.most:
                 continue
@@ -165,9 +167,9 @@ class Dispatcher:
                 if not room.most:
                     break
             if rows and size.is_counted:
-                store.start_attempts(transaction, rows, now)
+                queues.start_attempts(transaction, rows, now)
             elif rows:
-                store.hand_over(transaction, rows, now)
+                queues.hand_over(transaction, rows, now)
 
     def _before_commit(self, transaction: Transaction) -> None:
         if self._turn.is_ours_in(transaction):
@@ -219,7 +221,7 @@ class Dispatcher:
         With a lease that is part of keeping it.
         """
         with self._database.read() as connection:
-            if not store.anything_waits(connection):
+            if not queues.anything_waits(connection):
                 return
         self._database.write(_assigning).result()
 
@@ -258,14 +260,14 @@ class Dispatcher:
 
     def _look_at_all(self, executor: Executor) -> None:
         is_local = executor is self._executors.local
-        queues = self._executors.queues_of(executor)
+        names = self._executors.queues_of(executor)
         if is_local:
             # and what is in a queue that is there no more
             others = [each for each in self._executors.all if each is not executor]
-            queues = [name for other in others for name in self._executors.queues_of(other)]
+            names = [name for other in others for name in self._executors.queues_of(other)]
         with self._database.read() as connection:
-            found = store.placed(connection, queues, but=is_local)
-        rows = {Key(row.id, store.placed_attempt(row)): row for row in found}
+            found = queues.placed(connection, names, but=is_local)
+        rows = {Key(row.id, queues.placed_attempt(row)): row for row in found}
         for seen, sighting in executor.poll(rows).items():
             # what cannot be settled of one holds up no other
             if not self._guarded(partial(self._settle, executor, seen, rows[seen], sighting)):
@@ -353,7 +355,7 @@ def _assigning(transaction: Transaction) -> None:
 
 def _is_at(row: JobRow, key: Key) -> bool:
     """Whether a job is placed, with this attempt."""
-    return store.is_placed(row) and store.placed_attempt(row) == key.attempt
+    return queues.is_placed(row) and queues.placed_attempt(row) == key.attempt
 
 
 def _losing(sighting: Sighting) -> Rule:

@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 from kotta.models import CheckedJob
 from kotta_service import limits
 from kotta_service.settings import Settings
-from kotta_service.store import jobs as store
-from kotta_service.store.jobs import Load
+from kotta_service.store import queues
+from kotta_service.store.queues import Load
 from kotta_service.submission import Wanted, needed_by, refuse_if_not_isolated
 
 
@@ -77,7 +77,7 @@ def check(
 
 
 def _rooms(connection: Connection, settings: Settings) -> dict[str, _Room]:
-    loads = store.loads(connection, with_pending=True)
+    loads = queues.loads(connection, with_pending=True)
     found = {}
     for name, size in settings.queues.items():
         load = loads.get(name, Load())

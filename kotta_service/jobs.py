@@ -28,7 +28,8 @@ from kotta_service.messages import ExitRecord, RunnerReport
 from kotta_service.store import holdings
 from kotta_service.store import jobs as store
 from kotta_service.store.database import Transaction
-from kotta_service.store.jobs import JobRow, Step, is_placed, placed_attempt
+from kotta_service.store.jobs import JobRow, Step
+from kotta_service.store.queues import is_placed, placed_attempt
 from kotta_service.store.visibility import Whose
 
 TERMINAL = frozenset(store.TERMINAL)
@@ -150,7 +151,7 @@ def advance(transaction: Transaction, row: JobRow, timeline: Mapping[str, float]
             attempt=steps[-1].attempt,
             started_at=timeline.get("processing", row.started_at),
         )
-        # its cores are free: see `store.loads`
+        # its cores are free: see `queues.loads`
         transaction.needs_assignment |= steps[-1].status == "staging_outputs"
 
 

@@ -13,9 +13,9 @@ from kotta.errors import QuotaError
 from kotta.models.accounts import Limit
 from kotta_service.doors import LOCAL
 from kotta_service.settings import MIB, LimitSettings, Settings
-from kotta_service.store import accounts, holdings
-from kotta_service.store import jobs as store
-from kotta_service.store.jobs import JobRow, OwnerLoad
+from kotta_service.store import accounts, holdings, queues
+from kotta_service.store.jobs import JobRow
+from kotta_service.store.queues import OwnerLoad
 
 RETRY_SECONDS = 30
 """When it may be worth asking again, once others of one's jobs have started."""
@@ -36,7 +36,7 @@ def limits_of(connection: Connection, settings: Settings, owner: str) -> LimitSe
 def told(connection: Connection, settings: Settings, owner: str) -> list[Limit]:
     """A user's limits, each with how much of it they have; what has none is left out."""
     limits = limits_of(connection, settings, owner)
-    load = store.load_of(connection, owner)
+    load = queues.load_of(connection, owner)
     used = {
         "queued": load.pending,
         "running": load.running,
@@ -72,7 +72,7 @@ def refuse_submission(
         )
     if limits.queued is None:
         return
-    waiting = store.load_of(connection, owner).pending
+    waiting = queues.load_of(connection, owner).pending
     left = max(0, limits.queued - waiting)
     if len(cpus) <= left:
         return
@@ -151,7 +151,7 @@ class Allowance:
         }
         limited = [self._everybodys, *self._limits.values()]
         if any(each.running is not None or each.cores is not None for each in limited):
-            self._loads = store.loads_by_owner(self._connection)
+            self._loads = queues.loads_by_owner(self._connection)
 
     def in_turn(self, connection: Connection, queue: str, most: int) -> Iterator[JobRow]:
         """The jobs of a queue that may start, longest-waiting first, all columns.
@@ -165,7 +165,7 @@ class Allowance:
         passed_over: set[str] = set()
         after = 0
         while True:
-            rows = store.pending_in(connection, queue, most, after=after, without=passed_over)
+            rows = queues.pending_in(connection, queue, most, after=after, without=passed_over)
             for row in rows:
                 if row.owner in passed_over or self.lack(row.owner, row.cpus) is not None:
                     passed_over.add(row.owner)

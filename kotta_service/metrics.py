@@ -24,7 +24,8 @@ from prometheus_client.registry import Collector
 
 from kotta._version import __version__
 from kotta_service.store import jobs as store
-from kotta_service.store.jobs import Load
+from kotta_service.store import queues
+from kotta_service.store.queues import Load
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -125,8 +126,8 @@ class _Parts(Collector):
             "kotta_feed_readers", "Requests that wait for a change.", value=parts.feed.waiting
         )
         with parts.database.read() as connection:
-            loads = store.loads(connection, with_pending=True)
-            states = store.counts(connection)
+            loads = queues.loads(connection, with_pending=True)
+            states = queues.counts(connection)
             accepted = store.last_number(connection)
         yield CounterMetricFamily("kotta_jobs_submitted", "Jobs ever accepted.", value=accepted)
         jobs = GaugeMetricFamily("kotta_jobs", "Jobs.", labels=["queue", "state"])

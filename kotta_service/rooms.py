@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 
 from kotta_service.settings import QueueSettings
-from kotta_service.store.jobs import JobRow, Load
+from kotta_service.store.jobs import JobRow
+from kotta_service.store.queues import Load
 
 
 @dataclass

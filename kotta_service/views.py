@@ -23,8 +23,9 @@ from kotta_service.limits import Allowance
 from kotta_service.settings import QueueSettings, Settings
 from kotta_service.storage import Storage
 from kotta_service.store import jobs as store
-from kotta_service.store import sharing
-from kotta_service.store.jobs import JobRow, Load
+from kotta_service.store import queues, sharing
+from kotta_service.store.jobs import JobRow
+from kotta_service.store.queues import Load
 
 MAX_SHOWN = 20
 
@@ -122,7 +123,7 @@ def place(
     Args:
         engine_size: what an engine says of its queue.
     """
-    load = store.loads(connection, with_pending=True).get(row.queue, Load())
+    load = queues.loads(connection, with_pending=True).get(row.queue, Load())
     size = settings.queues.get(row.queue)
     if size is None:
         raise ConflictError(
@@ -144,14 +145,14 @@ def place(
     needs = store.needed_by(connection, row.number, MAX_SHOWN) if row.owner == reader else []
     return Place(
         job=summary(row),
-        position=store.ahead_of(connection, row) + 1,
+        position=queues.ahead_of(connection, row) + 1,
         needs=[summary(other) for other in needs],
         next_up=summary(head) if shown and head is not None else None,
         head_lacks=lacks,
         limit=allowance.lack(row.owner, row.cpus) if row.status == "pending" else None,
         queue=queue(row.queue, size, load, engine_size),
         running=[
-            summary(other) for other in store.running_in(connection, row.queue, reader, MAX_SHOWN)
+            summary(other) for other in queues.running_in(connection, row.queue, reader, MAX_SHOWN)
         ],
     )
 

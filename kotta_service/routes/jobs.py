@@ -43,6 +43,7 @@ from kotta_service.feed import MAX_WAIT_SECONDS
 from kotta_service.parts import Parts, WithParts
 from kotta_service.routes.bounds import MAX_NUMBER, Moment
 from kotta_service.store import jobs as store
+from kotta_service.store import queues
 from kotta_service.store.database import last_change
 from kotta_service.upkeep import retention
 
@@ -198,7 +199,7 @@ async def cancel_many(wanted: CancelRequest, parts: WithParts, who: WithCaller) 
         for row in rows.values():
             access.note_end(who, row)
         for job_id in running:
-            parts.dispatcher.look_at(Key(job_id, store.placed_attempt(rows[job_id])))
+            parts.dispatcher.look_at(Key(job_id, queues.placed_attempt(rows[job_id])))
         return [views.summary(rows[job_id]) for job_id in dict.fromkeys(wanted.jobs)]
 
     return CancelReply(jobs=await asyncio.to_thread(look))
@@ -243,10 +244,10 @@ def place(job_id: str, parts: WithParts, who: WithCaller) -> Place:
     size = parts.executors.size(row.queue)
     with parts.database.read() as connection:
         found = views.place(connection, parts.settings, row, who.name, size)
-    if row.status != "pending" or not store.is_placed(row):
+    if row.status != "pending" or not queues.is_placed(row):
         return found
     executor = parts.executors.of(row.queue)
-    wait = executor.wait_of(Key(row.id, store.placed_attempt(row)))
+    wait = executor.wait_of(Key(row.id, queues.placed_attempt(row)))
     if wait is None:
         return found
     cluster = ClusterWait(
@@ -268,8 +269,8 @@ async def cancel(job_id: str, parts: WithParts, who: WithCaller) -> Job:
         )
     )
     access.note_end(who, row)
-    if store.is_placed(row):
-        parts.dispatcher.look_at(Key(row.id, store.placed_attempt(row)))
+    if queues.is_placed(row):
+        parts.dispatcher.look_at(Key(row.id, queues.placed_attempt(row)))
     return views.summary(row)
 
 

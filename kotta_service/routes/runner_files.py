@@ -25,6 +25,7 @@ from kotta_service.messages import (
 from kotta_service.parts import Parts, WithParts
 from kotta_service.s3_inputs import SCHEME
 from kotta_service.store import jobs as store
+from kotta_service.store import queues
 from kotta_service.store.jobs import JobRow
 from kotta_service.store.visibility import anybodys
 
@@ -94,7 +95,7 @@ def _attempt(
     if row is None or not parts.tokens.fits(token, job_id, attempt):
         raise NotFoundError(f"there is no job {job_id}")
     # at a cluster it may be at work before anybody has seen that it began
-    if not store.is_placed(row) or store.placed_attempt(row) != attempt:
+    if not queues.is_placed(row) or queues.placed_attempt(row) != attempt:
         raise ConflictError(f"attempt {attempt} of job {job_id} is over")
     return row
 

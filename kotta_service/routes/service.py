@@ -15,8 +15,8 @@ from kotta.models import QueuePage, ServiceInfo
 from kotta_service import audit, views
 from kotta_service.callers import Owner, WithAdmin, WithCaller
 from kotta_service.parts import Parts, WithParts
-from kotta_service.store import jobs as store
-from kotta_service.store.jobs import Load
+from kotta_service.store import queues as store
+from kotta_service.store.queues import Load
 
 router = APIRouter(tags=["service"])
 

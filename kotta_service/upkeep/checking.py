@@ -25,7 +25,7 @@ from kotta_service.storage import Content, Kept, Storage
 from kotta_service.storage.files import remove_path
 from kotta_service.store import whole
 from kotta_service.store.database import Database
-from kotta_service.store.jobs import is_placed, placed_attempt
+from kotta_service.store.queues import is_placed, placed_attempt
 from kotta_service.store.whole import WholeJob
 from kotta_service.upkeep.job_rules import broken_rules
 from kotta_service.upkeep.places import Places

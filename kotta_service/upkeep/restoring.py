@@ -21,6 +21,7 @@ from kotta_service import jobs
 from kotta_service.listening import owned
 from kotta_service.storage.files import FileStorage
 from kotta_service.store import jobs as store
+from kotta_service.store import queues
 from kotta_service.store.database import Database, Transaction
 from kotta_service.store.migration import prepare
 from kotta_service.syncing import sync_directory
@@ -138,7 +139,7 @@ def _settled(data: Path) -> CheckReport:
 
 
 def _lose_active(transaction: Transaction) -> None:
-    for placed in store.placed(transaction.connection, (), but=True):
+    for placed in queues.placed(transaction.connection, (), but=True):
         row = store.summary_by_id(transaction.connection, placed.id)
         if row is not None:
             jobs.lose(transaction, row, time.time())
