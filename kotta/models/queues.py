@@ -22,7 +22,7 @@ class Queue(_Reply):
         executor: what starts its jobs: `local`, the service itself; `slurm`, which gives its cores
             and memory to others as well; or `parsl`, in blocks of nodes that it holds.
         cpus: cores its jobs share.
-        memory_mib: memory its jobs share, MiB.
+        memory_mib: memory its jobs share, MiB; 0 where it is not counted, as in blocks of nodes.
         cpus_used: cores counted for jobs that run now; of a cluster's, all that are not free.
         memory_used_mib: memory counted for jobs that run now, MiB.
         running: jobs that run now.

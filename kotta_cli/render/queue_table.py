@@ -36,18 +36,23 @@ def _table(queues: Sequence[Queue], cells: int) -> tuple[list[str], list[list[Te
 
 
 def _row(queue: Queue, cells: int) -> list[Text]:
-    whole, unit = size(queue.memory_mib << 20).split()
-    used = queue.memory_used_mib / queue.memory_mib * float(whole) if queue.memory_mib else 0
-    memory = f"{used:.1f} of {whole} {unit}"
     cores = f"{queue.cpus_used} of {queue.cpus}"
     return [
         Text(one_line(queue.name), style="cyan"),
         Text(str(queue.running)),
         Text(str(queue.pending), style="yellow" if queue.pending else ""),
         _load(cores, queue.cpus_used, queue.cpus, cells),
-        _load(memory, queue.memory_used_mib, queue.memory_mib, cells),
+        _memory(queue, cells),
         Text(duration(queue.max_walltime_minutes * 60)),
     ]
+
+
+def _memory(queue: Queue, cells: int) -> Text:
+    if queue.cpus and not queue.memory_mib:
+        return Text("not counted", style="dim")
+    whole, unit = size(queue.memory_mib << 20).split()
+    used = queue.memory_used_mib / queue.memory_mib * float(whole) if queue.memory_mib else 0
+    return _load(f"{used:.1f} of {whole} {unit}", queue.memory_used_mib, queue.memory_mib, cells)
 
 
 def fitting(queue: Queue) -> Text:

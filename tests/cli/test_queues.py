@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from cli.conftest import User
+from kotta.models import Queue
+from kotta_cli.render.queue_table import queue_lines
 
 
 def test_json_has_the_shape_of_the_api(user: User) -> None:
@@ -55,6 +57,18 @@ def test_what_fits_is_the_largest_job_that_starts_at_once(fresh_user: User) -> N
     assert "##########  2 of 2" in _page(fresh_user, LANG="C", LC_ALL="C", PYTHONUTF8="0",
                                       PYTHONCOERCECLOCALE="0")  # fmt: skip
     fresh_user.client.cancel_many([first, second])
+
+
+def test_memory_that_nobody_counts_is_not_said_to_be_none() -> None:
+    """As in Parsl's blocks, whose nodes have what they have."""
+    values = {"memory_mib": 0, "memory_used_mib": 0, "running": 1, "pending": 0}
+    queue = Queue(
+        name="Blocks", executor="parsl", cpus=8, cpus_used=2, max_walltime_minutes=60, **values
+    )
+    _, row = queue_lines([queue], 100)
+    assert row.plain.split() == [
+        "Blocks", "1", "0", "██········", "2", "of", "8", "not", "counted", "1", "h",
+    ]  # fmt: skip
 
 
 def _page(user: User, **environment: str) -> str:
