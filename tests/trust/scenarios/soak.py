@@ -18,7 +18,7 @@ import httpx
 from trust.harness import Figures, Harmed, Trial, judge, kill, running, scenario
 
 KILL_SECONDS = 10.0
-SERVICE_KILLS = 30
+SERVICE_KILLS = 60
 """Of so many kills one is for the service, so that it lives long enough to grow."""
 WARM_SECONDS = 30.0
 """What it takes until every thread was needed once."""
@@ -129,7 +129,7 @@ def _kill_something(trial: Trial, service: Harmed, *, is_service: bool) -> None:
 
 
 def _growth(trial: Trial, lives: list[_Life]) -> Figures:
-    """First and last of the longest life, each the median of a fifth of it."""
+    """First, middle and last of the longest life, each the median of a fifth of it."""
     life = max(lives, key=lambda each: len(each.memory_mib))
     part = len(life.memory_mib) // 5
     if not part:
@@ -137,8 +137,10 @@ def _growth(trial: Trial, lives: list[_Life]) -> Figures:
     found: Figures = {}
     for name, values in (("memory, MiB", life.memory_mib), ("files", life.files),
                          ("threads", life.threads)):  # fmt: skip
-        first, last = statistics.median(values[:part]), statistics.median(values[-part:])
-        found[f"{name}, at first"], found[f"{name}, at last"] = first, last
+        fifths = [values[place * part : (place + 1) * part] for place in range(5)]
+        first, middle, last = (statistics.median(fifths[place]) for place in (0, 2, 4))
+        found[f"{name}, at first"], found[f"{name}, amid"] = first, middle
+        found[f"{name}, at last"] = last
         if trial.is_measured and len(values) > 120:
             assert last <= 1.25 * first + 10, f"{name} grew from {first} to {last}"
     return found
