@@ -11,12 +11,14 @@ import contextlib
 import os
 import select
 import signal
-import socket
-from typing import Any, Dict, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
 
 from kotta_runner.attempt import Attempt
 from kotta_runner.frames import Inbox, send
 from kotta_runner.limits import limit
+
+if TYPE_CHECKING:
+    import socket
 
 MAX_MESSAGE_PAYLOAD = 64 << 10
 """A payload of more base64 than this goes as a file: what a process that was stopped does not read
@@ -40,6 +42,9 @@ class Caller:
         self.peak_memory_bytes = 0
         self.result: Dict[str, Any] = {}
         self._imported: Dict[str, int] = {}
+        # imported here, as the others of this file: a cluster's runners pay for what they import
+        import socket
+
         self._ours, theirs = socket.socketpair()
         self._inbox = Inbox(self._ours.fileno())
         self._poller = select.poll()
