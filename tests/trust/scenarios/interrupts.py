@@ -48,20 +48,26 @@ def interrupted_commands(trial: Trial, count: int) -> Figures:
         if count < 50:
             calls = [each for each in calls if str(each) in IN_CI]
         for call in calls:
-            whole = _run(user, call.path, call.words, "whole", None)
+            name = f"{call.path}-{call.words}-whole"
+            whole = _run(user, call.path, call.words, name, None)
+            meant = _called(user, name)
             for number in range(count):
                 name = f"{call.path}-{call.words}-{number}"
                 at = trial.chance.uniform(0, max(whole.seconds, 0.05))
                 ended = _run(user, call.path, call.words, name, at)
                 codes[_kind(ended, whole, call.path)] += 1
                 if call.path in ("submit", "rerun"):
-                    found = [job for job in user.client.list(limit=1000).jobs if job.name == name]
-                    duplicates += len(found) > 1
+                    duplicates += _called(user, name) > meant
     finally:
         user.kotta("cancel", "@open", "--yes")
         user.leave()
     assert not duplicates
     return {"commands": len(calls), **codes}
+
+
+def _called(user: User, name: str) -> int:
+    """How many jobs have a name: some commands submit several."""
+    return sum(job.name == name for job in user.client.list(limit=1000).jobs)
 
 
 def _run(user: User, path: str, words: str, name: str, interrupt_at: float | None) -> _Ended:
