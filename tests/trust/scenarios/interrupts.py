@@ -27,6 +27,11 @@ _OF_PYTHON = (
     "Failed checking if argv[0] is an import path entry",
 )
 """What the interpreter says of Ctrl-C before anything of ours can hear it."""
+_SWALLOWED = re.compile(
+    r"Exception ignored in: <[^\n]*\n"
+    r"Traceback \(most recent call last\):\r\n(  [^\n]*\n)*KeyboardInterrupt: \r\n"
+)
+"""What it prints of Ctrl-C where it lets nobody hear it, before anything of ours listens."""
 
 
 @dataclass
@@ -119,6 +124,10 @@ def _gives_back(out: str) -> bool:
 def _kind(ended: _Ended, whole: _Ended, path: str) -> str:
     assert ended.is_restored, (path, ended)
     if ended.out.startswith(_OF_PYTHON):
+        return "while Python itself started"
+    if _SWALLOWED.match(ended.out):
+        # where ours listens, nothing of that is printed, and it is raised again
+        assert ended.code == whole.code, (path, ended, whole)
         return "while Python itself started"
     if "Traceback" in ended.out:
         # the interpreter itself was still starting: nothing of ours was there to catch it
