@@ -41,26 +41,32 @@ def was_heard() -> bool:
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Lets an interrupt wait for the end of the block, which is short and must not be half done."""
+    """Lets an interrupt wait for the end of the block, which is short and must not be half done.
+
+    A second one, or a block that takes long, ends the waiting.
+    """
     global _held, _waits
     _held += 1
     try:
         yield
+    except BaseException:
+        _waits = False
+        raise
     finally:
         _held -= 1
-        waited, _waits = _waits and not _held, _waits and bool(_held)
-    if waited:
+    if _waits and not _held:
+        _waits = False
         raise KeyboardInterrupt
 
 
 def _interrupt(*_: object) -> None:
     global _heard, _waits
     _heard = True
-    if _held:
-        _waits = True
-        return
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, _INSIST_SECONDS)
+    if _held and not _waits:
+        _waits = True
+        return
     raise KeyboardInterrupt
 
 

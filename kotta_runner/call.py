@@ -80,11 +80,6 @@ def become_caller() -> None:
     gc.enable()
     if sys.path[:1] != [""]:
         sys.path.insert(0, "")
-    for stream in (sys.stdout, sys.stderr):
-        # what is printed can be followed line by line
-        stream.reconfigure(  # type: ignore[union-attr]
-            encoding="utf-8", errors="backslashreplace", line_buffering=True
-        )
 
 
 def begin(environment: Dict[str, str]) -> None:
@@ -93,23 +88,34 @@ def begin(environment: Dict[str, str]) -> None:
         del os.environ[name]
     os.environ.update(environment)
     sys.argv = [""]
+    for stream in (sys.stdout, sys.stderr):
+        # what is printed can be followed line by line
+        stream.reconfigure(  # type: ignore[union-attr]
+            encoding="utf-8", errors="backslashreplace", line_buffering=True
+        )
     for name in ("random", "numpy.random"):
         if name in sys.modules:
             with contextlib.suppress(Exception):  # what is there by that name may be another's
                 sys.modules[name].seed()
 
 
-def finish() -> None:
+def finish() -> bool:
     """Does what Python does at its end, which a process that goes on, or leaves by `os._exit`,
     would not.
+
+    Returns:
+        Whether all that was printed has been written: what has not, would be so later.
     """
+    is_written = True
     for thread in threading.enumerate():
         if thread is not threading.current_thread() and not thread.daemon:
             thread.join()
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
+        try:
             stream.flush()
-    _flush_libc(None)
+        except (OSError, ValueError):
+            is_written = False
+    return _flush_libc(None) == 0 and is_written
 
 
 def version_error(wanted: str) -> Dict[str, Any]:

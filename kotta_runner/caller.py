@@ -8,6 +8,7 @@ import again. It makes another call only if the last has left nothing behind tha
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import select
 import signal
@@ -20,9 +21,9 @@ from kotta_runner.limits import limit
 if TYPE_CHECKING:
     import socket
 
-MAX_MESSAGE_PAYLOAD = 64 << 10
-"""A payload of more base64 than this goes as a file: what a process that was stopped does not read
-must fit into the socket, or its runner would wait for it."""
+MAX_MESSAGE_BYTES = 64 << 10
+"""More goes as a file: what a process that was stopped does not read must fit into the socket, or
+its runner would wait for it."""
 OWN_VARIABLES = ("KOTTA_JOB_ID", "TURING_JOB_ID", "KOTTA_ATTEMPT", "KOTTA_TAG")
 """What each job has of its own in an environment."""
 
@@ -42,6 +43,7 @@ class Caller:
         self.peak_memory_bytes = 0
         self.result: Dict[str, Any] = {}
         self._imported: Dict[str, int] = {}
+        self._tag = ""
         # imported here, as the others of this file: a cluster's runners pay for what they import
         import socket
 
@@ -63,9 +65,12 @@ class Caller:
         runner = os.getpid()
         child = os.fork()
         if child == 0:
-            self._ours.close()
-            attempt.forget()  # else what a call leaves behind would seem to be a runner at work
-            serve(runner, theirs.fileno())
+            try:
+                self._ours.close()
+                attempt.forget()  # else what a call leaves behind would seem to be a runner at work
+                serve(runner, theirs.fileno())
+            finally:
+                os._exit(1)
         return child
 
     @property
@@ -86,8 +91,18 @@ class Caller:
             changed_at(path) == at for path, at in self._imported.items()
         )
 
-    def ask(self, wanted: Dict[str, Any]) -> None:
-        """Has it make a call; if it is gone, its end says so."""
+    def ask(self, wanted: Dict[str, Any], aside: str) -> None:
+        """Has it make a call; if it is gone, its end says so.
+
+        Args:
+            aside: a file for what is too large for a message.
+        """
+        self._tag = wanted["tag"]
+        text = json.dumps(wanted)
+        if len(text) > MAX_MESSAGE_BYTES:
+            with open(aside, "w") as file:
+                file.write(text)
+            wanted = {"file": aside}
         with contextlib.suppress(OSError):
             send(self.descriptor, wanted)
 
@@ -95,21 +110,23 @@ class Caller:
         """The exit code of the call, once that has ended and this process may make another."""
         if self.has_hung_up() or not self._poller.poll(0):
             return None
-        with contextlib.suppress(OSError):
+        try:
             for told in self._inbox.receive():
-                self.cpu_seconds = float(told["cpu_seconds"])
-                self.peak_memory_bytes = int(told["peak_memory_bytes"])
-                self._imported.update(told["imported"])
-                self.result = told["result"]
-                return int(told["code"])
+                if told["tag"] == self._tag:
+                    self.cpu_seconds = float(told["cpu_seconds"])
+                    self.peak_memory_bytes = int(told["peak_memory_bytes"])
+                    self._imported.update(told["imported"])
+                    self.result = dict(told["result"])
+                    return int(told["code"])
+        except (OSError, ValueError, KeyError, TypeError):
+            self._inbox.ended = True  # the call wrote there itself
         return None
 
     def end(self) -> None:
         """Ends it, unless somebody has taken leave of it before."""
         self._ours.close()
-        with contextlib.suppress(ChildProcessError):
-            # not taken leave of, its number is nobody else's yet
-            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        # not taken leave of, its number is nobody else's yet
+        if _is_alive(self.pid):
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
 
@@ -177,8 +194,9 @@ def _spawned(
     )
 
 
-def _is_alive(process: int) -> bool:
+def _is_alive(child: int) -> bool:
+    """Whether it is; if not, it is taken leave of."""
     try:
-        return os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+        return os.waitpid(child, os.WNOHANG)[0] == 0
     except ChildProcessError:
         return False

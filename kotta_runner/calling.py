@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import contextvars
 import gc
+import json
 import os
 import sys
-from typing import Any, Dict, NoReturn
+from typing import Any, Dict, NoReturn, Optional, Tuple
 
 from kotta_runner import call, traces
 from kotta_runner.frames import Inbox, send
@@ -32,6 +33,7 @@ def serve(runner: int, messages: int) -> NoReturn:
 class _Serving:
     def __init__(self, messages: int) -> None:
         self._messages = messages
+        self._process = os.getpid()
         self._null = os.open(os.devnull, os.O_RDWR)
 
     def to_its_end(self) -> NoReturn:
@@ -47,25 +49,36 @@ class _Serving:
 
     def _make_calls(self) -> int:
         """The exit code of the last, if that is to be the process's own."""
-        clean = traces.Clean()
+        clean = None
         inbox = Inbox(self._messages)
         while not inbox.ended:
-            for wanted in inbox.receive():
+            for message in inbox.receive():
+                wanted = _whole(message)
+                # the first only now: its runner has set limits before it asked
+                clean = clean or traces.Clean()
                 clean.begin()
-                result = self._make(wanted)
+                result, is_told = self._make(wanted)
                 code = call.exit_code(result)
-                after = clean.after(wanted["work"], wanted["most_memory_bytes"])
+                if os.getpid() != self._process:
+                    return code  # a fork that the call made, and did not end: it has no say here
+                after = _after(clean, wanted) if is_told else None
                 if after is None:
                     call.leave(result, wanted["result"])
                     return code
                 self._let_go()
-                send(self._messages, {"code": code, "result": result, **after})
+                send(
+                    self._messages, {"tag": wanted["tag"], "code": code, "result": result, **after}
+                )
                 if after["imported"]:
                     gc.freeze()  # it stays, and need not be looked at again
-        return 0
+        return 1
 
-    def _make(self, wanted: Dict[str, Any]) -> Dict[str, Any]:
-        """Makes a call as a newly started process would; what became of it."""
+    def _make(self, wanted: Dict[str, Any]) -> "Tuple[Dict[str, Any], bool]":
+        """Makes a call as a newly started process would.
+
+        Returns:
+            What became of it, and whether all that it printed has been written.
+        """
         for name, number in (("stdout", 1), ("stderr", 2)):
             stream = os.open(wanted[name], os.O_WRONLY | os.O_APPEND)
             os.dup2(stream, number)
@@ -76,18 +89,34 @@ class _Serving:
         if wanted["python"] != "%d.%d" % sys.version_info[:2]:
             result = call.version_error(wanted["python"])
         else:
-            # what the call sets of its context (decimal's, numpy's) is gone with it
+            # what the call sets of its context, as decimal's, is gone with it
             context = contextvars.copy_context()
             result = context.run(call.call, _payload(wanted), wanted["result"])
-        call.finish()
+        is_told = call.finish()
         gc.collect()
-        return result
+        return result, is_told
 
     def _let_go(self) -> None:
         """Leaves the folder and the streams of the call to its runner."""
         os.chdir("/")
         os.dup2(self._null, 1)
         os.dup2(self._null, 2)
+
+
+def _whole(message: Dict[str, Any]) -> Dict[str, Any]:
+    """What is wanted, also where it is too large for a message."""
+    if "file" not in message:
+        return message
+    with open(message["file"], "rb") as file:
+        wanted: Dict[str, Any] = json.load(file)
+        return wanted
+
+
+def _after(clean: traces.Clean, wanted: Dict[str, Any]) -> Optional[Dict[str, Any]]:
+    try:
+        return clean.after(wanted["work"], wanted["most_memory_bytes"])
+    except Exception:
+        return None  # what the call left there is looked at, and may do as it likes
 
 
 def _payload(wanted: Dict[str, Any]) -> bytes:

@@ -8,7 +8,7 @@ import signal
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 from kotta_runner.attempt import Attempt
-from kotta_runner.caller import MAX_MESSAGE_PAYLOAD, Caller, Callers
+from kotta_runner.caller import MAX_MESSAGE_BYTES, Caller, Callers
 from kotta_runner.isolation import kind_of
 from kotta_runner.limits import limit
 from kotta_runner.result import RESULT
@@ -136,31 +136,33 @@ def _call(attempt: Attempt, launch: Dict[str, Any], callers: Callers) -> Started
     _Streams(attempt, launch).close()  # which makes them
     function, environment = launch["function"], _environment(launch)
     payload = function.get("payload") or ""
-    is_message = 0 < len(payload) <= MAX_MESSAGE_PAYLOAD
+    is_small = 0 < len(payload) <= MAX_MESSAGE_BYTES
     stdout, stderr = attempt.streams(launch)
+    wanted = {
+        "tag": environment["KOTTA_TAG"],
+        "work": attempt.work,
+        "stdout": stdout,
+        "stderr": stderr,
+        "environment": environment,
+        "python": function["python"],
+        "payload": payload if is_small else "",
+        "payload_path": "" if is_small else _payload_path(attempt, function),
+        "result": attempt.path(RESULT),
+        "most_memory_bytes": _keepable_bytes(launch),
+    }
     caller = callers.take(attempt, launch, environment)
-    caller.ask(
-        {
-            "work": attempt.work,
-            "stdout": stdout,
-            "stderr": stderr,
-            "environment": environment,
-            "python": function["python"],
-            "payload": payload if is_message else "",
-            "payload_path": "" if is_message else _payload_path(attempt, function),
-            "result": attempt.path(RESULT),
-            "most_memory_bytes": _keepable_bytes(launch),
-        }
-    )
+    caller.ask(wanted, attempt.path("call.json"))
     return Started(caller.pid, caller, lambda: callers.give_back(caller, launch, environment))
 
 
 def _keepable_bytes(launch: Dict[str, Any]) -> int:
-    """How much a process may have in memory and still make the next call, which is to have its own
-    memory: half of what that is.
+    """How much a process may have in memory and still make the next call: half of what that may
+    have, and a quarter where it is held to it.
     """
     memory_mib: int = (launch.get("resources") or {}).get("memory_mib", _MEMORY_MIB)
-    return memory_mib << 19
+    limit_bytes: Optional[int] = (launch.get("limits") or {}).get("memory_bytes")
+    half = memory_mib << 19
+    return half if limit_bytes is None else min(half, limit_bytes // 4)
 
 
 def _payload_path(attempt: Attempt, function: Dict[str, Any]) -> str:

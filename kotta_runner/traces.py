@@ -6,18 +6,27 @@ modules: docs/functions.md says so to users.
 
 from __future__ import annotations
 
+import _thread
 import contextlib
+import ctypes
+import gc
 import os
 import resource
 import signal
 import sys
 import sysconfig
 import threading
-from typing import Any, Dict, List, Optional, Tuple
+from types import ModuleType
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 _SIGNALS = [number for number in signal.Signals if number not in (signal.SIGKILL, signal.SIGSTOP)]
+_TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
 _LIMITS = [getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")]
 _INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
+try:
+    _trim: Optional[Callable[[int], int]] = ctypes.CDLL(None).malloc_trim
+except (AttributeError, OSError):
+    _trim = None  # there is no glibc
 
 
 class Clean:
@@ -37,24 +46,29 @@ class Clean:
 
     def after(self, work: str, most_memory_bytes: int) -> Optional[Dict[str, Any]]:
         """What the process has used, and has newly imported; None if the call left something that a
-        later one would find.
+        later one would find, or if that cannot be told here.
 
         Args:
             work: the folder that it was made in.
             most_memory_bytes: what the process may hold.
+
+        Raises:
+            Exception: something that the call left there, as it was looked at.
         """
-        resident_bytes, peak_bytes = _memory()
-        if resident_bytes > most_memory_bytes or threading.active_count() > 1:
+        if not os.path.isdir("/proc/self") or _has_had_children() or _state() != self._state:
             return None
-        if _has_had_children() or _state() != self._state:
+        resident_bytes, peak_bytes = _memory()
+        if resident_bytes > most_memory_bytes and _trim is not None:
+            _trim(0)  # what is free already goes back to the system
+            resident_bytes, _ = _memory()
+        if resident_bytes > most_memory_bytes:
             return None
         imported: Dict[str, int] = {}
-        if len(sys.modules) != len(self._modules):
-            new = sys.modules.keys() - self._modules
+        if new := sys.modules.keys() - self._modules:
             folder = os.path.realpath(work) + "/"
-            if any(_file_of(name).startswith(folder) for name in new):
+            if any(path.startswith(folder) for name in new for path in _places_of(name)):
                 return None  # the next has another file of that name
-            self._modules = set(sys.modules)
+            self._modules.update(new)
             imported = self._newly_imported()
         used = resource.getrusage(resource.RUSAGE_SELF)
         return {
@@ -68,8 +82,8 @@ class Clean:
 
         Of what is installed it is the folders: to install or remove something changes them.
         """
-        files = {_file_of(name) for name in sys.modules}
-        outside = {file for file in files if file and not file.startswith(_INSTALLED)}
+        files = {file for name in list(sys.modules) for file in _places_of(name)}
+        outside = {file for file in files if not file.startswith(_INSTALLED)}
         new = {path: changed_at(path) for path in {*_INSTALLED, *outside} if path not in self._told}
         self._told.update(new)
         return new
@@ -85,18 +99,49 @@ def changed_at(path: str) -> int:
 
 def _state() -> List[Any]:
     """What a call may change of its process and another would find."""
-    logging = sys.modules.get("logging")
     return [
         [signal.getsignal(number) for number in _SIGNALS],
+        signal.pthread_sigmask(signal.SIG_BLOCK, []),
+        [signal.getitimer(timer) for timer in _TIMERS],
         [resource.getrlimit(what) for what in _LIMITS],
-        signal.getitimer(signal.ITIMER_REAL),
-        os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else [],
+        [os.getresuid(), os.getresgid(), os.getgroups(), os.getpriority(os.PRIO_PROCESS, 0)],
+        os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None,
+        list(_open_files()),
+        [_thread._count(), threading.active_count(), threading.excepthook],
         list(sys.path),
-        [sys.stdin, sys.stdout, sys.stderr],
-        [sys.getrecursionlimit(), sys.gettrace(), sys.getprofile(), sys.excepthook],
-        os.getpriority(os.PRIO_PROCESS, 0),
-        list(logging.root.handlers) if logging else [],
+        [sys.stdin, sys.stdout, sys.stderr, sys.excepthook, sys.unraisablehook],
+        [sys.getrecursionlimit(), sys.getswitchinterval(), sys.gettrace(), sys.getprofile()],
+        [gc.isenabled(), gc.get_threshold()],
+        _locale(),
+        list(_log_handlers()),
     ]
+
+
+def _open_files() -> Iterator[Tuple[int, int, int]]:
+    """Each descriptor, and what it is of; but for the two that every call has its own of."""
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir("/proc/self/fd"):
+            with contextlib.suppress(OSError):  # the one by which we look
+                if int(name) not in (1, 2):
+                    about = os.fstat(int(name))
+                    yield int(name), about.st_dev, about.st_ino
+
+
+def _log_handlers() -> Iterator[Any]:
+    """What log messages are written by; but for what libraries have that write none."""
+    logging = sys.modules.get("logging")
+    if logging is not None:
+        loggers = [logging.root, *logging.root.manager.loggerDict.values()]
+        for logger in loggers:
+            for handler in getattr(logger, "handlers", ()):
+                if not isinstance(handler, logging.NullHandler):
+                    yield handler
+
+
+def _locale() -> str:
+    # what was never imported was never changed
+    locale = sys.modules.get("locale")
+    return str(locale.setlocale(locale.LC_ALL)) if locale is not None else "C"
 
 
 def _memory() -> Tuple[int, int]:
@@ -121,6 +166,14 @@ def _has_had_children() -> bool:
     return True
 
 
-def _file_of(name: str) -> str:
-    file = getattr(sys.modules.get(name), "__file__", None)
-    return file if isinstance(file, str) else ""
+def _places_of(name: str) -> List[str]:
+    """The file of an imported module; of a package without one, its folders."""
+    module = sys.modules.get(name)
+    if not isinstance(module, ModuleType):
+        return []
+    # not by the module's own means, by which a lazy one would be loaded
+    known = object.__getattribute__(module, "__dict__")
+    file = known.get("__file__")
+    if file is None:
+        return ["%s/" % os.path.abspath(folder) for folder in known.get("__path__") or ()]
+    return [file] if isinstance(file, str) else []

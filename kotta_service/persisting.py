@@ -7,12 +7,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import threading
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 
 logger = logging.getLogger(__name__)
 RECOVER_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 60.0
+_lock = threading.Lock()
 _recovering: Counter[str] = Counter()
 
 
@@ -33,26 +36,33 @@ def persist(what: str, work: Callable[[], None]) -> None:
 
 
 async def persist_task(what: str, work: Callable[[], Awaitable[None]]) -> None:
-    """The same for a task, which ends when it is cancelled."""
+    """The same for a task that keeps house: what it fails at keeps nobody from their jobs.
+
+    It ends when it is cancelled.
+    """
+    pause = RECOVER_SECONDS
     while True:
         try:
             await work()
             return
         except Exception:
             logger.exception("%s failed; it begins anew", what)
-            with _noted(what):
-                await asyncio.sleep(RECOVER_SECONDS)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
 
 def recovering() -> list[str]:
-    """What has failed and not begun anew yet, such as `dispatcher`."""
-    return sorted(what.removeprefix("the ") for what, count in _recovering.items() if count)
+    """Which threads have failed and not begun anew yet, such as `dispatcher`."""
+    with _lock:
+        return sorted(what.removeprefix("the ") for what, count in _recovering.items() if count)
 
 
 @contextlib.contextmanager
 def _noted(what: str) -> Iterator[None]:
-    _recovering[what] += 1
+    with _lock:
+        _recovering[what] += 1
     try:
         yield
     finally:
-        _recovering[what] -= 1
+        with _lock:
+            _recovering[what] -= 1

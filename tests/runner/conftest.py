@@ -36,6 +36,8 @@ class Attempts:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 cwd="/",
+                # which would hide what a stream holds back
+                env={k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"},
             )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

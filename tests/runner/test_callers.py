@@ -6,6 +6,7 @@ import base64
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -179,10 +180,67 @@ def a_module_of_its_folder() -> None:
     assert helper.value == 1
 
 
+def a_thread_that_is_not_threadings() -> None:
+    import _thread
+    import time
+
+    runs: list[int] = []
+    _thread.start_new_thread(lambda: (runs.append(1), time.sleep(60)), ())
+    while not runs:
+        time.sleep(0.001)
+
+
+def another_stdin() -> None:
+    with open("/etc/hostname") as file:
+        os.dup2(file.fileno(), 0)
+
+
+def a_handler_of_a_logger() -> None:
+    import logging
+
+    logging.getLogger("mine").addHandler(logging.StreamHandler())
+
+
+def a_blocked_signal() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+
+
+def fewer_cores() -> None:
+    os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+
+
+def no_collection() -> None:
+    import gc
+
+    gc.disable()
+
+
+def a_folder_of_modules() -> None:
+    Path("parts").mkdir()
+    Path("parts/one.py").write_text("value = 1")
+    import parts.one  # type: ignore[import-not-found]
+
+    assert parts.one.value == 1
+
+
+def a_module_that_cannot_be_looked_at() -> None:
+    import types
+
+    class Lazy(types.ModuleType):
+        def __getattribute__(self, name: str) -> Any:
+            raise ImportError(name)
+
+    sys.modules["lazy"] = Lazy("lazy")
+    sys.excepthook = sys.modules["lazy"]  # type: ignore[assignment]
+
+
 @pytest.mark.parametrize(
     "leave",
     [
-        a_thread, a_child_process, a_process_that_runs_on, an_open_file, closed_files,
+        a_thread, a_thread_that_is_not_threadings, another_stdin, a_handler_of_a_logger,
+        a_blocked_signal, fewer_cores, no_collection, a_folder_of_modules,
+        a_module_that_cannot_be_looked_at,
+        a_child_process, a_process_that_runs_on, an_open_file, closed_files,
         a_signal_handler, an_alarm, a_limit, a_search_path, another_stdout, a_depth_of_recursion,
         a_handler_of_logging, niceness, much_memory, a_module_of_its_folder,
     ],
@@ -199,6 +257,62 @@ def test_a_call_that_leaves_something_behind_is_its_processs_last(
     first = calls.value(leaves, resources=resources)
     assert calls.value(who, resources=resources) != first
     assert not Path(f"/proc/{first[0]}").exists()
+
+
+def test_a_fork_that_returns_has_no_say_in_what_becomes_of_the_call(calls: Calls) -> None:
+    def forks() -> tuple[str, int]:
+        import time
+
+        child = os.fork()
+        if not child:
+            return "child", 0
+        time.sleep(0.5)
+        assert os.waitpid(child, 0)[1] == 0
+        return "parent", os.getpid()
+
+    found, first = calls.value(forks)
+    assert found == "parent"
+    assert calls.value(who) != (first,)
+
+
+def test_a_fork_that_raises_does_not_fail_the_call(calls: Calls) -> None:
+    def forks() -> tuple[str]:
+        child = os.fork()
+        if not child:
+            raise RuntimeError("in the child")
+        os.waitpid(child, 0)
+        return ("parent",)
+
+    assert calls.value(forks) == ("parent",)
+
+
+def test_what_could_not_be_written_does_not_come_in_the_next_calls_output(calls: Calls) -> None:
+    def prints(word: str, count: int) -> tuple[int]:
+        import contextlib
+
+        with contextlib.suppress(OSError):
+            print(word * count)
+        return (os.getpid(),)
+
+    limits = {"output_bytes": 4096}
+    assert calls.record(prints, "secret ", 10_000, limits=limits)["status"] != "cancelled"
+    launch = calls.launch(prints, "mine", 1, limits=limits)
+    calls.attempts.hand_over(launch)
+    calls.attempts.record(launch)
+    assert calls.attempts.output(launch, "STDOUT.txt") == b"mine\n"
+
+
+@pytest.mark.parametrize("count", [1, 40_000])
+def test_a_caller_that_does_not_listen_is_ended_at_walltime(calls: Calls, count: int) -> None:
+    """However much it is to be told: nobody waits for it to read that."""
+    many = {"PATH": "/usr/bin:/bin", **{f"LONG{number}": "x" * count for number in range(8)}}
+    (process,) = calls.value(who, environment=many)
+    os.kill(process, signal.SIGSTOP)
+    began = time.monotonic()
+    record = calls.record(who, environment=many, walltime_seconds=0.5)
+    assert (record["status"], record["reason"]) == ("failed", "walltime")
+    assert time.monotonic() - began < 5
+    assert calls.value(who, environment=many) != (process,)
 
 
 def test_what_raises_is_no_trace(calls: Calls) -> None:

@@ -123,7 +123,7 @@ def _gives_back(out: str) -> bool:
 
 def _kind(ended: _Ended, whole: _Ended, path: str) -> str:
     assert ended.is_restored, (path, ended)
-    if ended.out.startswith(_OF_PYTHON):
+    if ended.out.startswith(_OF_PYTHON) or ended.out.strip() == "KeyboardInterrupt":
         return "while Python itself started"
     if _SWALLOWED.match(ended.out):
         # where ours listens, nothing of that is printed, and it is raised again
