@@ -86,8 +86,6 @@ def _engine(file: Path) -> Engine:
             "synchronous=FULL",
             "foreign_keys=ON",
             "busy_timeout=30000",
-            # KiB, of each connection: what is not in it, the system's own cache has
-            "cache_size=-4000",
         ):
             connection.execute(f"PRAGMA {pragma}").close()
 
