@@ -41,6 +41,8 @@ from trust.harness import Figures, Trial, scenario
 from trust.scenarios.power import MEMORY
 
 CORES = 4
+HOLDING = ("staging_inputs", "processing")
+"""In these states a job has its cores."""
 STEPS = 50
 _OWNER = "ada"
 
@@ -70,7 +72,8 @@ class Model:
 
     def assign(self) -> None:
         """Starts what fits, in the order of submission; the first that does not holds up others."""
-        free = CORES - sum(job.cpus for job in self.jobs.values() if job.status in ACTIVE)
+        held = [job.cpus for job in self.jobs.values() if job.status in HOLDING]
+        free = CORES - sum(held)
         for job in self.jobs.values():
             if free <= 0:
                 return
@@ -212,6 +215,8 @@ class Machine(RuleBasedStateMachine):
         assert not is_late
         assert is_to_cancel == job.is_cancelled
         job.status = ACTIVE[max(phase, ACTIVE.index(job.status))]
+        if job.status not in HOLDING:
+            self.model.assign()
 
     @precondition(lambda self: self.has(*ACTIVE))
     @rule(data=st.data(), status=st.sampled_from(["completed", "failed", "cancelled"]))
