@@ -136,6 +136,7 @@ def test_a_large_argument_is_an_input(service: RunningService) -> None:
     assert value_of(job) == 2_000_000
 
 
+@pytest.mark.of_files
 def test_a_large_part_of_a_call_is_read_where_it_is_kept(service: RunningService) -> None:
     content = pickle.dumps(b"x" * 2_000_000)
     sha256 = hashlib.sha256(content).hexdigest()
