@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
+import contextlib
+from collections.abc import Generator
 
 from fastapi import APIRouter, Response
 from fastapi.responses import StreamingResponse
@@ -12,6 +13,7 @@ from kotta.models.requests import CheckRequest, LifecycleRequest, PruneRequest
 from kotta.models.upkeep import CheckReport, Lifecycle, PruneReport
 from kotta_service import audit
 from kotta_service.callers import WithAdmin
+from kotta_service.file_answers import closed_at_last
 from kotta_service.parts import WithParts
 from kotta_service.s3_settings import split_url
 from kotta_service.storage import lifecycle
@@ -41,7 +43,7 @@ def back_up(who: WithAdmin, parts: WithParts) -> Response:
     chunks = backup.stream(parts.data, parts.storage)
     # what is refused is refused before the answer has begun
     first = next(chunks)
-    return StreamingResponse(itertools.chain([first], chunks), media_type="application/x-tar")
+    return StreamingResponse(closed_at_last(_all_of(first, chunks)), media_type="application/x-tar")
 
 
 @router.post("/prune", summary="Forget what ended long ago")
@@ -70,3 +72,9 @@ def lifecycle_policy(wanted: LifecycleRequest, who: WithAdmin, parts: WithParts)
         audit.note("sets the lifecycle of the bucket", who, **wanted.model_dump())
         lifecycle.apply(parts.storage, policy)
     return Lifecycle(bucket=bucket, applied=wanted.apply, policy=policy)
+
+
+def _all_of(first: bytes, chunks: Generator[bytes, None, None]) -> Generator[bytes, None, None]:
+    with contextlib.closing(chunks):
+        yield first
+        yield from chunks

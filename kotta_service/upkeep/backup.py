@@ -20,7 +20,7 @@ import sqlite3
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from kotta._version import __version__
@@ -57,7 +57,7 @@ def refuse_elsewhere(database: Database, storage: Storage) -> None:
         )
 
 
-def stream(data: Path, storage: Storage) -> Iterator[bytes]:
+def stream(data: Path, storage: Storage) -> Generator[bytes, None, None]:
     """The archive of a data directory, chunk by chunk.
 
     Raises:

@@ -165,3 +165,17 @@ def test_an_upload_that_is_sent_again_just_then_stays(service: RunningService) -
     missing = service.http.post("/uploads/check", json={"sha256": [sha256]}).json()["missing"]
     assert missing == []
     assert pruning.YOUNG_SECONDS >= 600
+
+
+@pytest.mark.of_files
+def test_a_backup_that_nobody_reads_any_more_leaves_nothing_and_holds_nothing(
+    own_service: RunningService,
+) -> None:
+    content = os.urandom(30 << 20)
+    own_service.http.put(f"/uploads/{hashlib.sha256(content).hexdigest()}", content=content)
+    with own_service.http.stream("GET", "/admin/backup") as answer:
+        assert next(answer.iter_raw())
+        assert list(own_service.data.glob("backup-*"))
+    wait_until(lambda: not list(own_service.data.glob("backup-*")), timeout=10)
+    pruned = own_service.http.post("/admin/prune", json={"older_than_seconds": 0})
+    assert pruned.status_code == 200, pruned.text
