@@ -12,11 +12,12 @@ import json
 import os
 import select
 import signal
-from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from kotta_runner.attempt import Attempt
 from kotta_runner.frames import Inbox, send
 from kotta_runner.limits import limit
+from kotta_runner.spawning import spawn
 
 if TYPE_CHECKING:
     import socket
@@ -33,12 +34,14 @@ class Caller:
 
     Attributes:
         pid: its process id, until it is ended.
+        use: what it makes calls of, as `use_of` says.
         cpu_seconds: what it has used in all, as far as it has told.
         peak_memory_bytes: the most memory that the latest call had resident.
         result: what became of the latest call, as `call.py` has it.
     """
 
     def __init__(self, attempt: Attempt, launch: Dict[str, Any], variables: Dict[str, str]) -> None:
+        self.use = use_of(launch, variables)
         self.cpu_seconds = 0.0
         self.peak_memory_bytes = 0
         self.result: Dict[str, Any] = {}
@@ -67,6 +70,7 @@ class Caller:
         if child == 0:
             try:
                 self._ours.close()
+                os.setsid()
                 attempt.forget()  # else what a call leaves behind would seem to be a runner at work
                 serve(runner, theirs.fileno())
             finally:
@@ -135,39 +139,39 @@ class Callers:
     """The one caller that a runner keeps between its attempts, if any."""
 
     def __init__(self) -> None:
-        self._kept: Optional[Tuple[Caller, Any]] = None
+        self._kept: Optional[Caller] = None
 
     def take(self, attempt: Attempt, launch: Dict[str, Any], variables: Dict[str, str]) -> Caller:
         """A caller for this attempt's call."""
-        if self._kept is not None:
-            caller, use = self._kept
-            if use == _use_of(launch, variables) and caller.is_good:
-                self._kept = None
-                return caller
-            self.end()
-        return Caller(attempt, launch, _shared(variables))
+        shared = {name: value for name, value in variables.items() if name not in OWN_VARIABLES}
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            if kept.use == use_of(launch, shared) and kept.is_good:
+                return kept
+            kept.end()
+        return Caller(attempt, launch, shared)
 
-    def give_back(self, caller: Caller, launch: Dict[str, Any], variables: Dict[str, str]) -> None:
+    def give_back(self, caller: Caller) -> None:
         """Keeps one that has answered, for the next call of its kind."""
-        self._kept = (caller, _use_of(launch, variables))
+        self._kept = caller
 
     def end(self) -> None:
         """Ends what is kept."""
         if self._kept is not None:
-            self._kept[0].end()
+            self._kept.end()
             self._kept = None
 
 
-def _use_of(launch: Dict[str, Any], variables: Dict[str, str]) -> Any:
-    """What has to be the same for a process to make another call."""
+def use_of(launch: Dict[str, Any], variables: Dict[str, str]) -> Any:
+    """What has to be the same for a process to make another call.
+
+    Args:
+        variables: those that are no job's own.
+    """
     function = launch["function"]
     whose = (launch.get("owner"), function["name"], function["python"])
-    where = (launch.get("requirements"), _shared(variables))
+    where = (launch.get("requirements"), variables)
     return (*whose, *where, launch.get("limits"), launch.get("resources"))
-
-
-def _shared(variables: Dict[str, str]) -> Dict[str, str]:
-    return {name: value for name, value in variables.items() if name not in OWN_VARIABLES}
 
 
 def _spawned(
@@ -179,19 +183,7 @@ def _spawned(
     command = caller_command(environment_path(launch), os.getpid(), theirs.fileno())
     theirs.set_inheritable(True)
     # should it not get as far as the call, the job's stderr says why
-    stdout, stderr = attempt.streams(launch)
-    appending = os.O_WRONLY | os.O_APPEND
-    return os.posix_spawn(
-        command[0],
-        command,
-        variables,
-        file_actions=[
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, stdout, appending, 0),
-            (os.POSIX_SPAWN_OPEN, 2, stderr, appending, 0),
-        ],
-        setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
-    )
+    return spawn(command, variables, *attempt.streams(launch))
 
 
 def _is_alive(child: int) -> bool:

@@ -40,7 +40,6 @@ class _Serving:
         code = 1
         try:
             plain_signals()
-            os.setsid()
             os.dup2(self._null, 0)
             call.become_caller()
             code = self._make_calls()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 import os
-import signal
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, NamedTuple, Optional
 
 from kotta_runner.attempt import Attempt
 from kotta_runner.caller import MAX_MESSAGE_BYTES, Caller, Callers
 from kotta_runner.isolation import kind_of
 from kotta_runner.limits import limit
 from kotta_runner.result import RESULT
+from kotta_runner.spawning import spawn
 from kotta_runner.staging import StagingError
 
 _MEMORY_MIB = 1024
@@ -24,12 +24,10 @@ class Started(NamedTuple):
     Attributes:
         pid: its process.
         caller: that process, if it may make other calls.
-        keep_caller: keeps it for them, once it has answered.
     """
 
     pid: int
     caller: Optional[Caller] = None
-    keep_caller: Callable[[], None] = lambda: None
 
 
 def start(attempt: Attempt, launch: Dict[str, Any], callers: Callers) -> Started:
@@ -61,7 +59,7 @@ def _start_process(attempt: Attempt, launch: Dict[str, Any]) -> int:
         from kotta_runner import isolated
 
         return isolated.start(attempt, launch, environment, _Streams(attempt, launch))
-    child = _spawn(attempt, launch, ["/bin/sh", "-c", launch["command"]], environment)
+    child = _start_shell(attempt, launch, environment)
     limit(child, launch)
     return child
 
@@ -106,30 +104,16 @@ class _Streams:
             os.close(descriptor)
 
 
-def _spawn(
-    attempt: Attempt, launch: Dict[str, Any], command: List[str], environment: Dict[str, str]
-) -> int:
-    streams = _Streams(attempt, launch)
+def _start_shell(attempt: Attempt, launch: Dict[str, Any], environment: Dict[str, str]) -> int:
+    _Streams(attempt, launch).close()  # which makes them
     os.chdir(attempt.work)
     os.umask(0o022)
     try:
-        return os.posix_spawn(
-            command[0],
-            command,
-            environment,
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_DUP2, streams.stdout, 1),
-                (os.POSIX_SPAWN_DUP2, streams.stderr, 2),
-            ],
-            setsid=True,
-            # Python ignores these, and what is ignored stays so across exec
-            setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
-        )
+        shell = ["/bin/sh", "-c", launch["command"]]
+        return spawn(shell, environment, *attempt.streams(launch))
     finally:
         os.umask(0o077)
         os.chdir("/")
-        streams.close()
 
 
 def _call(attempt: Attempt, launch: Dict[str, Any], callers: Callers) -> Started:
@@ -152,7 +136,7 @@ def _call(attempt: Attempt, launch: Dict[str, Any], callers: Callers) -> Started
     }
     caller = callers.take(attempt, launch, environment)
     caller.ask(wanted, attempt.path("call.json"))
-    return Started(caller.pid, caller, lambda: callers.give_back(caller, launch, environment))
+    return Started(caller.pid, caller)
 
 
 def _keepable_bytes(launch: Dict[str, Any]) -> int:

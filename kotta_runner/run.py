@@ -7,12 +7,13 @@ import os
 import select
 import signal
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 from kotta_runner import command, limits, process_tree, usage
 from kotta_runner.attempt import Attempt
 from kotta_runner.caller import Caller, Callers
 from kotta_runner.isolation import account_of, become, kind_of
+from kotta_runner.outcome import CANCELLED, TAKEN_BACK, Outcome, of_command, over_limit
 from kotta_runner.process_tree import Children
 from kotta_runner.report import COALESCE_SECONDS, Launcher, Reporter
 from kotta_runner.result import error_words, take_result
@@ -29,18 +30,6 @@ _UNDRIVEN_POLL_SECONDS = 0.02
 """How often to look where the kernel cannot wake us for a child's end (no pidfd)."""
 
 
-class Outcome(NamedTuple):
-    """How the command, or what came before it, ended."""
-
-    status: str
-    reason: str
-    exit_code: Optional[int] = None
-    signal: Optional[int] = None
-    error: str = ""
-
-
-CANCELLED = Outcome("cancelled", "user")
-TAKEN_BACK = Outcome("failed", "cluster", error="the cluster ended it")
 _STOPS = {"cancel": CANCELLED, "cluster": TAKEN_BACK}
 _TERM_SECONDS = 0.5
 """How long after a command that SIGTERM ended the runner's own may come: a cluster sends it to all,
@@ -106,7 +95,6 @@ class _Run:
         self.clock: Dict[str, float] = {}
         self.children = Children()
         self.is_kept = False
-        self.has_answered = False
         self.result: Optional[Dict[str, Any]] = None
         self.answered: Optional[Dict[str, Any]] = None
         self.sampler: Optional[usage.Sampler] = None
@@ -130,7 +118,7 @@ class _Run:
             self.outputs.finish()
             self.is_kept = True
             if self.outputs.too_large:
-                outcome = _over_limit(outcome, self.outputs.too_large)
+                outcome = over_limit(outcome, self.outputs.too_large)
         except StagingError as error:
             outcome = Outcome("failed", "staging", error=str(error))
             if self.attempt.cancel_asked():
@@ -213,17 +201,15 @@ class _Run:
         if end in ("memory", "limit"):
             self.children.kill()  # it might take more yet, and from everybody
         else:
-            kept = caller.pid if caller is not None and self.has_answered else None
+            kept = caller.pid if caller is not None and self.answered else None
             self.children.end_gently(self._grace_seconds(end, is_over), but=kept)
-        if self.has_answered:
-            started.keep_caller()
-        elif caller is not None:
-            caller.end()
+        if caller is not None:
+            self.callers.give_back(caller) if self.answered else caller.end()
         self.samples = self.sampler.finish()
         if end in _STOPS:
             return _STOPS[end]
         if is_over:
-            return _outcome(end)
+            return of_command(end)
         if end in ("memory", "limit"):
             return Outcome("failed", end, error=self.watch.words)
         minutes = self.launch["walltime_seconds"] / 60
@@ -303,7 +289,6 @@ class _Run:
         if status is None and caller is not None and not caller.has_hung_up():
             status = caller.answer()
             if status is not None:
-                self.has_answered = True
                 self.answered = caller.result
                 self.children.add(caller.cpu_seconds, caller.peak_memory_bytes)
             elif caller.has_hung_up():
@@ -403,19 +388,3 @@ def _in_child(writer: int, action: Callable[[], None]) -> None:
             os.write(writer, str(error).encode()[-8192:])
     finally:
         os._exit(0)
-
-
-def _over_limit(outcome: Outcome, words: str) -> Outcome:
-    """What becomes of it as not all outputs are kept: a success no more, and it says so."""
-    if outcome.status == "completed":
-        return Outcome("failed", "limit", error=words)
-    return outcome._replace(error="; ".join(filter(None, (outcome.error, words))))
-
-
-def _outcome(status: int) -> Outcome:
-    if status == 0:
-        return Outcome("completed", "exit", exit_code=0)
-    if status > 0:
-        return Outcome("failed", "exit", exit_code=status)
-    name = signal.Signals(-status).name if -status in set(signal.Signals) else str(-status)
-    return Outcome("failed", "exit", signal=-status, error="its command was ended by %s" % name)

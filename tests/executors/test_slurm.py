@@ -254,7 +254,9 @@ def test_a_preempted_job_is_tried_again_if_it_asked_for_that(
     jobs = service.submit(*(dict(wanted) for _ in range(3)))
     for job in jobs:
         service.until_status(job, "processing")
-    first = slurm.ask("sbatch", "--parsable", "-p", "Urgent", "-c", "4", "--wrap", "sleep 300")
+    first = slurm.ask(
+        "sbatch", "--parsable", "-p", "Urgent", "-c", "4", "-o", "/dev/null", "--wrap", "sleep 300"
+    )
 
     def preempted() -> Any:
         return [job for job in jobs if service.status(job)["attempt"] == 1
