@@ -118,9 +118,9 @@ def build(
     )
     api = APIRouter(prefix="/api/v2", responses=problems.ERROR_ANSWERS)
     for part in (
+        changes,  # they are looked for in this order, and each call of a function asks these two
         jobs,
         sharing,
-        changes,
         files,
         service,
         login,

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import queue
+import select
 import signal
 import struct
 import subprocess
@@ -24,6 +25,8 @@ from kotta_service.persisting import persist
 from kotta_service.syncing import make_shards, sync_directory
 
 logger = logging.getLogger(__name__)
+_AT_ONCE_BYTES = select.PIPE_BUF - 4
+"""What a pipe takes at once whenever it takes anything, less what says how long it is."""
 _START_SECONDS = 5
 """How long a launch that was handed over may stay unseen before it counts as absent."""
 
@@ -52,7 +55,8 @@ class LocalExecutor:
         root.mkdir(mode=0o700, exist_ok=True)
         make_shards(root)
         self._handed_over: dict[Key, float] = {}
-        self._launches: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._launches: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._sending = threading.Lock()
         self._launcher: subprocess.Popen[bytes] | None = None
         self._sender = threading.Thread(
             target=persist, args=("handing over launches", self._send), name="launches", daemon=True
@@ -77,7 +81,10 @@ class LocalExecutor:
     def submit(self, launch: dict[str, Any]) -> None:
         key = Key(launch["job_id"], launch["attempt"])
         self._handed_over[key] = time.monotonic()
-        self._launches.put({**launch, "on_disk": f"{self.root}/{key.job_id[:2]}"})
+        launch = {**launch, "on_disk": f"{self.root}/{key.job_id[:2]}"}
+        text = json.dumps({"launch": launch}).encode()
+        if not self._sent_at_once(text):
+            self._launches.put(text)
 
     def poll(self, keys: Iterable[Key]) -> dict[Key, Sighting]:
         return {key: self.look(key) for key in keys}
@@ -142,15 +149,36 @@ class LocalExecutor:
         ).start()
 
     def _send(self) -> None:
-        while (launch := self._launches.get()) is not None:
-            text = json.dumps({"launch": launch}).encode()
-            try:
-                self._send_text(text)
-            except OSError:
-                logger.warning("the launcher is gone; starting another")
-                self._start_launcher()
-                with contextlib.suppress(OSError):
+        while (text := self._launches.get()) is not None:
+            with self._sending:
+                try:
                     self._send_text(text)
+                except OSError:
+                    logger.warning("the launcher is gone; starting another")
+                    self._start_launcher()
+                    with contextlib.suppress(OSError):
+                        self._send_text(text)
+
+    def _sent_at_once(self, text: bytes) -> bool:
+        """Sends it if that waits for nothing: spares each job the way through another thread."""
+        if len(text) > _AT_ONCE_BYTES or not self._sending.acquire(blocking=False):
+            return False
+        try:
+            if not self._launches.empty() or not self._takes_more():
+                return False
+            self._send_text(text)
+        except OSError:
+            return False  # it is gone, and who sends the next one in its turn starts another
+        finally:
+            self._sending.release()
+        return True
+
+    def _takes_more(self) -> bool:
+        """Whether its pipe has room for a page."""
+        assert self._launcher is not None and self._launcher.stdin is not None
+        poller = select.poll()
+        poller.register(self._launcher.stdin, select.POLLOUT)
+        return poller.poll(0) == [(self._launcher.stdin.fileno(), select.POLLOUT)]
 
     def _send_text(self, text: bytes) -> None:
         assert self._launcher is not None

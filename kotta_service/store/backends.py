@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -51,8 +51,12 @@ class Backend(Protocol):
     reader: Engine
     leases: Leases | None
 
-    def begin_writing(self, connection: Connection) -> Begun:
-        """Waits until nobody else writes, up to the end of this transaction."""
+    def begin_writing(self, connection: Connection, left: Mapping[str, int] | None) -> Begun:
+        """Waits until nobody else writes, up to the end of this transaction.
+
+        Args:
+            left: the counters as this process left them when it wrote last, if it did.
+        """
 
     def tell_others(self, connection: Connection, change: int, words: list[str]) -> None:
         """Has other processes hear of this transaction once it is committed; 0: of no change."""

@@ -13,7 +13,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -128,6 +128,8 @@ class Database:
         self._news: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._is_closing = False
         self._busy_since: float | None = None
+        self._connection: Connection | None = None
+        self._counters: Mapping[str, int] | None = None
         self._thread = threading.Thread(
             target=persist, args=("the writer", self._write_forever), name="writer", daemon=True
         )
@@ -162,6 +164,8 @@ class Database:
             self._is_closing = True
             self._news.put(None)
             self._thread.join()
+        if self._connection is not None:
+            self._connection.close()
         self.backend.close()
 
     def read(self) -> AbstractContextManager[Connection]:
@@ -256,22 +260,7 @@ class Database:
 
     def _commit(self, actions: list[Write[Any]]) -> list[Any]:
         began = self._busy_since = time.monotonic()
-        with self.engine.connect() as connection:
-            begun = self.backend.begin_writing(connection)
-            transaction = Transaction(connection, begun.counters)
-            results = [action(transaction) for action in actions]
-            if transaction.needs_assignment:
-                self.before_commit(transaction)
-            transaction.finish()
-            self.backend.tell_others(
-                connection, transaction.last_change, transaction.words_for_others
-            )
-            try:
-                connection.commit()
-            except DBAPIError as error:
-                # the answer to a commit may get lost, and what it did must not be done twice
-                if not self.backend.is_away(error) or not self._was_committed(begun.name):
-                    raise
+        transaction, results = self._committed(actions)
         try:
             self.on_commit(len(actions), time.monotonic() - began)
             if transaction.changes_accounts:
@@ -283,6 +272,35 @@ class Database:
             # the commit stands: failing now would make its actions run a second time
             logger.exception("what follows a commit failed")
         return results
+
+    def _committed(self, actions: list[Write[Any]]) -> tuple[Transaction, list[Any]]:
+        # kept from one transaction to the next, as is what it knows; not after a failure
+        connection, self._connection = self._connection or self.engine.connect(), None
+        counters, self._counters = self._counters, None
+        is_sound = False
+        try:
+            begun = self.backend.begin_writing(connection, counters)
+            transaction = Transaction(connection, begun.counters)
+            results = [action(transaction) for action in actions]
+            if transaction.needs_assignment:
+                self.before_commit(transaction)
+            transaction.finish()
+            self.backend.tell_others(
+                connection, transaction.last_change, transaction.words_for_others
+            )
+            try:
+                connection.commit()
+                is_sound = True
+            except DBAPIError as error:
+                # the answer to a commit may get lost, and what it did must not be done twice
+                if not self.backend.is_away(error) or not self._was_committed(begun.name):
+                    raise
+        finally:
+            if is_sound:
+                self._connection, self._counters = connection, begun.counters
+            else:
+                connection.close()
+        return transaction, results
 
     def _was_committed(self, name: str) -> bool:
         """Whether a commit counts that got no answer; asked until the database is back.

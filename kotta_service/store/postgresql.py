@@ -8,6 +8,7 @@ becomes visible before a smaller one. Others hear of it by NOTIFY.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
@@ -66,7 +67,7 @@ class PostgreSql:
         self.leases: Leases | None = Leases(self._name)
         self._listener: Listener | None = None
 
-    def begin_writing(self, connection: Connection) -> Begun:
+    def begin_writing(self, connection: Connection, left: Mapping[str, int] | None) -> Begun:
         rows = connection.execute(_BEGIN_WRITING).all()
         return Begun(rows[0].transaction, {row.name: row.value for row in rows})
 

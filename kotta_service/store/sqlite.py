@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,10 @@ class Sqlite:
         self.engine: Engine = self.reader.execution_options(**{_WRITES: True})
         self.leases: Leases | None = None
 
-    def begin_writing(self, connection: Connection) -> Begun:
-        found = connection.execute(_COUNTERS)
-        return Begun("", {row.name: row.value for row in found})
+    def begin_writing(self, connection: Connection, left: Mapping[str, int] | None) -> Begun:
+        if left is not None:
+            return Begun("", dict(left))
+        return Begun("", {row.name: row.value for row in connection.execute(_COUNTERS)})
 
     def tell_others(self, connection: Connection, change: int, words: list[str]) -> None:
         """There are none."""
