@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Table, func, select
 from kotta_service.store import schema
 from kotta_service.store.jobs import JobRow
 
-_BATCH = 1000
+_BATCH = 200
 
 
 @dataclass(frozen=True)
@@ -67,20 +67,24 @@ def counters(connection: Connection) -> dict[str, int]:
     return {row.name: row.value for row in connection.execute(select(schema.counters))}
 
 
-def submissions(connection: Connection) -> list[JobRow]:
+def submissions(connection: Connection) -> Iterator[JobRow]:
     """What each idempotency key stands for (owner, key, first_number, job_count)."""
-    return list(connection.execute(select(schema.submissions)))
+    return _one_by_one(connection, schema.submissions)
 
 
-def uploads(connection: Connection) -> list[JobRow]:
+def uploads(connection: Connection) -> Iterator[JobRow]:
     """Every upload of everybody (owner, sha256, size_bytes, uploaded_at)."""
-    return list(connection.execute(select(schema.uploads)))
+    return _one_by_one(connection, schema.uploads)
 
 
 def holdings(connection: Connection) -> dict[str, int]:
     """What is counted for each owner, bytes."""
     found = connection.execute(select(schema.holdings))
     return {row.owner: row.storage_bytes for row in found}
+
+
+def _one_by_one(connection: Connection, table: Table) -> Iterator[JobRow]:
+    yield from connection.execute(select(table).execution_options(yield_per=_BATCH))
 
 
 def _by_job(

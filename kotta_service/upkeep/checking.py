@@ -12,7 +12,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -21,7 +21,7 @@ from sqlalchemy import Connection
 
 from kotta.models.upkeep import CheckReport, Defect
 from kotta_service.jobs import TERMINAL
-from kotta_service.storage import Content, Kept, Storage
+from kotta_service.storage import Content, Kept, Storage, Stored
 from kotta_service.storage.files import remove_path
 from kotta_service.store import whole
 from kotta_service.store.database import Database
@@ -29,6 +29,7 @@ from kotta_service.store.queues import is_placed, placed_attempt
 from kotta_service.store.whole import WholeJob
 from kotta_service.upkeep.job_rules import broken_rules
 from kotta_service.upkeep.places import Places
+from kotta_service.upkeep.seen import Seen, SeenJob, SeenOutput, SeenUpload
 
 NEW_SECONDS = 60
 """What is younger may be referred to by a commit that has yet to come."""
@@ -64,20 +65,6 @@ class Leftover:
     remove: Callable[[], None]
 
 
-@dataclass
-class _Seen:
-    """What the database says there is."""
-
-    jobs: int = 0
-    attempts: dict[str, int] = field(default_factory=dict)
-    ended: set[str] = field(default_factory=set)
-    with_outputs: set[tuple[str, int]] = field(default_factory=set)
-    outputs: list[_Kept] = field(default_factory=list)
-    uploads: dict[str, _Kept] = field(default_factory=dict)
-    numbers: set[int] = field(default_factory=set)
-    held: Counter[str] = field(default_factory=Counter)
-
-
 class Checker:
     """One check.
 
@@ -104,27 +91,27 @@ class Checker:
         self._found: list[Defect] = []
         self._counts: Counter[str] = Counter()
         self._read_bytes = 0
-        self._seen = _Seen()
+        self._held: Counter[str] = Counter()
 
     def run(self) -> CheckReport:
         """Looks at everything; takes as long as reading it does."""
-        with self._database.read() as connection:
-            for words in self._database.backend.damage(connection):
-                self._tell("broken", "the database", words)
-            for job in whole.jobs(connection):
-                self._look_at_job(job)
-            self._look_at_rows(connection)
-        if self._processes:
-            self._look_at_processes()
-        for kept in (*self._seen.outputs, *self._seen.uploads.values()):
-            self._look_at_file(kept)
-        for left in self._unknown():
-            if left.changed_at < self._since:
-                self._tell("leftover", left.where, "nobody refers to it")
+        with Seen() as seen:
+            with self._database.read() as connection:
+                for words in self._database.backend.damage(connection):
+                    self._tell("broken", "the database", words)
+                self._look_at_database(seen, connection)
+            if self._processes:
+                self._look_at_processes(seen)
+            for kept in self._kept(seen):
+                self._look_at_file(kept)
+            for left in self._unknown(seen):
+                if left.changed_at < self._since:
+                    self._tell("leftover", left.where, "nobody refers to it")
+            jobs, outputs, uploads = seen.counts
         return CheckReport(
-            jobs=self._seen.jobs,
-            outputs=len(self._seen.outputs),
-            uploads=len(self._seen.uploads),
+            jobs=jobs,
+            outputs=outputs,
+            uploads=uploads,
             read_bytes=self._read_bytes,
             broken=self._counts["broken"],
             leftovers=self._counts["leftover"],
@@ -133,63 +120,63 @@ class Checker:
 
     def leftovers(self, older_than: float) -> list[Leftover]:
         """Of a check, nothing but what nobody refers to."""
-        with self._database.read() as connection:
-            for job in whole.jobs(connection):
-                self._look_at_job(job)
-            self._look_at_rows(connection)
-        return [left for left in self._unknown() if left.changed_at < older_than]
+        with Seen() as seen:
+            with self._database.read() as connection:
+                self._look_at_database(seen, connection)
+            return [left for left in self._unknown(seen) if left.changed_at < older_than]
 
     def _tell(self, kind: Literal["broken", "leftover"], subject: str, words: str) -> None:
         self._counts[kind] += 1
         if self._counts[kind] <= MAX_TOLD:
             self._found.append(Defect(kind=kind, subject=subject, words=words))
 
-    def _look_at_job(self, job: WholeJob) -> None:
-        seen, row = self._seen, job.job
-        for words in broken_rules(job):
-            self._tell("broken", row.id, words)
-        seen.jobs += 1
-        seen.numbers.add(row.number)
-        # an engine with a queue of its own may be about to begin with the next one
-        seen.attempts[row.id] = placed_attempt(row) if is_placed(row) else row.attempt
-        if row.status in TERMINAL:
-            seen.ended.add(row.id)
-        for output in job.outputs:
-            seen.with_outputs.add((row.id, output.attempt))
-            if output.available:
-                place = self._storage.output(row.id, output.attempt, output.name)
-                size = output.size_bytes or 0
-                seen.outputs.append(_Kept(row.id, output.name, place, size, output.sha256))
-                seen.held[row.owner] += output.size_bytes or 0
-
-    def _look_at_rows(self, connection: Connection) -> None:
-        seen = self._seen
+    def _look_at_database(self, seen: Seen, connection: Connection) -> None:
+        for job in whole.jobs(connection):
+            self._look_at_job(seen, job)
         for row in whole.uploads(connection):
             place = self._storage.upload(row.owner, row.sha256)
-            kept = _Kept(place.where, row.sha256, place, row.size_bytes, row.sha256)
-            seen.uploads[place.where] = kept
-            seen.held[row.owner] += row.size_bytes
+            seen.add_upload(SeenUpload(place.where, row.owner, row.sha256, row.size_bytes))
+            self._held[row.owner] += row.size_bytes
         counted = whole.holdings(connection)
-        for owner in sorted({*seen.held, *counted}):
-            if seen.held[owner] != counted.get(owner, 0):
-                words = f"{counted.get(owner, 0)} bytes are counted, and {seen.held[owner]} held"
+        for owner in sorted({*self._held, *counted}):
+            if self._held[owner] != counted.get(owner, 0):
+                words = f"{counted.get(owner, 0)} bytes are counted, and {self._held[owner]} held"
                 self._tell("broken", f"the storage of {owner}", words)
         for given in whole.submissions(connection):
-            numbers = range(given.first_number, given.first_number + given.job_count)
-            if seen.numbers.isdisjoint(numbers):
+            if not seen.has_job_within(given.first_number, given.job_count):
                 self._tell("broken", f"the key {given.key}", "stands for jobs that are not there")
-        if max(seen.numbers, default=0) > whole.counters(connection)["job"]:
+        if seen.last_number > whole.counters(connection)["job"]:
             self._tell("broken", "the database", "has a job of a number that was not given yet")
 
-    def _look_at_processes(self) -> None:
+    def _look_at_job(self, seen: Seen, job: WholeJob) -> None:
+        row = job.job
+        for words in broken_rules(job):
+            self._tell("broken", row.id, words)
+        # an engine with a queue of its own may be about to begin with the next one
+        attempt = placed_attempt(row) if is_placed(row) else row.attempt
+        seen.add_job(SeenJob(row.id, row.number, attempt, row.status in TERMINAL))
+        for each in job.outputs:
+            sha256 = (each.sha256 or "") if each.available else None
+            size_bytes = each.size_bytes or 0
+            seen.add_output(SeenOutput(row.id, each.attempt, each.name, size_bytes, sha256))
+            self._held[row.owner] += size_bytes if each.available else 0
+
+    def _look_at_processes(self, seen: Seen) -> None:
         """Nothing may run of a job that is over, nor of an attempt before the latest."""
         for process, tag in tags_of_processes():
             job_id, _, attempt = tag.partition("/")
-            latest = self._seen.attempts.get(job_id)
+            job = seen.job(job_id)
             # a later one may have begun since
-            is_earlier = attempt.isdecimal() and int(attempt) < (latest or 0)
-            if latest is not None and (job_id in self._seen.ended or is_earlier):
+            if job and (job.has_ended or (attempt.isdecimal() and int(attempt) < job.attempt)):
                 self._tell("broken", job_id, f"is over, and its process {process} runs on")
+
+    def _kept(self, seen: Seen) -> Iterator[_Kept]:
+        for job_id, attempt, name, size_bytes, sha256 in seen.outputs():
+            place = self._storage.output(job_id, attempt, name)
+            yield _Kept(job_id, name, place, size_bytes, sha256 or "")
+        for upload in seen.uploads():
+            place = self._storage.upload(upload.owner, upload.sha256)
+            yield _Kept(upload.place, upload.sha256, place, upload.size_bytes, upload.sha256)
 
     def _look_at_file(self, kept: _Kept) -> None:
         try:
@@ -215,22 +202,24 @@ class Checker:
             self._read_bytes += len(chunk)
         return digest.hexdigest()
 
-    def _unknown(self) -> Iterator[Leftover]:
-        seen = self._seen
+    def _unknown(self, seen: Seen) -> Iterator[Leftover]:
         for path, job_id, attempt in self._places.attempts():
-            if attempt > seen.attempts.get(job_id, 0):
+            job = seen.job(job_id)
+            if attempt > (job.attempt if job else 0):
                 yield Leftover(str(path), _changed_at(path), partial(remove_path, path))
         for stored in self._storage.stored():
-            job_id, attempt = stored.job_id, stored.attempt
-            may_come = job_id not in seen.ended and attempt >= seen.attempts.get(
-                job_id, attempt + 1
-            )
-            is_known = (job_id, attempt) in seen.with_outputs
-            if not job_id:
-                may_come, is_known = False, stored.where in seen.uploads
-            if not may_come and not is_known:
+            if not self._is_wanted(seen, stored):
                 remove = partial(self._storage.remove, stored)
                 yield Leftover(stored.where, stored.changed_at, remove)
+
+    def _is_wanted(self, seen: Seen, stored: Stored) -> bool:
+        if not stored.job_id:
+            return seen.has_upload(stored.where)
+        job = seen.job(stored.job_id)
+        if job is None:
+            return False
+        may_come = not job.has_ended and stored.attempt >= job.attempt
+        return may_come or seen.has_outputs(job.job_id, stored.attempt)
 
 
 def leftovers(

@@ -92,7 +92,7 @@ class Pruner:
     def _planned(self, connection: Connection) -> _Plan:
         rows = list(store.all_jobs(connection))
         sizes = store.output_bytes(connection)
-        uploads = whole.uploads(connection)
+        uploads = list(whole.uploads(connection))
         used = _used([row for row in rows if row.ended_at is None])
         used_uploads = used.uploads | store.named_contents(connection)
         old = time.time() - YOUNG_SECONDS

@@ -8,6 +8,8 @@ import shutil
 import sqlite3
 import subprocess
 import time
+import tracemalloc
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -120,6 +122,44 @@ def test_a_file_that_is_gone_cut_or_changed_is_told(data: Path) -> None:
     assert "b.csv has 7 bytes in place of 8" in told(check(data, contents=False))
     output.unlink()
     assert "b.csv is not there" in told(check(data, contents=False))
+
+
+def test_it_takes_no_more_memory_for_more_jobs(data: Path) -> None:
+    def peak_bytes() -> int:
+        tracemalloc.reset_peak()
+        check(data, contents=False)
+        return tracemalloc.get_traced_memory()[1] - before
+
+    check(data)  # what is made once
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        copy_job(data, "done", 300)
+        few = peak_bytes()
+        copy_job(data, "done", 1200)
+        assert peak_bytes() < few + 1_500_000
+    finally:
+        tracemalloc.stop()
+
+
+def copy_job(data: Path, name: str, count: int) -> None:
+    """Writes copies of a job, with its history and outputs, into the database."""
+    with sqlite3.connect(data / "kotta.db") as connection:
+        select = "SELECT number FROM jobs WHERE name = ?"
+        (original,) = connection.execute(select + " ORDER BY number", (name,)).fetchone()
+        (last,) = connection.execute("SELECT max(number) FROM jobs").fetchone()
+        for number in range(last + 1, last + 1 + count):
+            own = {"number": number, "job_number": number, "id": f"'{uuid.uuid4()}'"}
+            for table, key in (("jobs", "number"), ("transitions", "job_number"),
+                               ("outputs", "job_number")):  # fmt: skip
+                columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+                if table == "transitions":
+                    own["change"] = f"change + {1000 * number}"
+                values = ", ".join(str(own.get(column, column)) for column in columns)
+                connection.execute(
+                    f"INSERT INTO {table} SELECT {values} FROM {table} WHERE {key} = {original}"
+                )
+    connection.close()
 
 
 def test_a_damaged_database_is_told(data: Path) -> None:
