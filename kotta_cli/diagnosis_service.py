@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 _TAIL_BYTES = 256 << 10
 _LOG_LINES = 5
 _SKEW_SECONDS = 120
-_LEVELS = (" ERROR ", " CRITICAL ", "Traceback ")
+_LEVELS = (" ERROR ", " CRITICAL ")
+_CHAINED = ("During handling of the above exception", "The above exception was the direct cause")
+"""What stands between the tracebacks of one error."""
 
 
 def server(app: App) -> Iterator[Finding]:
@@ -90,13 +92,29 @@ def log() -> Iterator[Finding]:
     except FileNotFoundError:
         yield Finding("log", OK, "not made yet")
         return
-    errors = [line for line in lines if any(level in line for level in _LEVELS)]
+    errors = list(_errors(lines))
     if not errors:
         yield Finding("log", OK, f"{path}: no errors lately")
         return
     shown = "\n".join(line[:300] for line in errors[-_LOG_LINES:])
     words = f"{path}: {len(errors)} errors lately, the last of them\n{shown}"
     yield Finding("log", NOTE, words, "kotta service logs")
+
+
+def _errors(lines: Iterable[str]) -> Iterator[str]:
+    """What a log says of errors, each in one line: the words, and what ends their traceback."""
+    words, end, is_traceback = "", "", False
+    for line in lines:
+        if line.startswith("Traceback "):
+            is_traceback = True
+        elif is_traceback and line[:1].strip():
+            is_traceback, end = False, line
+        elif not is_traceback and line and not line.startswith(_CHAINED):
+            if words or end:
+                yield ": ".join(filter(None, (words, end)))
+            words, end = (line if any(level in line for level in _LEVELS) else ""), ""
+    if words or end:
+        yield ": ".join(filter(None, (words, end)))
 
 
 def _fitting(info: ServiceInfo, *, is_local: bool) -> Finding:

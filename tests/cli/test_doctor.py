@@ -155,6 +155,26 @@ def test_errors_of_the_service_are_told_without_secrets(user: User) -> None:
     )
 
 
+def test_an_error_of_the_service_is_one_line_with_what_ended_it(user: User) -> None:
+    user.submit(executable="true")
+    log = user.home / ".data/kotta/service.log"
+    before = log.read_bytes()
+    with log.open("a") as file:
+        file.write(
+            "2026-01-01 ERROR kotta: a round failed\nTraceback (most recent call last):\n"
+            '  File "x.py", line 1, in f\nKeyError: 1\n\nDuring handling of the above exception, '
+            'another exception occurred:\n\nTraceback (most recent call last):\n  File "x.py"\n'
+            "OSError: no room\n2026-01-01 INFO kotta: goes on\n2026-01-01 ERROR kotta: other\n"
+        )
+    found = _findings(user)["log"]
+    log.write_bytes(before)
+    assert "2 errors lately" in found["text"]
+    assert found["text"].splitlines()[1:] == [
+        "2026-01-01 ERROR kotta: a round failed: OSError: no room",
+        "2026-01-01 ERROR kotta: other",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "left"),
     [
