@@ -10,7 +10,7 @@ from kotta.models.signed import MAX_PARTS, ETag, SignedUpload, UploadId
 
 _Seconds = Annotated[float, Field(ge=0, lt=1e12, allow_inf_nan=False)]
 _Count = Annotated[int, Field(ge=0, lt=1 << 63)]
-RESULT_FILES = ("RESULT.json", "RESULT.pkl")
+RESULT_FILES = ("RESULT.json", "RESULT.pkl", "RESULT.buffers")
 """What a large result of a function's call is kept as, beside the outputs that were declared."""
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from postgres_server import NewDatabase, PostgresServer, postgres_server
+from running_service import NewParts
 from s3_server import NewBucket, S3Server, s3_server
 from slurm_cluster import SlurmCluster, slurm_cluster
 
@@ -18,7 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--database",
         choices=["sqlite", "postgresql"],
         default="sqlite",
-        help="what the services in tests/service and tests/shared keep their jobs in",
+        help="what the services of tests keep their jobs in",
     )
     parser.addoption(
         "--storage",
@@ -30,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--executor",
         choices=["local", "slurm"],
         default="local",
-        help="what the jobs of the services in tests/service are run by",
+        help="what the jobs of those services are run by",
     )
 
 
@@ -87,6 +89,33 @@ def slurm() -> Iterator[SlurmCluster]:
     """A Slurm for tests that do not kill it."""
     with slurm_cluster() as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def new_parts(
+    request: pytest.FixtureRequest, new_database: NewDatabase, new_bucket: NewBucket
+) -> NewParts:
+    def made(home: Path) -> dict[str, str]:
+        parts = {"KOTTA_SERVICE_DATABASE": new_database(), **new_bucket()}
+        if request.config.getoption("--executor") == "local":
+            return parts
+        cluster: SlurmCluster = request.getfixturevalue("slurm")
+        file = home / "service.toml"
+        file.write_text(cluster.settings())
+        # runners ask the service for the URLs of files that are in S3
+        url = f"unix:{home}/s.sock"
+        return {**parts, "KOTTA_SERVICE_SETTINGS": str(file), "KOTTA_SERVICE_SLURM_URL": url}
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def settled(request: pytest.FixtureRequest) -> Callable[[], None]:
+    """Waits until nothing writes to the folder of a service that is closed."""
+    if request.config.getoption("--executor") == "local":
+        return lambda: None
+    cluster: SlurmCluster = request.getfixturevalue("slurm")
+    return cluster.until_idle
 
 
 @pytest.hookimpl(wrapper=True)

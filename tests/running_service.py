@@ -8,12 +8,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 from waiting import wait_until
 
+NewParts = Callable[[Path], dict[str, str]]
+"""Makes the environment of a service with nothing in it yet, given its home: what keeps its jobs
+and its files, and what runs its jobs, as the tests' options say."""
 TERMINAL = ("completed", "failed", "cancelled")
 
 

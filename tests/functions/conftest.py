@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from running_service import RunningService
+from running_service import NewParts, RunningService
 
 from kotta import Kotta
 
 
 @pytest.fixture(scope="session")
-def lasting_service() -> Iterator[RunningService]:
+def lasting_service(new_parts: NewParts, settled: Callable[[], None]) -> Iterator[RunningService]:
     # short: a socket's path may have 107 bytes at most
     with tempfile.TemporaryDirectory(prefix="kf-") as name:
-        service = RunningService(Path(name), KOTTA_SERVICE_GRACE_SECONDS="1")
+        parts = new_parts(Path(name))
+        service = RunningService(Path(name), KOTTA_SERVICE_GRACE_SECONDS="1", **parts)
         service.start()
         yield service
         service.close()
+        settled()
 
 
 @pytest.fixture

@@ -106,6 +106,7 @@ def test_a_cancelled_call_is_its_own_error(konn: Kotta) -> None:
     assert job.status() == "cancelled"
 
 
+@pytest.mark.local
 def test_a_lost_call_is_its_own_error(konn: Kotta, lasting_service: RunningService) -> None:
     def tell() -> None:
         import os

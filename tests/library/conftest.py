@@ -6,12 +6,11 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from running_service import RunningService
-from s3_server import NewBucket
+from running_service import NewParts, RunningService
 from waiting import wait_until
 
 from kotta import Kotta
@@ -55,12 +54,14 @@ def kotta(stand_in: StandIn) -> Iterator[Kotta]:
 
 
 @pytest.fixture(scope="module")
-def shared_service(new_bucket: NewBucket) -> Iterator[RunningService]:
+def shared_service(new_parts: NewParts, settled: Callable[[], None]) -> Iterator[RunningService]:
     with tempfile.TemporaryDirectory(prefix="kl-") as name:
-        service = RunningService(Path(name), KOTTA_SERVICE_GRACE_SECONDS="1", **new_bucket())
+        parts = new_parts(Path(name))
+        service = RunningService(Path(name), KOTTA_SERVICE_GRACE_SECONDS="1", **parts)
         service.start()
         yield service
         service.close()
+        settled()
 
 
 @pytest.fixture
