@@ -255,7 +255,9 @@ def test_a_wrong_call_is_refused(
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_requirements_make_one_environment_that_is_kept(service: RunningService) -> None:
+def test_requirements_make_one_environment_that_is_kept(
+    service: RunningService, pytestconfig: pytest.Config
+) -> None:
     def version() -> list[Any]:
         import os
 
@@ -270,8 +272,9 @@ def test_requirements_make_one_environment_that_is_kept(service: RunningService)
     third, fourth = service.run(**wanted), service.run(**wanted)
     assert value_of(third)[:2] == value_of(first)[:2]
     assert third["staging_inputs_seconds"] < 2
-    # its Python makes more than one call
-    assert value_of(third) == value_of(fourth)
+    if pytestconfig.getoption("--executor") == "local":
+        # its Python makes more than one call
+        assert value_of(third) == value_of(fourth)
     script = service.run(
         executable="python -c 'import six; print(six.__version__)'", requirements="six==1.16.0"
     )

@@ -121,6 +121,7 @@ def test_a_runner_is_heard_about_its_own_attempt_only(service: RunningService) -
         assert answer.status_code == 404
 
 
+@pytest.mark.local
 def test_only_this_user_can_read_what_the_service_keeps(service: RunningService) -> None:
     service.run(executable="echo a > a.txt", outputs="a.txt")
     for folder, _, files in os.walk(service.data):

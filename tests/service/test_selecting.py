@@ -74,6 +74,7 @@ def test_what_means_nothing_says_what_does(service: RunningService, selector: st
     assert "@failed" in answer.json()["hint"]
 
 
+@pytest.mark.local
 def test_many_are_cancelled_at_once(service: RunningService) -> None:
     running = service.submit({"executable": "sleep 30"})[0]
     service.until_status(running, "processing")
@@ -95,6 +96,7 @@ def test_none_is_cancelled_where_one_does_not_exist(service: RunningService) -> 
     assert service.status(job)["cancel_requested_at"] is None
 
 
+@pytest.mark.local
 def test_a_check_submits_nothing_and_says_what_would_happen(own_service: RunningService) -> None:
     wanted = [
         {"executable": "true", "cpus": 2, "memory": "1 GiB", "walltime": 2},
@@ -111,6 +113,7 @@ def test_a_check_submits_nothing_and_says_what_would_happen(own_service: Running
     assert answer.json()["errors"][0]["pointer"] == "/jobs/0/cpus"
 
 
+@pytest.mark.local
 def test_a_pending_job_knows_its_place(own_service: RunningService) -> None:
     running = own_service.submit({"executable": "sleep 30", "cpus": 2})[0]
     own_service.until_status(running, "processing")

@@ -61,6 +61,7 @@ def test_eight_clients_racing_with_the_same_keys_make_each_job_once(
     assert len(own_service.http.get("/jobs", params={"limit": 1000}).json()["jobs"]) == 20
 
 
+@pytest.mark.local
 def test_all_of_a_submission_is_accepted_or_none(own_service: RunningService) -> None:
     answer = own_service.http.post(
         "/jobs", json={"jobs": [{"executable": "true"}, {"executable": "true", "queue": "Tset"}]}
@@ -82,9 +83,11 @@ def test_all_of_a_submission_is_accepted_or_none(own_service: RunningService) ->
         ("walltime", 0, "more than 0"),
         ("walltime", "abc", "must be a number"),
         ("walltime", 10**7, "at most"),
-        ("cpus", 999, "cores at most"),
-        ("memory", "900 TiB", "MiB at most"),
-        ("inputs", ["s3://bucket/key"], "no S3 is configured"),
+        pytest.param("cpus", 999, "cores at most", marks=pytest.mark.local),
+        pytest.param("memory", "900 TiB", "MiB at most", marks=pytest.mark.local),
+        pytest.param(
+            "inputs", ["s3://bucket/key"], "no S3 is configured", marks=pytest.mark.of_files
+        ),
         ("inputs", ["data.csv"], "is no URL"),
         ("inputs", ["file:///etc/passwd"], "is no URL"),
         ("inputs", ["kotta://uploads/" + "0" * 64 + "/x"], "has not been uploaded"),
@@ -111,6 +114,7 @@ def test_a_wrong_field_is_named(
     assert any(words in problem["detail"] for problem in problems), problems
 
 
+@pytest.mark.local
 def test_more_jobs_than_fit_wait_and_run_in_order(service: RunningService) -> None:
     jobs = service.submit(*({"executable": "true", "jobname": f"n{i}"} for i in range(30)))
     ended = service.wait(*jobs)
@@ -119,6 +123,7 @@ def test_more_jobs_than_fit_wait_and_run_in_order(service: RunningService) -> No
     assert starts == sorted(starts)
 
 
+@pytest.mark.local
 def test_a_queue_holds_what_it_has_room_for(own_service: RunningService) -> None:
     jobs = own_service.submit(*({"executable": "sleep 60"} for _ in range(3)))
     for job in jobs[:2]:
