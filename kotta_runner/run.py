@@ -61,6 +61,8 @@ def run_attempt(
     attempt = attempt_of(launch)
     if launch.get("cluster"):
         cancel.heed_term()
+    if (launch.get("isolation") or {}).get("no_new_privileges"):
+        process_tree.forbid_new_privileges()
     if attempt.claim():
         try:
             _Run(attempt, launch, launcher, cancel, callers).to_its_end()

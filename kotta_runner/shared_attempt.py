@@ -24,8 +24,8 @@ class SharedAttempt(Attempt):
             directories of all attempts again and again.
     """
 
-    def __init__(self, directory: str, renew_seconds: float, news: str) -> None:
-        super().__init__(directory)
+    def __init__(self, directory: str, renew_seconds: float, news: str, on_disk: str = "") -> None:
+        super().__init__(directory, on_disk)
         self._renew_seconds = renew_seconds
         self._news = news
 
@@ -81,6 +81,7 @@ class SharedAttempt(Attempt):
 
 def attempt_of(launch: Dict[str, Any]) -> Attempt:
     """The attempt of a launch, claimed in the way that it names."""
+    on_disk = launch.get("on_disk", "")
     if launch.get("claim"):
-        return SharedAttempt(launch["directory"], **launch["claim"])
-    return Attempt(launch["directory"], launch.get("on_disk", ""))
+        return SharedAttempt(launch["directory"], on_disk=on_disk, **launch["claim"])
+    return Attempt(launch["directory"], on_disk)

@@ -20,9 +20,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from kotta.errors import KottaError, UnavailableError
+from kotta.models import JobDescription
 from kotta_service import jobs
 from kotta_service.executors import Executor, Key, Sight, Sighting
 from kotta_service.executors.router import Executors
+from kotta_service.hearsay import believed
 from kotta_service.isolation import NoAccountError
 from kotta_service.launching import InputGoneError, Launches
 from kotta_service.limits import Allowance
@@ -41,7 +43,7 @@ from kotta_service.turns import Turn
 
 logger = logging.getLogger(__name__)
 LOOKS_AT_ONCE = 4
-"""How many attempts' outputs are looked for in S3 at once."""
+"""How many attempts' outputs are looked for in S3, or taken over, at once."""
 MAX_HANDOVERS = 4
 """How often an attempt whose runners die before its command is started is handed over."""
 _ASSIGN, _LOOK = "assign", "look"
@@ -74,7 +76,12 @@ class Dispatcher:
         self._rounds = {executor: Rounds() for executor in executors.all}
         self._launches = launches
         self._storage = storage
-        self._looks = BesideRounds(LOOKS_AT_ONCE) if storage.is_direct else None
+        # what may take a while: looks at what is in S3, and taking over what an account holds
+        takes_over = any(
+            queue.isolation == "user" and not queue.is_counted for queue in settings.queues.values()
+        )
+        needs_looks = storage.is_direct or takes_over
+        self._looks = BesideRounds(LOOKS_AT_ONCE) if needs_looks else None
         self._settings = settings
         self._handovers: Counter[Key] = Counter()
         self.came_round_at = time.monotonic()
@@ -121,7 +128,7 @@ class Dispatcher:
 
         Nothing is waited for: should this be lost, the next round finds the record.
         """
-        if record is None or self._looks is not None:
+        if record is None or self._storage.is_direct:
             self.look_at(key)
             return
         try:
@@ -283,7 +290,10 @@ class Dispatcher:
             self._finish(key, sighting)
         elif sighting.sight is Sight.LOST:
             executor.end_leftovers(key)
-            self._write(key, _losing(sighting))
+            if sighting.record is None:
+                self._write(key, _losing(sighting))
+            else:
+                self._finish(key, sighting)
         elif row.cancel_requested_at is not None:
             if executor.cancel(key):
                 self._write(key, jobs.drop)
@@ -301,13 +311,27 @@ class Dispatcher:
             logger.error("the exit record of %s cannot be understood: %s", key, error)
             self._write(key, jobs.lose)
             return
-        if self._looks is None:
-            self._write(key, _finishing(record))
-        else:
-            # S3 may take its time, in which other attempts are to be looked at
+        if (record.job_id, record.attempt) != key:
+            logger.error("the exit record of %s is of another attempt", key)
+            self._write(key, jobs.lose)
+        elif self._looks is not None and (self._storage.is_direct or sighting.held is not None):
+            # it may take its time, in which other attempts are to be looked at
             self._looks.begin(
-                key, lambda: self._write(key, _finishing(self._storage.checked(record)))
+                key, lambda: self._write(key, _ending(sighting, self._checked(record, sighting)))
             )
+        else:
+            self._write(key, _ending(sighting, record))
+
+    def _checked(self, record: ExitRecord, sighting: Sighting) -> ExitRecord:
+        """The record, as far as what it says is so."""
+        if sighting.held is not None:
+            with self._database.read() as connection:
+                row = store.whole(connection, record.job_id)
+            if row is None:
+                return record  # it was forgotten meanwhile, and nothing is done
+            description = JobDescription.model_construct(**row.description)
+            record = believed(record, description, self._settings.max_output_mib)
+        return self._storage.checked(record, sighting.held)
 
     def _hand_over_again(self, executor: Executor, key: Key, sighting: Sighting) -> None:
         self._handovers[key] += 1
@@ -358,23 +382,28 @@ def _is_at(row: JobRow, key: Key) -> bool:
     return queues.is_placed(row) and queues.placed_attempt(row) == key.attempt
 
 
-def _losing(sighting: Sighting) -> Rule:
-    """The rule for a job of which nothing is at work any more."""
-    verdict, words = sighting.verdict, sighting.words
-    if verdict is not None:
-        return lambda tx, row, now: jobs.settle(tx, row, verdict, now)
-    if sighting.record is None:
-        return lambda tx, row, now: jobs.lose(tx, row, now, words)
-    finish = _finishing(ExitRecord.model_validate(sighting.record))
+def _ending(sighting: Sighting, record: ExitRecord) -> Rule:
+    """The rule for a job of which nothing is at work any more, and that left a record."""
+    finish = _finishing(record)
+    if sighting.sight is not Sight.LOST:
+        return finish
 
     def rule(transaction: Transaction, row: JobRow, now: float) -> None:
         # what it made is kept, unless it is tried again
         if jobs.may_retry(row):
-            jobs.lose(transaction, row, now, words)
+            jobs.lose(transaction, row, now, sighting.words)
         else:
             finish(transaction, row, now)
 
     return rule
+
+
+def _losing(sighting: Sighting) -> Rule:
+    """The rule for a job of which nothing is at work any more, and that left no record."""
+    verdict, words = sighting.verdict, sighting.words
+    if verdict is not None:
+        return lambda tx, row, now: jobs.settle(tx, row, verdict, now)
+    return lambda tx, row, now: jobs.lose(tx, row, now, words)
 
 
 def _finishing(record: ExitRecord) -> Rule:

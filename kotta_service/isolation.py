@@ -37,7 +37,7 @@ def problems(settings: Settings, data: Path | None = None) -> list[str]:
     """
     found = []
     for name, queue in settings.queues.items():
-        found += [f"queue `{name}`: {words}" for words in _queue_problems(queue, data)]
+        found += [f"queue `{name}`: {words}" for words in _queue_problems(settings, queue, data)]
     return found
 
 
@@ -75,7 +75,8 @@ def submit_problems(
                 )
             )
         needs_python = description.function is not None or bool(description.requirements)
-        if queue.isolation == "user" and needs_python and (closed := _closed_to_others(_python())):
+        needs_ours = needs_python and queue.is_counted  # nodes of a cluster have their own
+        if queue.isolation == "user" and needs_ours and (closed := _closed_to_others(_python())):
             found.append(
                 FieldProblem(
                     where,
@@ -88,10 +89,12 @@ def submit_problems(
 
 def prepare(settings: Settings, data: Path) -> None:
     """Lets the accounts of jobs pass through the data directory, which they cannot list."""
-    if any(queue.isolation == "user" for queue in settings.queues.values()):
-        for folder in (data, data / "jobs"):
-            folder.mkdir(mode=0o711, exist_ok=True)
-            folder.chmod(0o711)
+    takers = [queue for queue in settings.queues.values() if queue.isolation == "user"]
+    passed = [data] if any(_place(settings, queue, data) == data for queue in takers) else []
+    passed += [data / "jobs"] if any(queue.is_counted for queue in takers) else []
+    for folder in passed:
+        folder.mkdir(mode=0o711, exist_ok=True)
+        folder.chmod(0o711)
 
 
 def of_launch(queue: QueueSettings, owner: str) -> dict[str, Any]:
@@ -154,9 +157,12 @@ def account(queue: QueueSettings, owner: str) -> pwd.struct_passwd:
     return entry
 
 
-def _queue_problems(queue: QueueSettings, data: Path | None) -> Iterator[str]:
-    if queue.isolation == "user" and not queue.is_counted:
-        yield 'isolation = "user" needs executor = "local"'
+def _queue_problems(settings: Settings, queue: QueueSettings, data: Path | None) -> Iterator[str]:
+    if queue.isolation == "user" and queue.executor == "parsl":
+        yield (
+            'isolation = "user" needs executor = "local" or "slurm": a block of nodes is one '
+            "account's, whoever's calls it makes"
+        )
         return
     if queue.isolation != "bubblewrap" and (not queue.network or queue.visible):
         yield '`network` and `visible` need isolation = "bubblewrap"'
@@ -166,16 +172,22 @@ def _queue_problems(queue: QueueSettings, data: Path | None) -> Iterator[str]:
     if needs_linux and sys.platform != "linux":
         yield "isolation and limits on memory and processes need Linux"
     elif queue.isolation == "user":
-        yield from _user_problems(queue, data)
+        yield from _user_problems(queue, _place(settings, queue, data))
     elif queue.isolation == "bubblewrap":
         yield from _bubblewrap_problems(queue)
 
 
-def _user_problems(queue: QueueSettings, data: Path | None) -> Iterator[str]:
+def _place(settings: Settings, queue: QueueSettings, data: Path | None) -> Path | None:
+    """The folder below which the accounts of a queue have directories of their own."""
+    return (settings.slurm.folder or data) if queue.executor == "slurm" else data
+
+
+def _user_problems(queue: QueueSettings, place: Path | None) -> Iterator[str]:
     if os.geteuid() != 0:
         yield 'isolation = "user" needs a service that is started as root'
-    if data is not None and (closed := _closed_to_others(data.parent)):
-        yield f"the accounts of jobs cannot enter {closed}, above the data directory: chmod o+x it"
+    if place is not None and (closed := _closed_to_others(place.parent)):
+        what = "the shared folder" if queue.executor == "slurm" else "the data directory"
+        yield f"the accounts of jobs cannot enter {closed}, above {what}: chmod o+x it"
     if "{owner}" not in queue.run_as:
         try:
             account(queue, "")

@@ -80,7 +80,8 @@ class Launches:
         if queue is None:
             raise InputGoneError(f"queue {row.queue} is not there any more")
         function = _with_payload_in_place(row.description.get("function"), inputs)
-        if function is not None and queue.isolation == "process":
+        is_cluster_account = queue.isolation == "user" and not queue.is_counted
+        if function is not None and (queue.isolation == "process" or is_cluster_account):
             _read_in_place(inputs)
         own = isolation.environment(queue, row.owner)
         script = {"name": description.script_name, "text": description.script}

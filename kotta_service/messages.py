@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from kotta.models.signed import MAX_PARTS, ETag, SignedUpload, UploadId
 
-_Seconds = Annotated[float, Field(ge=0, lt=1e12, allow_inf_nan=False)]
+# a moment is one that calendars have
+_Seconds = Annotated[float, Field(ge=0, lt=1e11, allow_inf_nan=False)]
 _Count = Annotated[int, Field(ge=0, lt=1 << 63)]
+_FileName = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^/\x00]+$")]
 RESULT_FILES = ("RESULT.json", "RESULT.pkl", "RESULT.buffers")
 """What a large result of a function's call is kept as, beside the outputs that were declared."""
+
+
+_Phase = Literal["staging_inputs", "processing", "staging_outputs", "ended"]
 
 
 class _Message(BaseModel):
@@ -19,10 +24,16 @@ class _Message(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
+def _no_folder(name: str) -> str:
+    if name in (".", ".."):
+        raise ValueError("is a folder, not a file name")
+    return name
+
+
 class RecordedOutput(_Message):
     """One declared output, as its runner left it in the storage."""
 
-    name: Annotated[str, Field(min_length=1, max_length=255)]
+    name: Annotated[_FileName, AfterValidator(_no_folder)]
     available: bool
     size_bytes: _Count | None = None
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
@@ -45,7 +56,7 @@ class RecordedResult(_Message):
     size_bytes: _Count = 0
     sha256: Annotated[str, Field(max_length=64)] = ""
     data: Annotated[str, Field(max_length=1 << 20)] | None = None
-    file: Annotated[str, Field(max_length=255)] | None = None
+    file: _FileName | None = None
     error: RecordedError | None = None
 
 
@@ -70,14 +81,28 @@ class ExitRecord(_Message):
     outputs: Annotated[list[RecordedOutput], Field(max_length=20_000)]
 
 
+class RunnerPhase(_Message):
+    """Where an attempt is, as its runner leaves it in its directory."""
+
+    phase: _Phase
+    timeline: dict[str, _Seconds] = Field(default_factory=dict)
+
+
 class RunnerReport(_Message):
     """That an attempt entered a phase, or ended."""
 
     job_id: Annotated[str, Field(max_length=36)]
     attempt: int
-    phase: Literal["staging_inputs", "processing", "staging_outputs", "ended"]
+    phase: _Phase
     timeline: dict[str, _Seconds] = Field(default_factory=dict)
     record: ExitRecord | None = None
+
+    @model_validator(mode="after")
+    def _of_itself(self) -> RunnerReport:
+        record = self.record
+        if record is not None and (record.job_id, record.attempt) != (self.job_id, self.attempt):
+            raise ValueError("its record is of another attempt")
+        return self
 
 
 class RunnerInputs(_Message):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,11 +9,12 @@ from typing import Literal
 
 from kotta.models import JobDescription
 from kotta_service import usage
+from kotta_service.attempt_files import AttemptFile
 from kotta_service.executors import Key
 from kotta_service.jobs import attempt_of
 from kotta_service.parts import Parts
 from kotta_service.storage import Content, Kept
-from kotta_service.storage.files import KeptFile
+from kotta_service.storage.taking import OUTPUTS
 from kotta_service.store.jobs import JobRow
 
 MAX_BYTES = 1 << 20
@@ -76,9 +76,10 @@ class StreamOfAttempt:
     def is_longer_than(self, size: int) -> bool:
         """Whether it has grown beyond `size` bytes, as far as this machine's disk tells."""
         for place in self._places:
-            if place.path is not None:
-                with contextlib.suppress(FileNotFoundError):
-                    return place.path.stat().st_size > size
+            if isinstance(place, AttemptFile) or place.path is not None:
+                with place.opened() as file:
+                    if file is not None:
+                        return file.size > size
         return False
 
     def read(self, start: Start) -> Piece:
@@ -110,14 +111,15 @@ class StreamOfAttempt:
                     return
         yield None
 
-    def _known_places(self, parts: Parts, row: JobRow) -> list[Kept]:
-        """Where it lies while its job runs, and where its runner moves it afterwards."""
+    def _known_places(self, parts: Parts, row: JobRow) -> list[Kept | AttemptFile]:
+        """Where it lies while its job runs, and where it is moved afterwards."""
         description = JobDescription.model_construct(**row.description)
         names = {"stdout": description.output_file_stdout, "stderr": description.output_file_stderr}
         if self._stream == "stderr" and names["stderr"] == names["stdout"]:
             return []
         return [
-            KeptFile(self._directory / self._stream),
+            AttemptFile(self._directory, self._stream),
+            AttemptFile(self._directory, names[self._stream], OUTPUTS),
             parts.storage.output(row.id, self.attempt, names[self._stream]),
         ]
 

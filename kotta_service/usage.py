@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from itertools import pairwise
@@ -13,11 +11,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from kotta.models import Usage, UsageSample
+from kotta_service.attempt_files import opened_folder, parsed, read
 from kotta_service.store.jobs import JobRow
 
 FILE = "usage.jsonl"
 RECORD = "exit.json"
 """Of a job that was short it has the samples."""
+_MOST = 10_000
+"""A runner keeps far fewer."""
 
 
 def usage(row: JobRow, attempt: int, directory: Path) -> Usage:
@@ -56,18 +57,17 @@ def _samples(directory: Path) -> Iterator[UsageSample]:
 
 def _noted(directory: Path) -> list[Any]:
     """The samples as they were written."""
-    try:
-        lines = (directory / FILE).read_bytes().splitlines()
-    except FileNotFoundError:
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            found = json.loads((directory / RECORD).read_bytes())["samples"]
-            return found if isinstance(found, list) else []
-        return []
-    values = []
-    for line in lines:
-        with contextlib.suppress(ValueError):  # cut by a full disk, or by a runner that was killed
-            values.append(json.loads(line))
-    return values
+    with opened_folder(directory) as folder:
+        content = None if folder is None else read(folder, FILE)
+        record = None
+        if folder is not None and content is None:
+            record = parsed(read(folder, RECORD))
+    if content is None:
+        found = (record or {}).get("samples")
+        return found[:_MOST] if isinstance(found, list) else []
+    # one that is cut by a full disk, or by a runner that was killed, is none
+    values = map(parsed, content.splitlines()[:_MOST])
+    return [value for value in values if value is not None]
 
 
 def _with_cores(samples: list[UsageSample]) -> list[UsageSample]:

@@ -89,7 +89,6 @@ cpus = 2
 memory_mib = 2048
 [slurm]
 configuration = "{configuration}"
-python = "{python}"
 {more}
 """
 
@@ -111,12 +110,12 @@ class SlurmCluster:
 
     def settings(self, *, grace_seconds: float = 1, **slurm: object) -> str:
         """TOML for a service whose jobs it runs, quick to notice what becomes of them."""
-        given = {"poll_seconds": 0.3, "absent_seconds": 3, "alive_seconds": 0.5, **slurm}
+        given = {"poll_seconds": 0.3, "absent_seconds": 3, "alive_seconds": 0.5}
+        given |= {"python": sys.executable, **slurm}
         lines = [f"{name} = {json.dumps(value)}" for name, value in given.items()]
         return _SETTINGS.format(
             grace_seconds=grace_seconds,
             configuration=self.environment["SLURM_CONF"],
-            python=sys.executable,
             more="\n".join(lines),
         )
 

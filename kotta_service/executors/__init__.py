@@ -60,6 +60,8 @@ class Sighting:
     """What was seen of an attempt, and its exit record or latest phase where there is one.
 
     Attributes:
+        held: the directory of an attempt that is an account's: the record is that account's word,
+            and outputs are to be taken over from there.
         verdict: of what is lost, how it ended; None: it may be tried again.
         words: of what is lost without a verdict, what is known; "" if nothing is.
     """
@@ -69,6 +71,7 @@ class Sighting:
     phase: dict[str, Any] | None = None
     verdict: Verdict | None = None
     words: str = ""
+    held: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -149,10 +149,15 @@ class Storage(Protocol):
     def launch_stage_out(self, job_id: str, attempt: int) -> dict[str, Any]:
         """What a runner does with its outputs, as its launch says."""
 
-    def checked(self, record: ExitRecord) -> ExitRecord:
+    def checked(self, record: ExitRecord, held: Path | None = None) -> ExitRecord:
         """An exit record of whose outputs those that are not in the storage are not available.
 
+        Args:
+            held: the directory of an attempt that is an account's, in which its runner left them if
+                it could not put them here: they are taken over.
+
         Raises:
+            StorageFullError: they cannot be taken over now.
             StorageAwayError: it cannot be known now.
         """
 

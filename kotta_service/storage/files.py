@@ -1,7 +1,7 @@
 """Uploads and outputs as plain files under one folder that only this user can read.
 
 An upload is known by the SHA-256 of its bytes alone, whoever sent it: the service has seen them.
-Outputs are moved here by their runners, which are on the same machine.
+Outputs are moved here by their runners; those that are accounts' may not, and `taking` does.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -141,8 +142,14 @@ class FileStorage:
         path = self.output(job_id, attempt, "").path
         return {"directory": str(path), "on_disk": str(path.parent)}
 
-    def checked(self, record: ExitRecord) -> ExitRecord:
-        return record  # what its runner moved is here, or the machine is not
+    def checked(self, record: ExitRecord, held: Path | None = None) -> ExitRecord:
+        if held is None:
+            return record  # what its runner moved is here, or the machine is not
+        from kotta_service.storage.taking import take_over
+
+        kept = self.output(record.job_id, record.attempt, "").path
+        with told_if_full():
+            return take_over(record, held, kept)
 
     def stored(self) -> Iterator[Stored]:
         """All that lies there, outputs by the folder."""
@@ -178,6 +185,10 @@ class FileStorage:
 def remove_path(path: Path) -> None:
     """Removes a file, or a folder and all in it, as far as that can be done."""
     if path.is_dir() and not path.is_symlink():
+        if path.lstat().st_uid != os.geteuid():
+            # what is in it may be changed meanwhile: this neither follows links nor waits for FIFOs
+            subprocess.run(["rm", "-rf", "--", path], capture_output=True, check=False)
+            return
         # a job may have left folders deeper than Python goes; they are told as left over
         with contextlib.suppress(RecursionError):
             shutil.rmtree(path, ignore_errors=True)

@@ -24,6 +24,7 @@ from kotta_service.s3_settings import S3Settings, split_url
 from kotta_service.storage import Stored
 from kotta_service.storage.bucket import S3, Bucket, Found
 from kotta_service.storage.incoming import Incoming, receive, told_if_full
+from kotta_service.storage.refusing import without
 
 if TYPE_CHECKING:
     from kotta_service.storage import Kept
@@ -180,25 +181,12 @@ class S3Storage:
     def launch_stage_out(self, job_id: str, attempt: int) -> dict[str, Any]:
         return {"signed": True, "give_up_seconds": self._settings.give_up_seconds}
 
-    def checked(self, record: ExitRecord) -> ExitRecord:
+    def checked(self, record: ExitRecord, held: Path | None = None) -> ExitRecord:
         made = [output for output in record.outputs if output.available]
         words = zip(made, self._looking.map(self._look(record), made), strict=True)
         wrong = {output.name: each for output, each in words if each}
-        if not wrong:
-            return record
-        outputs = [
-            output.model_copy(update={"available": False, "size_bytes": None, "sha256": None})
-            if output.name in wrong
-            else output
-            for output in record.outputs
-        ]
-        told = "; ".join(f"output {name} is not in the storage: {wrong[name]}" for name in wrong)
-        change: dict[str, Any] = {"outputs": outputs, "error": record.error or told}
-        if record.status == "completed":
-            change |= {"status": "failed", "reason": "staging", "error": told}
-        if record.result is not None and record.result.file in wrong:
-            change["result"] = None
-        return record.model_copy(update=change)
+        words_of = {name: f"is not in the storage: {words}" for name, words in wrong.items()}
+        return without(record, words_of)
 
     def _look(self, record: ExitRecord) -> Any:
         def look(output: RecordedOutput) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 
 import cloudpickle
 import pytest
-from accounts import accounts, need, passable_folder
+from accounts import accounts, need, open_python, passable_folder
 from waiting import wait_until
 
 import kotta_runner
@@ -323,17 +323,6 @@ def test_a_function_runs_as_its_account_in_a_python_that_it_can_read(
     record = attempts.record(launch)
     assert record["status"] == "completed", (record, attempts.output(record, "STDERR.txt"))
     assert json.loads(base64.b64decode(record["result"]["data"])) == two_accounts[0].pw_uid
-
-
-def open_python() -> str:
-    """A Python that every account can run: that of the tests may lie in somebody's home."""
-    for path in (os.path.realpath(sys.executable), "/usr/bin/python3"):
-        if os.path.exists(path) and all(
-            folder.stat().st_mode & 0o001 for folder in Path(path).parents
-        ):
-            return path
-    need("a Python that all accounts can run", False)
-    raise AssertionError
 
 
 def test_a_job_runs_as_its_account_and_gains_nothing(

@@ -8,8 +8,9 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import secrets
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
@@ -22,7 +23,8 @@ ASK_SECONDS = 60
 BRIEF_SECONDS = 5
 """How long, where somebody waits for it."""
 _INHERITED = ("HOME", "LANG", "LOGNAME", "PATH", "SLURM_CONF", "TZ", "USER")
-_FORMAT = "%j|%T|%i|%S|%r"
+_FORMAT = "%U|%T|%i|%S|%r|%j"
+"""The name is the last, as its user may have put anything into it."""
 MANY_NAMES = 100
 """How many jobs are named in one command line."""
 
@@ -36,7 +38,8 @@ class SlurmJob:
     """A job as squeue shows it.
 
     Attributes:
-        name: the key of its launch, as `name_of` makes it.
+        name: the key of its launch, as `name_of` makes it, or whatever its user called it.
+        uid: of its user.
         state: in full, such as `PENDING`.
         native_id: Slurm's number for it, which may be another job's some day.
         reason: why it is in this state, in Slurm's word.
@@ -44,6 +47,7 @@ class SlurmJob:
     """
 
     name: str
+    uid: int
     state: str
     native_id: str
     reason: str
@@ -56,9 +60,14 @@ def name_of(key: Key) -> str:
 
 
 class Commands:
-    """Runs Slurm's commands as the settings say."""
+    """Runs Slurm's commands as the settings say.
 
-    def __init__(self, settings: SlurmSettings) -> None:
+    Args:
+        is_ours: whether a job is one that was submitted here, and not somebody's who calls it so.
+    """
+
+    def __init__(self, settings: SlurmSettings, is_ours: Callable[[SlurmJob], bool]) -> None:
+        self._is_ours = is_ours
         self._folder = settings.programs.rstrip("/")
         # what the service was started with may hold options, as SBATCH_QOS
         self._environment = {
@@ -70,9 +79,17 @@ class Commands:
         self._whose = [] if os.geteuid() == 0 else [f"--user={pwd.getpwuid(os.geteuid()).pw_name}"]
 
     def run(
-        self, program: str, *arguments: str, given: str = "", seconds: float = ASK_SECONDS
+        self,
+        program: str,
+        *arguments: str,
+        given: str = "",
+        seconds: float = ASK_SECONDS,
+        environment: Mapping[str, str] | None = None,
     ) -> str:
         """What a command prints.
+
+        Args:
+            environment: variables that are for this command alone.
 
         Raises:
             SlurmError: it cannot be run, fails, or takes too long.
@@ -85,7 +102,7 @@ class Commands:
                 capture_output=True,
                 text=True,
                 errors="replace",
-                env=self._environment,
+                env={**self._environment, **(environment or {})},
                 cwd="/",
                 timeout=seconds,
                 check=False,
@@ -100,13 +117,12 @@ class Commands:
         return done.stdout
 
     def waiting_and_running(self) -> list[SlurmJob]:
-        """All jobs of this service's user that have not ended: one query, however many.
+        """All jobs of this service's that have not ended: one query, however many.
 
         Raises:
             SlurmError: there is no answer; that says nothing of any job.
         """
-        text = self.run("squeue", "--noheader", "--all", *self._whose, "--format", _FORMAT)
-        return list(_jobs(text))
+        return self._asked()
 
     def named(self, names: Sequence[str], seconds: float = ASK_SECONDS) -> list[SlurmJob]:
         """Jobs of these names, those included that ended so lately that Slurm still tells of them.
@@ -117,10 +133,16 @@ class Commands:
         found: list[SlurmJob] = []
         for start in range(0, len(names), MANY_NAMES):
             part = ",".join(names[start : start + MANY_NAMES])
-            options = ["--noheader", "--all", "--states=all", f"--name={part}"]
-            options += [*self._whose, "--format", _FORMAT]
-            found += _jobs(self.run("squeue", *options, seconds=seconds))
+            found += self._asked("--states=all", f"--name={part}", seconds=seconds)
         return found
+
+    def _asked(self, *options: str, seconds: float = ASK_SECONDS) -> list[SlurmJob]:
+        # a name may have lines of its own: ours begin with what nobody else can know
+        mark = secrets.token_hex(8)
+        environment = {"SQUEUE_FORMAT": f"{mark}|{_FORMAT}"}
+        options = ("--noheader", "--all", *options, *self._whose)
+        text = self.run("squeue", *options, seconds=seconds, environment=environment)
+        return [job for job in _jobs(text, f"{mark}|") if self._is_ours(job)]
 
     def submit(self, arguments: Sequence[str], script: str) -> str:
         """Slurm's number for a new job.
@@ -152,12 +174,12 @@ class Commands:
                 self.run("scancel", "--signal=USR1", "--batch", *ids)
 
 
-def _jobs(text: str) -> Iterator[SlurmJob]:
+def _jobs(text: str, mark: str) -> Iterator[SlurmJob]:
     for line in text.splitlines():
-        fields = line.strip().split("|", 4)
-        if len(fields) == 5 and fields[0].startswith(PREFIX):
-            name, state, native_id, start, reason = fields
-            yield SlurmJob(name, state, native_id, reason, _time(start))
+        fields = line.removeprefix(mark).strip().split("|", 5)
+        if line.startswith(mark) and len(fields) == 6 and fields[5].startswith(PREFIX):
+            uid, state, native_id, start, reason, name = fields
+            yield SlurmJob(name, int(uid), state, native_id, reason, _time(start))
 
 
 def _time(text: str) -> datetime | None:

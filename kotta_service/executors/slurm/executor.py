@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,14 @@ from kotta_service.executors.slurm.archive import runner_archive
 from kotta_service.executors.slurm.asking import Asking, View
 from kotta_service.executors.slurm.commands import (
     BRIEF_SECONDS,
+    PREFIX,
     Commands,
     SlurmError,
+    SlurmJob,
     name_of,
 )
-from kotta_service.executors.slurm.folder import BARRED, Lives, SharedFolder, Traces
+from kotta_service.executors.slurm.folder import BARRED, Lives, SharedFolder, Traces, key_of
+from kotta_service.executors.slurm.giving import account_of
 from kotta_service.executors.slurm.partitions import Partitions
 from kotta_service.executors.slurm.sending import Fate, Sending, Wanted
 from kotta_service.persisting import persist
@@ -41,7 +46,8 @@ class SlurmExecutor:
     Args:
         folder: where attempts' directories lie.
         on_phase: called, from a thread, with the timeline of an attempt that entered a phase.
-        on_exit: called, from a thread, with the exit record of an attempt.
+        on_exit: called, from a thread, with the exit record of an attempt, or None if it is an
+            account's word, of which a look tells.
     """
 
     name = "slurm"
@@ -51,15 +57,20 @@ class SlurmExecutor:
         settings: Settings,
         folder: Path,
         on_phase: Callable[[Key, dict[str, float]], None],
-        on_exit: Callable[[Key, dict[str, Any]], None],
+        on_exit: Callable[[Key, dict[str, Any] | None], None],
     ) -> None:
         self._settings = settings
         self._slurm = settings.slurm
-        self._folder = SharedFolder(folder)
+        self._takes_accounts = any(
+            queue.executor == self.name and queue.isolation == "user"
+            for queue in settings.queues.values()
+        )
+        self._folder = SharedFolder(folder, is_passable=self._takes_accounts)
+        self._owners: dict[str, int] = {}
         self._on_phase = on_phase
         self._on_exit = on_exit
         self._archive = runner_archive(folder)
-        self._commands = Commands(settings.slurm)
+        self._commands = Commands(settings.slurm, self._is_ours)
         self._partitions = Partitions(self._commands)
         self._asking = Asking(self._commands, settings.slurm.poll_seconds, self._on_view)
         self._sending = Sending(self._commands, self._prepare)
@@ -106,7 +117,7 @@ class SlurmExecutor:
         return {key: sighting for key, sighting in found.items() if sighting is not None}
 
     def look(self, key: Key) -> Sighting | None:
-        return self._look(key, self._asking.view)
+        return self._look_at_traces(key, self._asking.view)
 
     def _forget(self, gone: frozenset[Key]) -> None:
         """Forgets what is placed no more, and keeps what came while the rest was being read."""
@@ -114,7 +125,9 @@ class SlurmExecutor:
         self._sending.forget(gone)
         alive = known | self._sending.handed_over()
         self._lives.forget_all_but(set(alive))
-        self._asking.forget_all_but({name_of(key) for key in alive})
+        names = {name_of(key) for key in alive}
+        self._asking.forget_all_but(names)
+        self._owners = {name: owner for name, owner in list(self._owners.items()) if name in names}
         self._cancelling = {key: at for key, at in self._cancelling.items() if key in alive}
 
     def cancel(self, key: Key) -> bool:
@@ -171,9 +184,14 @@ class SlurmExecutor:
             return Sighting(Sight.LOST, verdict=states.refused(handover.words))
         if view.waits(name):
             return Sighting(Sight.WAITING)
+        return self._look_at_traces(key, view)
+
+    def _look_at_traces(self, key: Key, view: View) -> Sighting | None:
+        """The same where something was told, of which that query may not know yet."""
+        name, handover = name_of(key), self._sending.handover(key)
         traces = self._folder.look(key)
         if traces.record is not None:
-            return self._ended(key, traces.record, view)
+            return self._with_place(key, traces, self._ended(key, traces.record, view))
         if traces.claim not in (None, BARRED):
             return self._claimed(key, traces, view)
         if view.has(name):
@@ -234,17 +252,38 @@ class SlurmExecutor:
             return Sighting(Sight.RUNNING)
         return states.with_slurms_word(record, fate[0])
 
+    def _with_place(self, key: Key, traces: Traces, sighting: Sighting) -> Sighting:
+        if traces.account is None:
+            return sighting
+        return replace(sighting, held=self._folder.directory(key))
+
+    def _is_ours(self, job: SlurmJob) -> bool:
+        """Whether it is of whom it was submitted as: any user can call a job of theirs so."""
+        if not self._takes_accounts:
+            return job.uid == os.geteuid()
+        owner = self._owners.get(job.name)
+        if owner is None:
+            key = key_of(job.name.removeprefix(PREFIX))
+            owner = None if key is None else self._folder.owner(key)
+            if owner is None:
+                return False
+            self._owners[job.name] = owner
+        return job.uid == owner
+
     def _prepare(self, key: Key, launch: dict[str, Any]) -> Wanted | None:
         """Leaves what the runner needs in the shared folder."""
         if self._folder.is_barred(key):
             return None
         queue = self._settings.queues[launch["resources"]["queue"]]
-        written = self._folder.write_launch(key, self._for_a_node(key, launch))
+        account = account_of(launch)
+        written = self._folder.write_launch(key, self._for_a_node(key, launch), account)
+        self._owners.pop(name_of(key), None)
         return requests.wanted(
             self._settings,
             queue,
             self._partitions.of(queue),
             launch,
+            account,
             archive=self._archive,
             written=written,
         )
@@ -274,7 +313,8 @@ class SlurmExecutor:
         self._sending.review(view)
         # what was cancelled before it began, while Slurm did not listen
         known = {name_of(key) for key in self._known}
-        strays = [key for key in map(_key_of, view.jobs) if key and name_of(key) not in known]
+        found = [key_of(name.removeprefix(PREFIX)) for name in view.jobs if name not in known]
+        strays = [key for key in found if key is not None]
         barred = [key for key in strays if self._folder.is_barred(key)]
         if barred:
             self._sending.cancel(barred)
@@ -285,7 +325,7 @@ class SlurmExecutor:
             for key in self._folder.heard():
                 traces = self._folder.look(key)
                 if traces.record is not None and not needs_slurms_word(traces.record):
-                    self._on_exit(key, traces.record)
+                    self._on_exit(key, traces.record if traces.account is None else None)
                 elif traces.phase is not None:
                     self._on_phase(key, traces.phase.get("timeline", {}))
 
@@ -297,8 +337,3 @@ def needs_slurms_word(record: dict[str, Any]) -> bool:
     return record.get("status") == "failed" and (
         record.get("signal") == _SIGKILL or record.get("exit_code") == _SHELL_SIGKILL
     )
-
-
-def _key_of(name: str) -> Key | None:
-    job_id, _, attempt = name.removeprefix("kotta-").rpartition("-")
-    return Key(job_id, int(attempt)) if job_id and attempt.isdigit() else None

@@ -4,7 +4,11 @@
 
     jobs/4f/4f6c….1/     the directory of an attempt, as docs/runner.md describes it
     news/4f6c….1         made by a runner that has something to tell, removed by who has heard it
+    environments/1001/   an account's Python environments
     kotta-runner-….pyz   the runner
+
+Where jobs run as accounts, an attempt's directory is its account's, and what is read there may be
+anything. All above it is the service's: others can pass, and make news, but list nothing.
 
 Caches of a network file system may hide for a while that a name is there. Opening its folder makes
 them look again: so names are looked up in a folder that was opened just now. Source: nfs(5),
@@ -14,22 +18,32 @@ them look again: so names are looked up in a folder that was opened just now. So
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import re
 import secrets
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
+from kotta_service.attempt_files import opened_folder, parsed, read, read_end
 from kotta_service.executors import Key
+from kotta_service.executors.slurm.giving import Account, given
+from kotta_service.messages import RunnerPhase
+from kotta_service.storage.files import remove_path
 from kotta_service.syncing import sync_directory
 
 BARRED = "barred"
 """What a claim holds that the service made, so that no runner ever can."""
-_MAX_BYTES = 16 << 20
-"""Of a file that a runner writes: an exit record may hold a result."""
+_SMALL_BYTES = 64 << 10
+_MOST_NEWS = 10_000
+"""So many at a time: whoever makes more holds others up by no more than that."""
+_KEY = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})[.-]([1-9][0-9]{0,5})")
 
 
 @dataclass(frozen=True)
@@ -37,12 +51,14 @@ class Traces:
     """What an attempt's directory holds.
 
     Attributes:
+        account: whose the directory is, if it is another than the service's.
         record: the exit record, None if there is none (that can be read).
         claim: what its claim says; None: nobody has claimed it.
         alive: what its runner wrote last to show that it lives.
         phase: the latest phase.
     """
 
+    account: int | None = None
     record: dict[str, Any] | None = None
     claim: str | None = None
     alive: str | None = None
@@ -50,13 +66,21 @@ class Traces:
 
 
 class SharedFolder:
-    """The folder at `root`, made if it is not there."""
+    """The folder at `root`, made if it is not there.
 
-    def __init__(self, root: Path) -> None:
+    Args:
+        is_passable: accounts have directories of their own in it.
+    """
+
+    def __init__(self, root: Path, *, is_passable: bool = False) -> None:
         self.root = root
         self.news = root / "news"
+        self._is_passable = is_passable
         for folder in (root, root / "jobs", self.news):
-            folder.mkdir(mode=0o700, exist_ok=True, parents=True)
+            self._make(folder)
+        if is_passable:
+            # anybody may leave word, and nobody list or remove that of others
+            self.news.chmod(0o1733)
 
     def directory(self, key: Key) -> Path:
         return self.root / "jobs" / key.job_id[:2] / f"{key.job_id}.{key.attempt}"
@@ -65,49 +89,82 @@ class SharedFolder:
         return self.news / f"{key.job_id}.{key.attempt}"
 
     def heard(self) -> list[Key]:
-        """The attempts that have something to tell since this was last asked."""
+        """The attempts that have something to tell since this was last asked, or some of them."""
         keys = []
         with contextlib.suppress(OSError), os.scandir(self.news) as entries:
-            for entry in entries:
-                job_id, _, attempt = entry.name.rpartition(".")
+            for entry in islice(entries, _MOST_NEWS):
+                key = key_of(entry.name)
                 # removed first: what is told from now on makes it anew
-                with contextlib.suppress(OSError):
+                try:
                     os.unlink(entry.path)
-                if job_id and attempt.isdigit():
-                    keys.append(Key(job_id, int(attempt)))
+                except IsADirectoryError:
+                    remove_path(Path(entry.path))
+                except OSError:
+                    continue
+                if key is not None:
+                    keys.append(key)
         return keys
+
+    def owner(self, key: Key) -> int | None:
+        """Whose an attempt's directory is; None if it is not there."""
+        try:
+            return self.directory(key).lstat().st_uid
+        except OSError:
+            return None
 
     def look(self, key: Key) -> Traces:
         """What an attempt has left so far."""
-        with _opened(self.directory(key)) as folder:
+        with opened_folder(self.directory(key)) as folder:
             if folder is None:
                 return Traces()
+            owner = os.fstat(folder).st_uid
+            account = owner if self._is_passable and owner != os.geteuid() else None
             # a runner writes its record before all else ends, so this order misses none
-            record = _json(_read(folder, "exit.json"))
+            record = parsed(read(folder, "exit.json"))
             if record is not None:
-                return Traces(record=record)
+                return Traces(account, record)
             return Traces(
-                claim=_read(folder, "claim"),
-                alive=_read(folder, "alive"),
-                phase=_json(_read(folder, "phase.json")),
+                account,
+                claim=_claim(folder),
+                alive=_text(read(folder, "alive", _SMALL_BYTES)),
+                phase=_phase(read(folder, "phase.json", _SMALL_BYTES)),
             )
 
-    def write_launch(self, key: Key, launch: dict[str, Any]) -> Path:
-        """Leaves what a runner has to know where it reads it, and removes it."""
-        directory = self.directory(key)
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = directory / "launch.json"
-        aside = directory / f"launch.{secrets.token_hex(4)}"
-        descriptor = os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(launch, file)
-        aside.rename(path)
-        return path
+    def write_launch(
+        self, key: Key, launch: dict[str, Any], account: Account | None = None
+    ) -> Path:
+        """Leaves what a runner has to know where it reads it, and removes it.
+
+        Args:
+            account: whose job it is to be, None for the service's own.
+        """
+        directory = self._make_directory(key)
+        with opened_folder(directory) as folder:
+            if folder is None:
+                raise NotADirectoryError(errno.ENOTDIR, "it is no folder", str(directory))
+            if account is not None:
+                place = self.root / "environments" / str(account.uid)
+                self._make(place.parent)
+                _make_its(place, account)
+                launch = given(launch, folder, str(place))
+            aside = f"launch.{secrets.token_hex(4)}"
+            flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
+            with os.fdopen(os.open(aside, flags, 0o600, dir_fd=folder), "w") as file:
+                json.dump(launch, file)
+                file.flush()
+                if account is not None:
+                    os.fchown(file.fileno(), account.uid, account.gid)
+            os.rename(aside, "launch.json", src_dir_fd=folder, dst_dir_fd=folder)
+            if account is not None:
+                os.fchown(folder, account.uid, account.gid)
+                # it may not sync what lies above, without which its marker is nowhere
+                for each in (directory, directory.parent, directory.parent.parent):
+                    sync_directory(each)
+        return directory / "launch.json"
 
     def bar(self, key: Key) -> bool:
         """Keeps an attempt from ever starting; False if a runner has claimed it."""
-        directory = self.directory(key)
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory = self._make_directory(key)
         try:
             claim = os.open(directory / "claim", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         except FileExistsError:
@@ -116,13 +173,13 @@ class SharedFolder:
         os.fsync(claim)
         os.close(claim)
         sync_directory(directory)
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             os.unlink(directory / "launch.json")
         return True
 
     def is_barred(self, key: Key) -> bool:
-        with _opened(self.directory(key)) as folder:
-            return folder is not None and _read(folder, "claim") == BARRED
+        with opened_folder(self.directory(key)) as folder:
+            return folder is not None and _claim(folder) == BARRED
 
     def bar_start(self, key: Key) -> None:
         """Keeps a runner that may live yet, unseen, from starting its command if it has not."""
@@ -133,15 +190,27 @@ class SharedFolder:
 
     def ask_cancel(self, key: Key) -> None:
         """Leaves word that a runner shall cancel its attempt."""
-        with contextlib.suppress(FileNotFoundError):
-            flags = os.O_CREAT | os.O_WRONLY
+        with contextlib.suppress(FileNotFoundError, FileExistsError):
+            # never through a link that lies there
+            flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
             os.close(os.open(self.directory(key) / "cancel", flags, 0o600))
 
     def log(self, key: Key) -> str:
         """What Slurm and a runner that could not begin said, the end of it; "" for nothing."""
-        with _opened(self.directory(key)) as folder:
-            text = "" if folder is None else _read(folder, "runner.log") or ""
-        return text[-10_000:]
+        with opened_folder(self.directory(key)) as folder:
+            found = b"" if folder is None else read_end(folder, "runner.log", 10_000)
+        return found.decode("utf-8", "replace")
+
+    def _make_directory(self, key: Key) -> Path:
+        directory = self.directory(key)
+        self._make(directory.parent)
+        directory.mkdir(mode=0o700, exist_ok=True)
+        return directory
+
+    def _make(self, folder: Path) -> None:
+        folder.mkdir(mode=0o700, exist_ok=True, parents=True)
+        if self._is_passable:
+            folder.chmod(0o711)
 
 
 class Lives:
@@ -163,45 +232,28 @@ class Lives:
         self._seen = {key: seen for key, seen in self._seen.items() if key in keys}
 
 
-@contextlib.contextmanager
-def _opened(directory: Path) -> Iterator[int | None]:
-    try:
-        folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        yield None
-        return
-    try:
-        yield folder
-    finally:
-        os.close(folder)
+def key_of(name: str) -> Key | None:
+    """The attempt that is called so; None: anybody may have called anything so."""
+    found = _KEY.fullmatch(name)
+    return Key(found[1], int(found[2])) if found else None
 
 
-def _read(folder: int, name: str) -> str | None:
-    """A file's text; None if there is none, or it is no plain file.
+def _make_its(folder: Path, account: Account) -> None:
+    folder.mkdir(mode=0o700, exist_ok=True)
+    os.chown(folder, account.uid, account.gid, follow_symlinks=False)
 
-    A job's account may write there: no link is followed, and no FIFO waited for.
-    """
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+def _claim(folder: int) -> str | None:
+    # the service bars in a directory of an account's as well
+    return _text(read(folder, "claim", _SMALL_BYTES, or_ours=True))
+
+
+def _text(content: bytes | None) -> str | None:
+    return None if content is None else content.decode("utf-8", "replace")
+
+
+def _phase(content: bytes | None) -> dict[str, Any] | None:
     try:
-        file = os.open(name, flags, dir_fd=folder)
-    except OSError:
+        return RunnerPhase.model_validate_json(content or b"").model_dump()
+    except ValidationError:
         return None
-    try:
-        parts = []
-        left = _MAX_BYTES
-        while left > 0 and (part := os.read(file, min(left, 1 << 20))):
-            parts.append(part)
-            left -= len(part)
-        return b"".join(parts).decode("utf-8", "replace")
-    except OSError:
-        return None
-    finally:
-        os.close(file)
-
-
-def _json(text: str | None) -> dict[str, Any] | None:
-    try:
-        value = json.loads(text or "")
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None

@@ -11,6 +11,7 @@ from typing import Any
 from kotta.models import JobDescription
 from kotta_service.executors import Key
 from kotta_service.executors.slurm.commands import name_of
+from kotta_service.executors.slurm.giving import Account
 from kotta_service.executors.slurm.partitions import Partition
 from kotta_service.executors.slurm.sending import Wanted
 from kotta_service.settings import QueueSettings, Settings
@@ -33,6 +34,7 @@ def wanted(
     queue: QueueSettings,
     partition: Partition | None,
     launch: dict[str, Any],
+    account: Account | None = None,
     *,
     archive: Path,
     written: Path,
@@ -40,6 +42,7 @@ def wanted(
     """How a launch is submitted.
 
     Args:
+        account: whose job it is to be, None for the service's own.
         archive: the runner.
         written: the launch, where the runner reads it.
     """
@@ -67,7 +70,13 @@ def wanted(
     # a function may need what is in site-packages, a script does not; and -c spares `runpy`
     options = ["-c"] if launch["function"] else ["-S", "-E", "-c"]
     command = shlex.join([settings.slurm.python, *options, _MAIN, str(archive), str(written)])
-    return Wanted([*arguments, *queue.extra_arguments], f"#!/bin/sh\nexec {command}\n")
+    arguments += queue.extra_arguments
+    if account is None:
+        return Wanted(arguments, f"#!/bin/sh\nexec {command}\n")
+    own = {name: launch["environment"].get(name, "") for name in ("HOME", "LOGNAME", "USER")}
+    exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in own.items())
+    arguments += [f"--uid={account.uid}", f"--gid={account.gid}"]
+    return Wanted(arguments, f"#!/bin/sh\nexport {exports}\nexec {command}\n")
 
 
 def time_limit_minutes(

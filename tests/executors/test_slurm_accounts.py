@@ -1,0 +1,202 @@
+"""Jobs at a real Slurm that run as accounts, and what an account that means harm can do."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import pwd
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import pytest
+from accounts import accounts, open_python, passable_folder
+from running_service import RunningService
+from slurm_cluster import SlurmCluster
+from waiting import wait_until
+
+SECRET = "known to root alone"
+
+
+@pytest.fixture(scope="module")
+def two_accounts() -> Iterator[list[pwd.struct_passwd]]:
+    with accounts(2) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def account(two_accounts: list[pwd.struct_passwd]) -> pwd.struct_passwd:
+    return two_accounts[0]
+
+
+@pytest.fixture(scope="module")
+def service(slurm: SlurmCluster, two_accounts: list[pwd.struct_passwd]) -> Iterator[RunningService]:
+    with passable_folder() as home:
+        settings = home / "config" / "kotta" / "service.toml"
+        settings.parent.mkdir(parents=True)
+        queues = "".join(
+            f'[queues.{name}]\nexecutor = "slurm"\npartition = "Prod"\nisolation = "user"\n{more}'
+            for name, more in (
+                ("First", f'run_as = "{two_accounts[0].pw_name}"\n'),
+                ("Second", f'run_as = "{two_accounts[1].pw_name}"\n'),
+                ("Owners", ""),
+            )
+        )
+        settings.write_text(f"max_output_mib = 64\n{slurm.settings(python=open_python())}{queues}")
+        some = RunningService(home)
+        some.start()
+        yield some
+        some.close()
+        slurm.until_idle()
+
+
+@pytest.fixture
+def secret(service: RunningService) -> Path:
+    """A file that no account may read, in a folder that it can enter, on the same file system."""
+    path = service.home / "secret"
+    path.write_text(SECRET)
+    path.chmod(0o600)
+    return path
+
+
+def run(service: RunningService, script: str, **more: Any) -> dict[str, Any]:
+    return service.run(**{"queue": "First", "script_name": "s.sh", "script": script,
+                          "executable": "/bin/sh s.sh", **more})  # fmt: skip
+
+
+def directory_of(service: RunningService, job: dict[str, Any], attempt: int = 1) -> Path:
+    return service.data / "slurm" / "jobs" / job["id"][:2] / f"{job['id']}.{attempt}"
+
+
+def manifest(job: dict[str, Any]) -> dict[str, bool]:
+    return {output["name"]: output["available"] for output in job["outputs"]}
+
+
+def test_a_job_at_slurm_is_its_accounts_from_the_beginning(
+    slurm: SlurmCluster, service: RunningService, account: pwd.struct_passwd
+) -> None:
+    script = """
+    id -un; echo $HOME $USER
+    ps -o user:32= -p $PPID
+    grep NoNewPrivs /proc/self/status
+    squeue -h -o %u -j $SLURM_JOB_ID
+    """
+    job = run(service, script, env={"SLURM_CONF": slurm.environment["SLURM_CONF"]})
+    name = account.pw_name
+    assert job["status"] == "completed", job
+    assert service.output(job, "STDOUT.txt").split() == [
+        *(name, account.pw_dir, name, name),
+        *("NoNewPrivs:", "1", name),
+    ], service.output(job, "STDERR.txt")
+    assert directory_of(service, job).stat().st_uid == account.pw_uid
+
+
+def test_inputs_that_the_service_keeps_are_given_and_outputs_taken_over(
+    service: RunningService,
+) -> None:
+    content = b"an upload" * 1000
+    sha256 = hashlib.sha256(content).hexdigest()
+    assert service.http.put(f"/uploads/{sha256}", content=content).status_code == 201
+    first = run(
+        service,
+        "cat up.bin up.bin > twice; echo said; echo wrong >&2",
+        inputs=[f"kotta://uploads/{sha256}/up.bin"],
+        outputs=["twice", "not-made"],
+    )
+    assert manifest(first) == {
+        "twice": True,
+        "not-made": False,
+        "s.sh": True,
+        "STDOUT.txt": True,
+        "STDERR.txt": True,
+    }
+    assert service.output_bytes(first, "twice") == content * 2
+    assert service.output(first, "STDERR.txt") == "wrong\n"
+    for name in ("twice", "STDOUT.txt"):
+        kept = service.data / "files" / "outputs" / first["id"][:2] / f"{first['id']}.1" / name
+        about = kept.stat()
+        assert (about.st_uid, about.st_mode & 0o777, about.st_nlink) == (0, 0o600, 1)
+    assert [*directory_of(service, first).glob("input-*")] == []
+    second = run(
+        service,
+        "sha256sum twice; echo more >> twice && echo written",
+        queue="Second",
+        inputs=[f"kotta://jobs/{first['id']}/twice"],
+    )
+    told = service.output(second, "STDOUT.txt")
+    assert told.split()[0] == hashlib.sha256(content * 2).hexdigest()
+    assert service.output_bytes(first, "twice") == content * 2
+
+
+def test_a_function_is_called_as_an_account(
+    service: RunningService, account: pwd.struct_passwd
+) -> None:
+    def whoami(word: str) -> list[Any]:
+        import os
+
+        return [word, os.getuid(), os.environ["HOME"]]
+
+    payload = base64.b64encode(cloudpickle.dumps((whoami, ("x",), {}))).decode()
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    job = service.run(
+        queue="First",
+        jobtype="python",
+        function={"name": "f", "python": version, "payload": payload},
+    )
+    assert job["status"] == "completed", job
+    result = json.loads(base64.b64decode(job["result"]["data"]))
+    assert result == ["x", account.pw_uid, account.pw_dir]
+
+
+def test_a_job_is_followed_and_cancelled_while_it_runs(service: RunningService) -> None:
+    job = service.submit(
+        {"queue": "First", "executable": "echo early; echo kept > a; sleep 300", "outputs": "a"}
+    )[0]
+    service.until_status(job, "processing")
+
+    def log() -> Any:
+        return service.http.get(f"/jobs/{job['id']}/logs/stdout").text == "early\n"
+
+    wait_until(log, timeout=10)
+    wait_until(lambda: service.http.get(f"/jobs/{job['id']}/usage").json()["samples"], timeout=10)
+    service.http.post(f"/jobs/{job['id']}/cancel")
+    ended = service.wait(job)[0]
+    assert (ended["status"], ended["reason"]) == ("cancelled", "user")
+    assert service.output(ended, "a") == "kept\n"
+
+
+def test_another_account_reads_nothing_of_a_job_or_of_the_service(
+    service: RunningService, account: pwd.struct_passwd
+) -> None:
+    job = service.submit({"queue": "First", "executable": "sleep 300"})[0]
+    service.until_status(job, "processing")
+    directory = directory_of(service, job)
+    script = f"""
+    for folder in {service.data} {service.data}/slurm {service.data}/slurm/jobs {directory.parent} \
+      {directory} {service.data}/slurm/news {service.data}/files/outputs; do
+      ls $folder && echo listed $folder
+    done
+    for file in {directory}/claim {directory}/launch.json {directory}/stdout \
+      {service.data}/job-tokens.key {service.data}/kotta.db; do
+      cat $file && echo read $file
+    done
+    touch {directory}/cancel && echo cancelled
+    rm {service.data}/slurm/news/* {directory}/alive && echo removed
+    echo looked
+    """
+    looked = run(service, script, queue="Second")
+    assert service.output(looked, "STDOUT.txt") == "looked\n"
+    assert service.status(job)["status"] == "processing"
+    assert not list(directory.glob("launch*"))
+    service.http.post(f"/jobs/{job['id']}/cancel")
+    service.wait(job)
+
+
+def test_an_owner_without_an_account_is_refused(service: RunningService) -> None:
+    wanted = {"queue": "Owners", "executable": "id"}
+    answer = service.http.post("/jobs", json={"jobs": [wanted]})
+    assert answer.status_code == 422
+    assert "there is no account `local`" in answer.json()["errors"][0]["detail"]
