@@ -200,3 +200,147 @@ def test_an_owner_without_an_account_is_refused(service: RunningService) -> None
     answer = service.http.post("/jobs", json={"jobs": [wanted]})
     assert answer.status_code == 422
     assert "there is no account `local`" in answer.json()["errors"][0]["detail"]
+
+
+FORGED = """
+cd ..
+mkdir -p outputs
+%(harm)s
+cat > forged <<END
+{"format": 1, "job_id": "%(job_id)s", "attempt": 1, "status": "completed", "reason": "exit",
+ "exit_code": 0, "timeline": {"staging_inputs": 1700000000, "ended": 1700000001},
+ "outputs": [%(outputs)s]}
+END
+mv forged exit.json
+: > ../../../news/$KOTTA_JOB_ID.1
+sleep 2
+"""
+
+
+def forged(harm: str, outputs: str, job_id: str = "$KOTTA_JOB_ID") -> str:
+    lines = ", ".join(
+        f'{{"name": "{name}", "available": true, "size_bytes": {len(SECRET)}, "sha256": null}}'
+        for name in outputs.split()
+    )
+    return FORGED % {"harm": harm, "job_id": job_id, "outputs": lines}
+
+
+def everything_told_of(service: RunningService, job: dict[str, Any]) -> str:
+    """All that the service answers of a job."""
+    paths = ["", "/logs/stdout", "/logs/stderr", "/usage"]
+    paths += [f"/outputs/{output['name']}" for output in job["outputs"]]
+    return "\n".join(service.http.get(f"/jobs/{job['id']}{path}").text for path in paths)
+
+
+def test_what_an_account_puts_in_the_place_of_outputs_and_streams_leaks_nothing(
+    service: RunningService, secret: Path
+) -> None:
+    names = "link fifo folder foreign good undeclared"
+    harm = f"""
+    ln -s {secret} outputs/link; ln -s {secret} outputs/undeclared; mkfifo outputs/fifo
+    mkdir outputs/folder; ln -s /etc/hostname outputs/foreign
+    printf %0{len(SECRET)}d 7 > outputs/good
+    for name in stdout stderr usage.jsonl phase.json alive runner.log; do
+      rm -f $name; ln -s {secret} $name
+    done
+    """
+    job = run(
+        service,
+        forged(harm, names),
+        outputs=["link", "fifo", "folder", "foreign", "good"],
+    )
+    assert (job["status"], job["reason"]) == ("failed", "staging")
+    assert "output link is no plain file of the job's account" in job["error"]
+    assert [name for name, is_there in manifest(job).items() if is_there] == ["good"]
+    assert "undeclared" not in manifest(job)
+    assert SECRET not in everything_told_of(service, job)
+    assert int(service.output(job, "good")) == 7
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "mkfifo exit.json phase.json claim.new; ln -s {secret} alive.new",
+        "ln -s {secret} exit.json; ln -sf {secret} runner.log",
+        "head -c 1000000 /dev/zero | tr '\\0' '[' > exit.json",
+        'ln -s {secret} cancel; echo \'{{"phase": [], "timeline": 7}}\' > phase.json',
+    ],
+)
+def test_hostile_records_harm_their_own_job_alone(
+    service: RunningService, secret: Path, harm: str
+) -> None:
+    script = f"cd ..; {harm.format(secret=secret)}; : > ../../../news/$KOTTA_JOB_ID.1; sleep 60"
+    job = service.submit({"queue": "First", "executable": "/bin/sh s.sh", "script_name": "s.sh",
+                          "script": script})[0]  # fmt: skip
+    directory = directory_of(service, job)
+    wait_until((directory / "started").exists, timeout=20)
+    another = run(service, "echo fine", queue="Second")
+    assert service.output(another, "STDOUT.txt") == "fine\n"
+    service.http.post(f"/jobs/{job['id']}/cancel")
+    ended = service.wait(job, seconds=60)[0]
+    assert ended["status"] in ("cancelled", "failed")
+    assert SECRET not in everything_told_of(service, ended)
+    assert secret.read_text() == SECRET
+
+
+def test_a_record_speaks_of_its_own_job_alone(service: RunningService) -> None:
+    other = service.submit({"queue": "Second", "executable": "sleep 300"})[0]
+    service.until_status(other, "processing")
+    job = run(service, forged(f": > ../../../news/{other['id']}.1", "", other["id"]))
+    assert (job["status"], job["reason"]) == ("failed", "lost")
+    assert service.status(other)["status"] == "processing"
+    escaping = run(service, forged("", "../../../../secret"), outputs=["a"])
+    assert (escaping["status"], escaping["reason"]) == ("failed", "lost")
+    service.http.post(f"/jobs/{other['id']}/cancel")
+    service.wait(other)
+
+
+def test_a_job_of_another_account_that_has_the_same_name_is_not_believed(
+    slurm: SlurmCluster, service: RunningService, two_accounts: list[pwd.struct_passwd]
+) -> None:
+    job = service.submit({"queue": "First", "executable": "sleep 300"})[0]
+    service.until_status(job, "processing")
+    name = f"kotta-{job['id']}-1"
+    uid = two_accounts[0].pw_uid
+    numbers = [
+        slurm.ask(
+            *("sbatch", "--parsable", f"--uid={two_accounts[1].pw_uid}", "--chdir=/"),
+            *("--mem=10", "-o", "/dev/null", f"--job-name={called}", "--wrap", "sleep 300"),
+        ).strip()
+        for called in (name, f"x\n{uid}|RUNNING|7|0|None|{name}", "kotta-x-²")
+    ]
+    assert all(numbers)
+    own = set(slurm.ask("squeue", "-h", "-a", f"--name={name}", "-o", "%i").split()) - set(numbers)
+    slurm.ask("scancel", "--signal=KILL", "--full", *own)
+    ended = service.wait(job)[0]
+    assert ended["error"].startswith("cancelled by the cluster")
+    left = slurm.ask("squeue", "-h", "-a", "-t", "RUNNING", "-o", "%i").split()
+    slurm.ask("scancel", *numbers)
+    assert set(numbers) <= set(left)
+
+
+def test_a_killed_runner_is_lost_and_tried_again_as_the_account(
+    service: RunningService, account: pwd.struct_passwd
+) -> None:
+    command = "test $KOTTA_ATTEMPT = 2 || kill -9 $PPID; id -un"
+    job = service.run(queue="First", executable=command, retries=1)
+    assert (job["status"], job["attempt"]) == ("completed", 2), job
+    assert service.output(job, "STDOUT.txt") == f"{account.pw_name}\n"
+
+
+def test_a_service_that_was_killed_takes_over_what_was_made_meanwhile(
+    service: RunningService,
+) -> None:
+    job = service.submit(
+        {"queue": "First", "executable": "sleep 1; echo made > a; echo said", "outputs": "a"}
+    )[0]
+    service.until_status(job, "processing")
+    service.kill()
+    directory = directory_of(service, job)
+    wait_until((directory / "exit.json").exists, timeout=20)
+    assert (directory / "outputs" / "a").exists()
+    service.start()
+    ended = service.wait(job)[0]
+    assert ended["status"] == "completed", ended
+    assert service.output(ended, "a") == "made\n"
+    assert service.output(ended, "STDOUT.txt") == "said\n"
