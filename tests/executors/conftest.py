@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import pwd
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from accounts import accounts, open_python, passable_folder
 from slurm_cluster import SlurmCluster
 from waiting import wait_until
 
@@ -30,6 +31,7 @@ class Placed:
         self.executor = open_executor(self)
         self.executor.start()
         self._keys: list[Key] = []
+        self.isolation: dict[str, Any] = {"kind": "process"}
 
     def launch(self, command: str, **more: Any) -> dict[str, Any]:
         key = Key(str(uuid.uuid4()), 1)
@@ -52,10 +54,17 @@ class Placed:
             "walltime_seconds": 60.0,
             "grace_seconds": 1.0,
             "limits": {},
+            "isolation": self.isolation,
             "stage_out": {"directory": str(self.root / "outputs" / f"{key.job_id}.1")},
             "service": {"address": "unix:/nowhere", "token": ""},
             **more,
         }
+
+    def outputs(self, key: Key) -> Path:
+        """Where the runner of an attempt leaves its outputs."""
+        if self.isolation["kind"] == "user":
+            return self.executor.directory(key) / "outputs"
+        return self.root / "outputs" / f"{key.job_id}.1"
 
     def submit(self, command: str, **more: Any) -> Key:
         launch = self.launch(command, **more)
@@ -112,15 +121,35 @@ class Placed:
         return not names & set(cluster.ask("squeue", "-h", "-a", "-o", "%j").splitlines())
 
 
-@pytest.fixture(params=["local", "slurm"])
+@pytest.fixture(scope="session")
+def two_accounts() -> Iterator[list[pwd.struct_passwd]]:
+    """Accounts for jobs of Slurm's that are not of whoever runs the tests."""
+    with accounts(2) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def account(two_accounts: list[pwd.struct_passwd]) -> pwd.struct_passwd:
+    return two_accounts[0]
+
+
+@pytest.fixture(params=["local", "slurm", "slurm-accounts"])
 def placed(request: pytest.FixtureRequest) -> Iterator[Placed]:
     """An executor of each kind: what is promised of one holds for all."""
-    with tempfile.TemporaryDirectory(prefix="kotta-") as name:
-        root = Path(name)
+    with passable_folder() as root:
         file = root / "service.toml"
+        isolation: dict[str, Any] = {"kind": "process"}
         if request.param == "slurm":
             cluster = request.getfixturevalue("slurm")
             file.write_text(cluster.settings())
+        elif request.param == "slurm-accounts":
+            cluster = request.getfixturevalue("slurm")
+            account = request.getfixturevalue("account")
+            root.chmod(0o777)  # commands of tests leave their traces there
+            isolation = {"kind": "user", "uid": account.pw_uid, "gid": account.pw_gid, "groups": []}
+            queue = f'[queues.Test]\nisolation = "user"\nrun_as = "{account.pw_name}"'
+            text = cluster.settings(python=open_python())
+            file.write_text(text.replace("[queues.Test]", queue))
         else:
             file.write_text("[queues.Test]\ncpus = 4\nmemory_mib = 4096\n")
         settings = load_settings(file)
@@ -135,10 +164,11 @@ def placed(request: pytest.FixtureRequest) -> Iterator[Placed]:
             return executors.of("Test")
 
         some = Placed(open_executor, root)
+        some.isolation = isolation
         try:
             yield some
         finally:
             some.close()
-            if request.param == "slurm":
+            if request.param != "local":
                 cluster = request.getfixturevalue("slurm")
                 wait_until(lambda: some.is_gone_from(cluster), timeout=20, what=cluster.jobs)

@@ -13,23 +13,12 @@ from typing import Any
 
 import cloudpickle
 import pytest
-from accounts import accounts, open_python, passable_folder
+from accounts import open_python, passable_folder
 from running_service import RunningService
 from slurm_cluster import SlurmCluster
 from waiting import wait_until
 
 SECRET = "known to root alone"
-
-
-@pytest.fixture(scope="module")
-def two_accounts() -> Iterator[list[pwd.struct_passwd]]:
-    with accounts(2) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def account(two_accounts: list[pwd.struct_passwd]) -> pwd.struct_passwd:
-    return two_accounts[0]
 
 
 @pytest.fixture(scope="module")
@@ -257,29 +246,34 @@ def test_what_an_account_puts_in_the_place_of_outputs_and_streams_leaks_nothing(
     assert int(service.output(job, "good")) == 7
 
 
-@pytest.mark.parametrize(
-    "harm",
-    [
-        "mkfifo exit.json phase.json claim.new; ln -s {secret} alive.new",
-        "ln -s {secret} exit.json; ln -sf {secret} runner.log",
-        "head -c 1000000 /dev/zero | tr '\\0' '[' > exit.json",
-        'ln -s {secret} cancel; echo \'{{"phase": [], "timeline": 7}}\' > phase.json',
-    ],
+HARMS = (
+    "mkfifo exit.json phase.json claim.new; ln -s {secret} alive.new",
+    "ln -s {secret} exit.json; ln -sf {secret} runner.log",
+    "head -c 1000000 /dev/zero | tr '\\0' '[' > exit.json",
+    'ln -s {secret} cancel; echo \'{{"phase": [], "timeline": 7}}\' > phase.json',
 )
-def test_hostile_records_harm_their_own_job_alone(
-    service: RunningService, secret: Path, harm: str
-) -> None:
-    script = f"cd ..; {harm.format(secret=secret)}; : > ../../../news/$KOTTA_JOB_ID.1; sleep 60"
-    job = service.submit({"queue": "First", "executable": "/bin/sh s.sh", "script_name": "s.sh",
-                          "script": script})[0]  # fmt: skip
-    directory = directory_of(service, job)
-    wait_until((directory / "started").exists, timeout=20)
+
+
+def test_hostile_records_harm_their_own_job_alone(service: RunningService, secret: Path) -> None:
+    jobs = service.submit(
+        *(
+            {
+                "queue": "First",
+                "executable": f"cd ..; {harm.format(secret=secret)}; "
+                ": > ../../../news/$KOTTA_JOB_ID.1; sleep 60",
+            }
+            for harm in HARMS
+        )
+    )
+    for job in jobs:
+        wait_until((directory_of(service, job) / "started").exists, timeout=20)
     another = run(service, "echo fine", queue="Second")
     assert service.output(another, "STDOUT.txt") == "fine\n"
-    service.http.post(f"/jobs/{job['id']}/cancel")
-    ended = service.wait(job, seconds=60)[0]
-    assert ended["status"] in ("cancelled", "failed")
-    assert SECRET not in everything_told_of(service, ended)
+    for job in jobs:
+        service.http.post(f"/jobs/{job['id']}/cancel")
+    for ended in service.wait(*jobs, seconds=60):
+        assert ended["status"] in ("cancelled", "failed")
+        assert SECRET not in everything_told_of(service, ended)
     assert secret.read_text() == SECRET
 
 
