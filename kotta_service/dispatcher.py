@@ -77,9 +77,7 @@ class Dispatcher:
         self._launches = launches
         self._storage = storage
         # what may take a while: looks at what is in S3, and taking over what an account holds
-        takes_over = any(
-            queue.isolation == "user" and not queue.is_counted for queue in settings.queues.values()
-        )
+        takes_over = any(queue.has_runners_of_accounts for queue in settings.queues.values())
         needs_looks = storage.is_direct or takes_over
         self._looks = BesideRounds(LOOKS_AT_ONCE) if needs_looks else None
         self._settings = settings

@@ -80,8 +80,8 @@ class Launches:
         if queue is None:
             raise InputGoneError(f"queue {row.queue} is not there any more")
         function = _with_payload_in_place(row.description.get("function"), inputs)
-        is_cluster_account = queue.isolation == "user" and not queue.is_counted
-        if function is not None and (queue.isolation == "process" or is_cluster_account):
+        is_its_runners = queue.isolation == "process" or queue.has_runners_of_accounts
+        if function is not None and is_its_runners:
             _read_in_place(inputs)
         own = isolation.environment(queue, row.owner)
         script = {"name": description.script_name, "text": description.script}

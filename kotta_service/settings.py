@@ -110,6 +110,11 @@ class QueueSettings(BaseModel):
         """Whether the service counts what its jobs use, rather than an engine."""
         return self.executor == "local"
 
+    @property
+    def has_runners_of_accounts(self) -> bool:
+        """Whether the runner of a job is its account's itself: what that says is hearsay."""
+        return self.isolation == "user" and not self.is_counted
+
     def default_memory_mib(self, cpus: int) -> int:
         """What is counted for a job that did not say how much memory it needs."""
         return max(1, min(1024, self.memory_mib // self.cpus) * min(cpus, self.cpus))

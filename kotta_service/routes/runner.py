@@ -9,8 +9,10 @@ from fastapi import APIRouter, Header
 
 from kotta.errors import NotFoundError
 from kotta_service import jobs
+from kotta_service.executors import Key
 from kotta_service.messages import RunnerAnswer, RunnerReport
-from kotta_service.parts import WithParts
+from kotta_service.parts import Parts, WithParts
+from kotta_service.store import jobs as store
 
 router = APIRouter(prefix="/runner", tags=["runner"])
 
@@ -24,6 +26,10 @@ async def report(
     token = authorization.removeprefix("Bearer ")
     if not parts.tokens.fits(token, message.job_id, message.attempt):
         raise NotFoundError(f"there is no job {message.job_id}")
+    if message.record is not None and await asyncio.to_thread(_is_hearsay, parts, message):
+        # what it left in its directory is looked at instead
+        parts.dispatcher.look_at(Key(message.job_id, message.attempt))
+        message = message.model_copy(update={"record": None})
     if message.record is not None and parts.storage.is_direct:
         record = await asyncio.to_thread(parts.storage.checked, message.record)
         message = message.model_copy(update={"record": record})
@@ -31,3 +37,10 @@ async def report(
         parts.database.write(lambda transaction: jobs.report(transaction, message))
     )
     return RunnerAnswer(cancel=cancel)
+
+
+def _is_hearsay(parts: Parts, message: RunnerReport) -> bool:
+    with parts.database.read() as connection:
+        row = store.summary_by_id(connection, message.job_id)
+    queue = None if row is None else parts.settings.queues.get(row.queue)
+    return queue is not None and queue.has_runners_of_accounts

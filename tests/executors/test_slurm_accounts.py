@@ -15,6 +15,7 @@ import cloudpickle
 import pytest
 from accounts import open_python, passable_folder
 from running_service import RunningService
+from s3_server import S3Server
 from slurm_cluster import SlurmCluster
 from waiting import wait_until
 
@@ -338,3 +339,26 @@ def test_a_service_that_was_killed_takes_over_what_was_made_meanwhile(
     assert ended["status"] == "completed", ended
     assert service.output(ended, "a") == "made\n"
     assert service.output(ended, "STDOUT.txt") == "said\n"
+
+
+def test_with_files_in_s3_an_account_asks_for_its_own(
+    slurm: SlurmCluster, s3: S3Server, account: pwd.struct_passwd
+) -> None:
+    with passable_folder() as home:
+        settings = home / "config" / "kotta" / "service.toml"
+        settings.parent.mkdir(parents=True)
+        url = f"unix:{home}/s.sock"
+        queue = f'isolation = "user"\nrun_as = "{account.pw_name}"'
+        text = slurm.settings(python=open_python(), url=url)
+        settings.write_text(text.replace("[queues.Test]", f"[queues.Test]\n{queue}"))
+        some = RunningService(home, **s3.environment(s3.new_bucket()))
+        some.start()
+        some.socket.chmod(0o666)  # as good as an address that nodes reach
+        try:
+            first = some.run(executable="id -un > a", outputs=["a"])
+            inputs = [f"kotta://jobs/{first['id']}/a"]
+            second = some.run(executable="cat a", inputs=inputs)
+            assert some.output(second, "STDOUT.txt") == f"{account.pw_name}\n"
+        finally:
+            some.close()
+            slurm.until_idle()

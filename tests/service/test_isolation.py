@@ -208,6 +208,31 @@ def test_accounts_need_root_and_a_way_to_the_data(data: Path, tmp_path: Path) ->
     assert 'isolation = "user" needs a service that is started as root' in told.stdout
 
 
+def test_accounts_at_slurm_need_a_way_to_the_shared_folder(data: Path, tmp_path: Path) -> None:
+    need("root", os.geteuid() == 0)
+    settings = queue(isolation="user", executor="slurm")
+    assert isolation.problems(settings, data) == []
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    slurm = settings.slurm.model_copy(update={"folder": closed / "kotta"})
+    (words,) = isolation.problems(settings.model_copy(update={"slurm": slurm}), data)
+    assert "cannot enter" in words
+    assert words.endswith("above the shared folder: chmod o+x it")
+
+
+def test_the_data_directory_stays_closed_where_nobody_has_to_pass_it(
+    data: Path, tmp_path: Path
+) -> None:
+    data.mkdir(mode=0o700)
+    settings = queue(isolation="user", executor="slurm")
+    slurm = settings.slurm.model_copy(update={"folder": tmp_path})
+    isolation.prepare(settings.model_copy(update={"slurm": slurm}), data)
+    assert data.stat().st_mode & 0o777 == 0o700
+    isolation.prepare(settings, data)
+    assert data.stat().st_mode & 0o777 == 0o711
+    assert not (data / "jobs").exists()
+
+
 @pytest.mark.parametrize(
     ("changes", "word"),
     [
@@ -215,6 +240,7 @@ def test_accounts_need_root_and_a_way_to_the_data(data: Path, tmp_path: Path) ->
         ({"visible": ["/opt"]}, "need isolation"),
         ({"run_as": "somebody"}, "needs isolation"),
         ({"isolation": "user", "run_as": "nobody-of-that-name"}, "there is no account"),
+        ({"isolation": "user", "executor": "parsl"}, 'needs executor = "local" or "slurm"'),
         ({"isolation": "user", "run_as": "root"}, "one of the system's own"),
         ({"isolation": "bubblewrap", "visible": ["/nonexistent"]}, "there is no /nonexistent"),
     ],

@@ -62,7 +62,7 @@ class SlurmExecutor:
         self._settings = settings
         self._slurm = settings.slurm
         self._takes_accounts = any(
-            queue.executor == self.name and queue.isolation == "user"
+            queue.executor == self.name and queue.has_runners_of_accounts
             for queue in settings.queues.values()
         )
         self._folder = SharedFolder(folder, is_passable=self._takes_accounts)
