@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from kotta.errors import KottaError, UnavailableError
 from kotta.models import JobDescription
 from kotta_service import jobs
+from kotta_service.endings import Rule, ending, finishing, losing
 from kotta_service.executors import Executor, Key, Sight, Sighting
 from kotta_service.executors.router import Executors
 from kotta_service.hearsay import believed
@@ -48,10 +49,6 @@ MAX_HANDOVERS = 4
 """How often an attempt whose runners die before its command is started is handed over."""
 _ASSIGN, _LOOK = "assign", "look"
 """What a process says to the one that dispatches: there is something to start; look at a job."""
-
-
-Rule = Callable[[Transaction, JobRow, float], None]
-"""What becomes of a job, given its row and the time."""
 
 
 class Dispatcher:
@@ -134,7 +131,7 @@ class Dispatcher:
         except ValidationError:
             self.look_at(key)
         else:
-            self._ask(key, _finishing(checked))
+            self._ask(key, finishing(checked))
 
     def assign(self, transaction: Transaction) -> None:
         """Moves the longest-waiting jobs that fit into their next attempt; hands them over after.
@@ -289,7 +286,7 @@ class Dispatcher:
         elif sighting.sight is Sight.LOST:
             executor.end_leftovers(key)
             if sighting.record is None:
-                self._write(key, _losing(sighting))
+                self._write(key, losing(sighting))
             else:
                 self._finish(key, sighting)
         elif row.cancel_requested_at is not None:
@@ -315,10 +312,10 @@ class Dispatcher:
         elif self._looks is not None and (self._storage.is_direct or sighting.held is not None):
             # it may take its time, in which other attempts are to be looked at
             self._looks.begin(
-                key, lambda: self._write(key, _ending(sighting, self._checked(record, sighting)))
+                key, lambda: self._write(key, ending(sighting, self._checked(record, sighting)))
             )
         else:
-            self._write(key, _ending(sighting, record))
+            self._write(key, ending(sighting, record))
 
     def _checked(self, record: ExitRecord, sighting: Sighting) -> ExitRecord:
         """The record, as far as what it says is so."""
@@ -334,7 +331,7 @@ class Dispatcher:
     def _hand_over_again(self, executor: Executor, key: Key, sighting: Sighting) -> None:
         self._handovers[key] += 1
         if self._handovers[key] > MAX_HANDOVERS and executor.cancel(key):
-            self._write(key, _losing(sighting))
+            self._write(key, losing(sighting))
             return
         try:
             with self._database.read() as connection:
@@ -378,32 +375,3 @@ def _assigning(transaction: Transaction) -> None:
 def _is_at(row: JobRow, key: Key) -> bool:
     """Whether a job is placed, with this attempt."""
     return queues.is_placed(row) and queues.placed_attempt(row) == key.attempt
-
-
-def _ending(sighting: Sighting, record: ExitRecord) -> Rule:
-    """The rule for a job of which nothing is at work any more, and that left a record."""
-    finish = _finishing(record)
-    if sighting.sight is not Sight.LOST:
-        return finish
-
-    def rule(transaction: Transaction, row: JobRow, now: float) -> None:
-        # what it made is kept, unless it is tried again
-        if jobs.may_retry(row):
-            jobs.lose(transaction, row, now, sighting.words)
-        else:
-            finish(transaction, row, now)
-
-    return rule
-
-
-def _losing(sighting: Sighting) -> Rule:
-    """The rule for a job of which nothing is at work any more, and that left no record."""
-    verdict, words = sighting.verdict, sighting.words
-    if verdict is not None:
-        return lambda tx, row, now: jobs.settle(tx, row, verdict, now)
-    return lambda tx, row, now: jobs.lose(tx, row, now, words)
-
-
-def _finishing(record: ExitRecord) -> Rule:
-    """The rule that ends a job as its exit record says."""
-    return lambda transaction, row, _now: jobs.finish(transaction, row, record)

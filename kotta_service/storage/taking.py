@@ -67,7 +67,7 @@ def take_over(record: ExitRecord, held: Path, kept: Path) -> ExitRecord:
         sync_directory(folder)
     with contextlib.suppress(OSError):
         aside.rmdir()
-    _take_back(held)
+    take_back(held)
     return without(record, wrong)
 
 
@@ -116,7 +116,7 @@ def _is_plain(path: Path, account: int) -> bool:
     return stat.S_ISREG(about.st_mode) and (about.st_uid, about.st_nlink) == (account, 1)
 
 
-def _take_back(held: Path) -> None:
+def take_back(held: Path) -> None:
     """Removes the names of inputs: what is removed from where they are kept is to be gone."""
     with opened_folder(held) as folder:
         if folder is None:

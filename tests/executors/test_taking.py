@@ -254,7 +254,7 @@ def test_inputs_are_given_as_names_that_the_account_cannot_write(held: Held) -> 
     about = (held.directory / "launch.json").stat()
     assert (about.st_uid, about.st_mode & 0o777) == (UID, 0o600)
     assert b"token" not in (held.directory / "launch.json").read_bytes()
-    held.take()
+    assert held.folder.bar(held.key)
     assert not (held.directory / "input-1").exists()
     assert kept.read_bytes() == CONTENT
 

@@ -36,6 +36,7 @@ from kotta_service.executors import Key
 from kotta_service.executors.slurm.giving import Account, given
 from kotta_service.messages import RunnerPhase
 from kotta_service.storage.files import remove_path
+from kotta_service.storage.taking import take_back
 from kotta_service.syncing import sync_directory
 
 BARRED = "barred"
@@ -175,6 +176,7 @@ class SharedFolder:
         sync_directory(directory)
         with contextlib.suppress(OSError):
             os.unlink(directory / "launch.json")
+        self._take_back(key)
         return True
 
     def is_barred(self, key: Key) -> bool:
@@ -187,6 +189,7 @@ class SharedFolder:
         with contextlib.suppress(FileExistsError, FileNotFoundError):
             os.close(os.open(self.directory(key) / "started", flags, 0o600))
             sync_directory(self.directory(key))
+        self._take_back(key)
 
     def ask_cancel(self, key: Key) -> None:
         """Leaves word that a runner shall cancel its attempt."""
@@ -200,6 +203,10 @@ class SharedFolder:
         with opened_folder(self.directory(key)) as folder:
             found = b"" if folder is None else read_end(folder, "runner.log", 10_000)
         return found.decode("utf-8", "replace")
+
+    def _take_back(self, key: Key) -> None:
+        if self._is_passable:
+            take_back(self.directory(key))
 
     def _make_directory(self, key: Key) -> Path:
         directory = self.directory(key)
