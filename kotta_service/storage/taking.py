@@ -18,7 +18,7 @@ import stat
 from pathlib import Path
 
 from kotta_service.attempt_files import PLAIN, opened_file, opened_folder
-from kotta_service.messages import ExitRecord
+from kotta_service.messages import ExitRecord, RecordedOutput
 from kotta_service.storage.files import remove_path
 from kotta_service.storage.refusing import without
 from kotta_service.syncing import sync_directory
@@ -58,10 +58,12 @@ def take_over(record: ExitRecord, held: Path, kept: Path) -> ExitRecord:
             for output in made:
                 try:
                     if not os.path.lexists(kept / output.name):
-                        _take(source, output.name, aside / output.name, account)
+                        _take(source, output, aside / output.name, account)
                         os.rename(aside / output.name, kept / output.name)
-                    _make_ours(kept / output.name, output.size_bytes or 0)
+                    _make_ours(kept / output.name, output)
                 except NotTakenError as error:
+                    if any(os.path.lexists(place / output.name) for place in (kept, aside)):
+                        raise BlockingIOError(errno.EAGAIN, "another process does it") from error
                     wrong[output.name] = str(error)
     for folder in (aside, kept, kept.parent):
         sync_directory(folder)
@@ -71,8 +73,9 @@ def take_over(record: ExitRecord, held: Path, kept: Path) -> ExitRecord:
     return without(record, wrong)
 
 
-def _take(source: int | None, name: str, aside: Path, account: int) -> None:
+def _take(source: int | None, output: RecordedOutput, aside: Path, account: int) -> None:
     """Brings a file of the account's out of its reach."""
+    name = output.name
     if os.path.lexists(aside) and not _is_plain(aside, account):
         remove_path(aside)  # half of a copy
     if not os.path.lexists(aside):
@@ -81,13 +84,14 @@ def _take(source: int | None, name: str, aside: Path, account: int) -> None:
         with opened_file(source, name) as file:
             if file is None or os.fstat(file).st_nlink != 1:
                 raise NotTakenError(_NO_FILE)
-            _move(source, name, file, aside)
+            _check_size(file, output)
+            _move(source, name, file, aside, output.size_bytes or 0)
     if not _is_plain(aside, account):  # it was another one by then
         remove_path(aside)
         raise NotTakenError(_NO_FILE)
 
 
-def _move(source: int, name: str, file: int, aside: Path) -> None:
+def _move(source: int, name: str, file: int, aside: Path, left: int) -> None:
     try:
         os.rename(name, aside, src_dir_fd=source)
     except FileNotFoundError:
@@ -97,7 +101,6 @@ def _move(source: int, name: str, file: int, aside: Path) -> None:
             raise
         copy = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            left = os.fstat(file).st_size
             while left > 0 and (count := os.sendfile(copy, file, None, min(left, _CHUNK_BYTES))):
                 left -= count
             os.fsync(copy)
@@ -127,14 +130,20 @@ def take_back(held: Path) -> None:
                     os.unlink(name, dir_fd=folder)
 
 
-def _make_ours(kept: Path, size_bytes: int) -> None:
+def _make_ours(kept: Path, output: RecordedOutput) -> None:
     file = os.open(kept, PLAIN)
     try:
         os.fchmod(file, 0o600)
         os.fchown(file, os.geteuid(), os.getegid())
-        size = os.fstat(file).st_size
+        _check_size(file, output)
+    except NotTakenError:
+        kept.unlink()
+        raise
     finally:
         os.close(file)
-    if size != size_bytes:
-        kept.unlink()
-        raise NotTakenError(f"has {size} bytes in place of {size_bytes}")
+
+
+def _check_size(file: int, output: RecordedOutput) -> None:
+    size, told = os.fstat(file).st_size, output.size_bytes or 0
+    if size != told:
+        raise NotTakenError(f"has {size} bytes in place of {told}")
