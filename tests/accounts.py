@@ -10,9 +10,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from itertools import count, islice
 from pathlib import Path
 
 import pytest
+
+_NUMBERS = count()
 
 
 def need(what: str, is_there: bool) -> None:
@@ -22,11 +25,11 @@ def need(what: str, is_there: bool) -> None:
 
 
 @contextlib.contextmanager
-def accounts(count: int) -> Iterator[list[pwd.struct_passwd]]:
+def accounts(wanted: int) -> Iterator[list[pwd.struct_passwd]]:
     """So many accounts of this test run's own, which are removed after it."""
     need("root", os.geteuid() == 0)
     need("useradd", shutil.which("useradd") is not None)
-    names = [f"kotta-t{os.getpid()}-{number}" for number in range(count)]
+    names = [f"kotta-t{os.getpid()}-{number}" for number in islice(_NUMBERS, wanted)]
     try:
         for name in names:
             subprocess.run(["useradd", "--no-create-home", "--shell", "/bin/sh", name], check=True)
