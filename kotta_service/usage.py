@@ -17,7 +17,7 @@ from kotta_service.store.jobs import JobRow
 FILE = "usage.jsonl"
 RECORD = "exit.json"
 """Of a job that was short it has the samples."""
-_MOST = 10_000
+_MOST, _MOST_BYTES = 10_000, 2 << 20
 """A runner keeps far fewer."""
 
 
@@ -58,7 +58,7 @@ def _samples(directory: Path) -> Iterator[UsageSample]:
 def _noted(directory: Path) -> list[Any]:
     """The samples as they were written."""
     with opened_folder(directory) as folder:
-        content = None if folder is None else read(folder, FILE)
+        content = None if folder is None else read(folder, FILE, _MOST_BYTES)
         record = None
         if folder is not None and content is None:
             record = parsed(read(folder, RECORD))

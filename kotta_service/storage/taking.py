@@ -15,6 +15,7 @@ import contextlib
 import errno
 import os
 import stat
+from itertools import islice
 from pathlib import Path
 
 from kotta_service.attempt_files import PLAIN, opened_file, opened_folder
@@ -28,6 +29,7 @@ OUTPUTS = "outputs"
 GIVEN = "input-"
 """How further names of kept files begin there, by which the account could read its inputs."""
 _CHUNK_BYTES = 8 << 20
+_MOST_ENTRIES = 100_000
 _NO_FILE = "is no plain file of the job's account, or has other names"
 
 
@@ -124,10 +126,11 @@ def take_back(held: Path) -> None:
     with opened_folder(held) as folder:
         if folder is None:
             return
-        with contextlib.suppress(OSError):
-            for name in os.listdir(folder):
-                if name.startswith(GIVEN):
-                    os.unlink(name, dir_fd=folder)
+        # it may have filled its directory: who does keeps those names until the job is forgotten
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            for entry in islice(entries, _MOST_ENTRIES):
+                if entry.name.startswith(GIVEN):
+                    os.unlink(entry.name, dir_fd=folder)
 
 
 def _make_ours(kept: Path, output: RecordedOutput) -> None:

@@ -31,6 +31,8 @@ from kotta_service.persisting import persist
 from kotta_service.settings import Settings
 
 _NEWS_SECONDS = 0.25
+_NEWS_SHARE = 4
+"""Accounts may tell what takes long to read, again and again: a fifth of a core is for that."""
 _VISIBLE_SECONDS = 2
 """How long what a runner wrote last may take to be seen here, once Slurm has ended its job."""
 _SILENCES = 3
@@ -321,13 +323,24 @@ class SlurmExecutor:
 
     def _listen(self) -> None:
         """Passes on what runners have to tell, for as long as anything is placed."""
-        while not self._leave.wait(_NEWS_SECONDS):
+        pause_seconds = _NEWS_SECONDS
+        while not self._leave.wait(pause_seconds):
+            used_before = time.thread_time()
             for key in self._folder.heard():
+                if self._takes_accounts and not self._is_placed(key):
+                    continue  # anybody may have said so
                 traces = self._folder.look(key)
                 if traces.record is not None and not needs_slurms_word(traces.record):
                     self._on_exit(key, traces.record if traces.account is None else None)
                 elif traces.phase is not None:
                     self._on_phase(key, traces.phase.get("timeline", {}))
+            if self._takes_accounts:
+                used_seconds = time.thread_time() - used_before
+                pause_seconds = max(_NEWS_SECONDS, used_seconds * _NEWS_SHARE)
+
+    def _is_placed(self, key: Key) -> bool:
+        # a process that does not start jobs knows of none, and passes the word on
+        return not self._known or key in self._known or self._sending.handover(key) is not None
 
 
 def needs_slurms_word(record: dict[str, Any]) -> bool:
