@@ -341,6 +341,7 @@ def test_a_service_that_was_killed_takes_over_what_was_made_meanwhile(
     assert service.output(ended, "STDOUT.txt") == "said\n"
 
 
+@pytest.mark.slow
 def test_with_files_in_s3_an_account_asks_for_its_own(
     slurm: SlurmCluster, s3: S3Server, account: pwd.struct_passwd
 ) -> None:
