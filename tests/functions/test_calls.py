@@ -263,6 +263,7 @@ def test_map_walks_several_iterables_together(konn: Kotta) -> None:
 
 
 @pytest.mark.local
+@pytest.mark.of_files
 def test_map_submits_in_one_request(konn: Kotta, monkeypatch: pytest.MonkeyPatch) -> None:
     requests: list[str] = []
     send = Connection.send
