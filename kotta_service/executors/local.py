@@ -57,6 +57,7 @@ class LocalExecutor:
         self._handed_over: dict[Key, float] = {}
         self._launches: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._sending = threading.Lock()
+        self._is_leaving = False
         self._launcher: subprocess.Popen[bytes] | None = None
         self._sender = threading.Thread(
             target=persist, args=("handing over launches", self._send), name="launches", daemon=True
@@ -68,6 +69,7 @@ class LocalExecutor:
 
     def stop(self) -> None:
         """Lets the launcher leave; runners run on."""
+        self._is_leaving = True
         self._launches.put(None)
         self._sender.join()
         if self._launcher is not None and self._launcher.stdin is not None:
@@ -149,7 +151,8 @@ class LocalExecutor:
         ).start()
 
     def _send(self) -> None:
-        while (text := self._launches.get()) is not None:
+        # begun anew when it was to leave, it does not wait for the word that it missed
+        while not self._is_leaving and (text := self._launches.get()) is not None:
             with self._sending:
                 try:
                     self._send_text(text)
@@ -161,16 +164,19 @@ class LocalExecutor:
 
     def _sent_at_once(self, text: bytes) -> bool:
         """Sends it if that waits for nothing: spares each job the way through another thread."""
-        if len(text) > _AT_ONCE_BYTES or not self._sending.acquire(blocking=False):
+        if len(text) > _AT_ONCE_BYTES or not self._launches.empty():
             return False
+        is_ours = False
         try:
-            if not self._launches.empty() or not self._takes_more():
+            is_ours = self._sending.acquire(blocking=False)
+            if not is_ours or not self._takes_more():
                 return False
             self._send_text(text)
         except OSError:
             return False  # it is gone, and who sends the next one in its turn starts another
         finally:
-            self._sending.release()
+            if is_ours:
+                self._sending.release()
         return True
 
     def _takes_more(self) -> bool:
