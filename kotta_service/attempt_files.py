@@ -8,6 +8,7 @@ belongs to whom the directory belongs to, and no more of it than has a meaning.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import stat
@@ -20,20 +21,29 @@ from kotta_service.storage.files import OpenFile
 
 MAX_BYTES = 16 << 20
 """Of a file that a runner writes: an exit record may hold a result."""
+_IS_NONE = (
+    errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.ENODEV, errno.ENAMETOOLONG,
+)  # fmt: skip
+"""What opening says where there is nothing, or something else; all other errors may pass."""
 PLAIN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 @contextlib.contextmanager
-def opened_folder(path: Path | str, inside: int | None = None) -> Iterator[int | None]:
+def opened_folder(
+    path: Path | str, inside: int | None = None, *, for_good: bool = False
+) -> Iterator[int | None]:
     """A directory itself, never what a link in its place leads to; None if there is none.
 
     Args:
         inside: the open directory that `path` is looked up in, and whose owner's it has to be.
+        for_good: nobody looks again: an error that may pass is raised.
     """
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         folder = os.open(path, flags, dir_fd=inside)
-    except OSError:
+    except OSError as error:
+        if for_good and error.errno not in _IS_NONE:
+            raise
         yield None
         return
     try:
@@ -44,15 +54,20 @@ def opened_folder(path: Path | str, inside: int | None = None) -> Iterator[int |
 
 
 @contextlib.contextmanager
-def opened_file(folder: int, name: str, *, or_ours: bool = False) -> Iterator[int | None]:
+def opened_file(
+    folder: int, name: str, *, or_ours: bool = False, for_good: bool = False
+) -> Iterator[int | None]:
     """A plain file in an open directory; None if there is none, or it is not that directory's.
 
     Args:
         or_ours: it may be the service's own as well.
+        for_good: nobody looks again: an error that may pass is raised.
     """
     try:
         file = os.open(name, PLAIN, dir_fd=folder)
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        if for_good and isinstance(error, OSError) and error.errno not in _IS_NONE:
+            raise
         yield None
         return
     try:

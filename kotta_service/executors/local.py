@@ -151,8 +151,9 @@ class LocalExecutor:
         ).start()
 
     def _send(self) -> None:
-        # begun anew when it was to leave, it does not wait for the word that it missed
-        while not self._is_leaving and (text := self._launches.get()) is not None:
+        if self._is_leaving:
+            return  # begun anew, it would wait for the word that it missed
+        while (text := self._launches.get()) is not None:
             with self._sending:
                 try:
                     self._send_text(text)

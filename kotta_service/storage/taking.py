@@ -52,11 +52,11 @@ def take_over(record: ExitRecord, held: Path, kept: Path) -> ExitRecord:
     wrong = {}
     for folder in (kept, aside):
         folder.mkdir(mode=0o700, exist_ok=True)
-    with opened_folder(held) as directory:
+    with opened_folder(held, for_good=True) as directory:
         if directory is None:
             raise FileNotFoundError(errno.ENOENT, "it is gone", str(held))
         account = os.fstat(directory).st_uid
-        with opened_folder(OUTPUTS, directory) as source:
+        with opened_folder(OUTPUTS, directory, for_good=True) as source:
             for output in made:
                 try:
                     if not os.path.lexists(kept / output.name):
@@ -83,7 +83,7 @@ def _take(source: int | None, output: RecordedOutput, aside: Path, account: int)
     if not os.path.lexists(aside):
         if source is None:
             raise NotTakenError(_NO_FILE)
-        with opened_file(source, name) as file:
+        with opened_file(source, name, for_good=True) as file:
             if file is None or os.fstat(file).st_nlink != 1:
                 raise NotTakenError(_NO_FILE)
             _check_size(file, output)
@@ -136,8 +136,11 @@ def take_back(held: Path) -> None:
 def _make_ours(kept: Path, output: RecordedOutput) -> None:
     file = os.open(kept, PLAIN)
     try:
-        os.fchmod(file, 0o600)
+        # in this order: whose it is could open it to all again, and give it another name
         os.fchown(file, os.geteuid(), os.getegid())
+        os.fchmod(file, 0o600)
+        if os.fstat(file).st_nlink != 1:
+            raise NotTakenError(_NO_FILE)
         _check_size(file, output)
     except NotTakenError:
         kept.unlink()

@@ -12,7 +12,7 @@ from typing_extensions import Self
 _TABLES = """
 CREATE TABLE jobs (id TEXT PRIMARY KEY, number INTEGER, attempt INTEGER, has_ended INTEGER)
     WITHOUT ROWID;
-CREATE UNIQUE INDEX jobs_by_number ON jobs (number);
+CREATE INDEX jobs_by_number ON jobs (number);
 CREATE TABLE outputs (job_id TEXT, attempt INTEGER, name TEXT, size_bytes INTEGER, sha256 TEXT);
 CREATE INDEX outputs_by_attempt ON outputs (job_id, attempt);
 CREATE TABLE uploads (place TEXT PRIMARY KEY, owner TEXT, sha256 TEXT, size_bytes INTEGER)
@@ -68,7 +68,7 @@ class Seen:
         self._rows.close()
 
     def add_job(self, job: SeenJob) -> None:
-        self._rows.execute("INSERT INTO jobs VALUES (?, ?, ?, ?)", job)
+        self._rows.execute("INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?)", job)
 
     def add_output(self, output: SeenOutput) -> None:
         self._rows.execute("INSERT INTO outputs VALUES (?, ?, ?, ?, ?)", output)
@@ -83,8 +83,8 @@ class Seen:
 
     def has_job_within(self, first: int, count: int) -> bool:
         """Whether there is a job of one of `count` numbers from `first` on."""
-        words = "SELECT 1 FROM jobs WHERE number >= ? AND number < ? LIMIT 1"
-        return self._one(words, first, first + count) is not None
+        words = "SELECT 1 FROM jobs WHERE number >= ? AND number - ? < ? LIMIT 1"
+        return self._one(words, first, first, count) is not None
 
     @property
     def last_number(self) -> int:

@@ -252,7 +252,13 @@ def _make_its(folder: Path, account: Account) -> None:
 
 def _claim(folder: int) -> str | None:
     # the service bars in a directory of an account's as well
-    return _text(read(folder, "claim", _SMALL_BYTES, or_ours=True))
+    content = read(folder, "claim", _SMALL_BYTES, or_ours=True)
+    if content is None:
+        # an account may put anything in its place, and has claimed the attempt all the same
+        with contextlib.suppress(OSError):
+            os.stat("claim", dir_fd=folder, follow_symlinks=False)
+            return ""
+    return _text(content)
 
 
 def _text(content: bytes | None) -> str | None:
