@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from kotta.models.signed import MAX_PARTS, ETag, SignedUpload, UploadId
 
 # a moment is one that calendars have
 _Seconds = Annotated[float, Field(ge=0, lt=1e11, allow_inf_nan=False)]
 _Count = Annotated[int, Field(ge=0, lt=1 << 63)]
+
+
+def _keepable(text: object) -> object:
+    """Text as every database takes it: what it cannot hold is written as Python would write it."""
+    if not isinstance(text, str):
+        return text
+    return text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
+
+
+# what a function raises may hold anything, and how its job ended has to be known all the same
+_Words = Annotated[str, BeforeValidator(_keepable)]
 _FileName = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^/\x00]+$")]
 RESULT_FILES = ("RESULT.json", "RESULT.pkl", "RESULT.buffers")
 """What a large result of a function's call is kept as, beside the outputs that were declared."""
@@ -43,9 +54,9 @@ class RecordedError(_Message):
     """Why a function's call has no result."""
 
     kind: Annotated[str, Field(max_length=64)]
-    type: Annotated[str, Field(max_length=1024)]
-    message: Annotated[str, Field(max_length=65_536)]
-    traceback: Annotated[str, Field(max_length=1 << 20)] = ""
+    type: Annotated[_Words, Field(max_length=1024)]
+    message: Annotated[_Words, Field(max_length=65_536)]
+    traceback: Annotated[_Words, Field(max_length=1 << 20)] = ""
     exception: Annotated[str, Field(max_length=1 << 20)] | None = None
 
 
@@ -70,7 +81,7 @@ class ExitRecord(_Message):
     reason: Literal["exit", "walltime", "memory", "limit", "staging", "user", "lost"]
     exit_code: Annotated[int, Field(ge=0, le=255)] | None = None
     signal: Annotated[int, Field(ge=1, le=64)] | None = None
-    error: Annotated[str, Field(max_length=65_536)] = ""
+    error: Annotated[_Words, Field(max_length=65_536)] = ""
     timeline: dict[str, _Seconds]
     staging_inputs_seconds: _Seconds | None = None
     processing_seconds: _Seconds | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import uuid
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from accounts import need, passable_folder
 
+from kotta.errors import StorageFullError
 from kotta_service.executors import Key
 from kotta_service.executors.slurm.folder import SharedFolder
 from kotta_service.executors.slurm.giving import Account
@@ -211,6 +213,59 @@ def test_taking_over_may_be_killed_at_any_step_and_is_repeated(
     record = held.take(*names)
     assert record.status == "completed"
     assert all(held.is_taken(name) for name in names)
+
+
+@pytest.mark.parametrize("name", ["made", "outputs"])
+def test_an_error_that_passes_says_nothing_of_an_output(
+    held: Held, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held.written(held.outputs / "made")
+    opened = os.open
+
+    def failing(path: object, *more: object, **where: object) -> int:
+        if path == name:
+            raise OSError(errno.EIO, "the disk is tired")
+        return opened(path, *more, **where)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", failing)
+        with pytest.raises(StorageFullError, match="tired"):
+            held.take("made")
+    assert held.take("made").outputs[0].available
+    assert held.is_taken("made")
+
+
+@pytest.mark.parametrize("harm", ["mode", "name"])
+def test_an_account_that_is_quick_keeps_no_way_to_what_is_taken(
+    held: Held, harm: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held.written(held.outputs / "made")
+    other = held.root / "other"
+    fchown = os.fchown
+
+    def late(file: int, *owner: int) -> None:
+        # up to this moment it is the account's
+        if harm == "mode":
+            os.fchmod(file, 0o666)
+        else:
+            os.link(held.kept("made"), other)
+        fchown(file, *owner)
+
+    monkeypatch.setattr(os, "fchown", late)
+    record = held.take("made")
+    if harm == "mode":
+        assert held.is_taken("made")
+    else:
+        assert not record.outputs[0].available
+        assert not held.kept("made").exists()
+
+
+@pytest.mark.parametrize("harm", ["folder", "FIFO", "link"])
+def test_what_is_no_file_in_the_place_of_a_claim_is_a_claim(held: Held, harm: str) -> None:
+    assert held.folder.look(held.key).claim is None
+    HARMS[harm](held, held.directory / "claim")
+    assert held.folder.look(held.key).claim == ""
+    assert not held.folder.is_barred(held.key)
 
 
 def test_a_copy_to_another_file_system_is_as_good(held: Held) -> None:

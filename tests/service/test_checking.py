@@ -95,6 +95,7 @@ def test_nothing_is_wrong_with_what_a_service_has_left(data: Path) -> None:
         ("UPDATE counters SET value = 2 WHERE name = 'job'", "was not given yet"),
         ("UPDATE holdings SET storage_bytes = 1", "1 bytes are counted"),
         ("UPDATE submissions SET first_number = 900", "jobs that are not there"),
+        ("UPDATE submissions SET first_number = 9223372036854775807", "jobs that are not there"),
         ("DELETE FROM transitions", "has no history"),
         ("DELETE FROM transitions WHERE status = 'staging_inputs'", "went from pending"),
         ("UPDATE transitions SET attempt = 7 WHERE status = 'completed'", "(attempt 7)"),

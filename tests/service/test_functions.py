@@ -89,6 +89,20 @@ def test_an_exception_fails_the_job_and_comes_back(service: RunningService) -> N
     assert "ValueError: boom" in service.output(job, "STDERR.txt")
 
 
+@pytest.mark.parametrize(("said", "told"), [("a\0b", r"a\x00b"), ("a\udc80b", r"a\udc80b")])
+def test_what_an_exception_says_may_hold_anything(
+    service: RunningService, said: str, told: str
+) -> None:
+    def bad() -> None:
+        raise ValueError(said)
+
+    job = service.run(**call(bad))
+    assert (job["status"], job["reason"], job["error"]) == ("failed", "exit", f"ValueError: {told}")
+    error = job["result"]["error"]
+    assert error["message"] == told
+    assert str(pickle.loads(base64.b64decode(error["exception"]))) == said
+
+
 def test_a_missing_package_is_named(service: RunningService) -> None:
     def needs() -> None:
         import no_such_package  # type: ignore[import-not-found]  # noqa: F401
