@@ -171,8 +171,8 @@ def _run(
 def _use_one_heap() -> None:
     """Has every thread to come take memory from one heap of the C library's, where that is glibc.
 
-    Else each has its own, with holes that no other can use: a service under load for ten minutes
-    held 25 MiB of them, and ever more. What is small is Python's own business, and locked anyway.
+    Else each has its own, with holes that no other can use: a service under load for four minutes
+    held 24 MiB of them, and ever more. What is small is Python's own business, and locked anyway.
     """
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
