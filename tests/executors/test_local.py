@@ -20,8 +20,12 @@ PIPE_BYTES = 64 << 10
 def test_what_is_submitted_waits_for_no_launcher_and_is_started_though_it_stops(
     placed: Placed,
 ) -> None:
+    # of a child that has ended and was not waited for there is no command line to be had
     (launcher,) = [
-        child for child in psutil.Process().children() if "kotta_runner.launcher" in child.cmdline()
+        each
+        for each in psutil.process_iter(["ppid", "cmdline"])
+        if each.info["ppid"] == os.getpid()
+        and "kotta_runner.launcher" in (each.info["cmdline"] or ())
     ]
     launcher.suspend()
     # more than the pipe holds: some fit into it at once, and some are sent when there is room
