@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
-from typing import Any, Dict
 
+from kotta_runner import TYPE_CHECKING
 from kotta_runner.guard import guarded
 from kotta_runner.run import run_attempt
 from kotta_runner.signals import CancelSignal
 
+if TYPE_CHECKING:
+    from typing import Any, Dict
+
 
 def main() -> int:
+    # what is loaded by now stays, and need not be looked at again
+    gc.freeze()
+    gc.enable()
     if len(sys.argv) != 2:
         sys.stderr.write("usage: python -m kotta_runner LAUNCH.json\n")
         return 2

@@ -7,7 +7,11 @@ import fcntl
 import json
 import os
 import time
-from typing import Any, Dict, Iterable, List, Optional, Tuple
+
+from kotta_runner import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 LOCK_TRIES = 20
 LOCK_PAUSE_SECONDS = 0.01

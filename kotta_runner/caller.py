@@ -12,8 +12,8 @@ import json
 import os
 import select
 import signal
-from typing import TYPE_CHECKING, Any, Dict, Optional
 
+from kotta_runner import TYPE_CHECKING
 from kotta_runner.attempt import Attempt
 from kotta_runner.frames import Inbox, send
 from kotta_runner.limits import limit
@@ -21,6 +21,7 @@ from kotta_runner.spawning import spawn
 
 if TYPE_CHECKING:
     import socket
+    from typing import Any, Dict, Optional
 
 MAX_MESSAGE_BYTES = 64 << 10
 """More goes as a file: what a process that was stopped does not read must fit into the socket, or

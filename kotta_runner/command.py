@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import os
-from typing import Any, Dict, NamedTuple, Optional
 
+from kotta_runner import TYPE_CHECKING
 from kotta_runner.attempt import Attempt
 from kotta_runner.caller import MAX_MESSAGE_BYTES, Caller, Callers
 from kotta_runner.isolation import kind_of
@@ -14,11 +13,14 @@ from kotta_runner.result import RESULT
 from kotta_runner.spawning import spawn
 from kotta_runner.staging import StagingError
 
+if TYPE_CHECKING:
+    from typing import Any, Dict, Optional
+
 _MEMORY_MIB = 1024
 """Of a launch that does not say how much it may have."""
 
 
-class Started(NamedTuple):
+class Started:
     """What was started.
 
     Attributes:
@@ -26,8 +28,9 @@ class Started(NamedTuple):
         caller: that process, if it may make other calls.
     """
 
-    pid: int
-    caller: Optional[Caller] = None
+    def __init__(self, pid: int, caller: Optional[Caller] = None) -> None:
+        self.pid = pid
+        self.caller = caller
 
 
 def start(attempt: Attempt, launch: Dict[str, Any], callers: Callers) -> Started:
@@ -152,6 +155,8 @@ def _keepable_bytes(launch: Dict[str, Any]) -> int:
 def _payload_path(attempt: Attempt, function: Dict[str, Any]) -> str:
     """The file with a call's bytes; one is made if the launch holds them."""
     if function.get("payload"):
+        import base64  # a script's runner has no use for it
+
         path = attempt.path("payload")
         with open(path, "wb") as file:
             file.write(base64.b64decode(function["payload"]))

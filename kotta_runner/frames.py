@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 import os
 import struct
-from typing import Any, Dict, Iterator
+
+from kotta_runner import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any, Dict, Iterator
 
 _HEAD = struct.Struct(">I")
 _CHUNK_BYTES = 64 << 10

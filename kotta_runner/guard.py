@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import Callable
 
+from kotta_runner import TYPE_CHECKING
 from kotta_runner.process_tree import Children, become_subreaper
 from kotta_runner.signals import CANCEL_SIGNAL
+
+if TYPE_CHECKING:
+    from typing import Callable
 
 GRACE_SECONDS = 2.0
 _PASSED_ON = (CANCEL_SIGNAL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
+from kotta_runner import TYPE_CHECKING
 from kotta_runner.process_tree import forbid_new_privileges
+
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Optional, Tuple
 
 _SYSTEM_FOLDERS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 # what programs look up about the system: names, addresses, certificates; and no secrets
@@ -37,12 +40,13 @@ _SYSTEM_FILES = (
 )
 
 
-class Account(NamedTuple):
+class Account:
     """A user of this machine that a job runs as."""
 
-    uid: int
-    gid: int
-    groups: Tuple[int, ...]
+    def __init__(self, uid: int, gid: int, groups: Tuple[int, ...]) -> None:
+        self.uid = uid
+        self.gid = gid
+        self.groups = groups
 
     @property
     def owner(self) -> Tuple[int, int]:

@@ -6,10 +6,13 @@ import contextlib
 import os
 import resource
 import time
-from typing import Any, Dict, Iterable, Optional
 
+from kotta_runner import TYPE_CHECKING
 from kotta_runner.isolation import account_of, kind_of
 from kotta_runner.process_tree import descendants
+
+if TYPE_CHECKING:
+    from typing import Any, Dict, Iterable, Optional
 
 CHECK_SECONDS = 0.25
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")

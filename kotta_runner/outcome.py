@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import signal
-from typing import NamedTuple, Optional
+
+from kotta_runner import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Optional
 
 
-class Outcome(NamedTuple):
-    """How the command, or what came before it, ended."""
+class Outcome:
+    """How the command, or what came before it, ended: what the exit record says of it."""
 
-    status: str
-    reason: str
-    exit_code: Optional[int] = None
-    signal: Optional[int] = None
-    error: str = ""
+    def __init__(
+        self,
+        status: str,
+        reason: str,
+        exit_code: Optional[int] = None,
+        signal: Optional[int] = None,
+        error: str = "",
+    ) -> None:
+        self.status = status
+        self.reason = reason
+        self.exit_code = exit_code
+        self.signal = signal
+        self.error = error
+
+    def saying(self, error: str) -> Outcome:
+        """The same, with other words."""
+        return Outcome(self.status, self.reason, self.exit_code, self.signal, error)
 
 
 CANCELLED = Outcome("cancelled", "user")
@@ -24,7 +40,7 @@ def over_limit(outcome: Outcome, words: str) -> Outcome:
     """What becomes of it as not all outputs are kept: a success no more, and it says so."""
     if outcome.status == "completed":
         return Outcome("failed", "limit", error=words)
-    return outcome._replace(error="; ".join(filter(None, (outcome.error, words))))
+    return outcome.saying("; ".join(filter(None, (outcome.error, words))))
 
 
 def of_command(status: int) -> Outcome:

@@ -11,7 +11,11 @@ import ctypes
 import os
 import signal
 import time
-from typing import Callable, Dict, List, Optional, Set, Tuple
+
+from kotta_runner import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Callable, Dict, List, Optional, Set, Tuple
 
 _PR_SET_CHILD_SUBREAPER = 36  # Source: prctl(2), linux/prctl.h
 _PR_SET_PDEATHSIG = 1
@@ -66,9 +70,6 @@ class Found:
         self.processes.add(process)
         if group != os.getpgrp():
             self.groups.add(group)
-
-
-Find = Callable[[], Found]
 
 
 def descendants(but: Optional[int] = None) -> Found:
@@ -157,7 +158,7 @@ class Children:
         self.reap()
 
 
-def kill_until_none(find: Find, reap: Callable[[], None]) -> None:
+def kill_until_none(find: Callable[[], Found], reap: Callable[[], None]) -> None:
     """SIGKILL for all that `find` finds, over and over, until it finds nothing.
 
     Each round stops them first, so that none can fork while its siblings are being killed.
@@ -178,7 +179,7 @@ def kill_until_none(find: Find, reap: Callable[[], None]) -> None:
         pause = min(pause * 1.2, _LONGEST_PAUSE_SECONDS)
 
 
-def end_gently(find: Find, grace_seconds: float, reap: Callable[[], None]) -> None:
+def end_gently(find: Callable[[], Found], grace_seconds: float, reap: Callable[[], None]) -> None:
     """SIGTERM for all that `find` finds; after `grace_seconds` SIGKILL, until none is left."""
     send(find(), signal.SIGTERM)
     deadline = time.monotonic() + grace_seconds

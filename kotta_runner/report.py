@@ -6,12 +6,13 @@ import contextlib
 import json
 import os
 import time
-from typing import TYPE_CHECKING, Any, Callable, Dict, NamedTuple, Optional
 
+from kotta_runner import TYPE_CHECKING
 from kotta_runner.frames import send
 
 if TYPE_CHECKING:
     import http.client
+    from typing import Any, Callable, Dict, Optional
 
 COALESCE_SECONDS = 0.05
 _TIMEOUT_SECONDS = 10
@@ -19,7 +20,7 @@ _LAST_REPORT_SECONDS = 60
 _PATH = "/api/v2/runner/reports"
 
 
-class Launcher(NamedTuple):
+class Launcher:
     """The parent process that speaks with the service on a runner's behalf, while it lives.
 
     Attributes:
@@ -28,8 +29,9 @@ class Launcher(NamedTuple):
             is never mixed with what others write. Source: pipe(7).
     """
 
-    pid: int
-    notes: int
+    def __init__(self, pid: int, notes: int) -> None:
+        self.pid = pid
+        self.notes = notes
 
     def lives(self) -> bool:
         """Whether it is there still: without it this process has another parent."""

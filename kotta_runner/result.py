@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import os
-from typing import Any, Dict, List, Optional
 
+from kotta_runner import TYPE_CHECKING
 from kotta_runner.attempt import Attempt
 from kotta_runner.stage_out import Outputs
+
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Optional
 
 RESULT = "result"
 """What the two files of a function's result are called, before `.json` and `.bin`."""
@@ -34,6 +36,8 @@ def take_result(
     if result["format"] == "error":
         return result
     if "data" in result:
+        import base64  # a script's runner has no use for it
+
         content = base64.b64decode(result["data"])
         digest = hashlib.sha256(content).hexdigest()
         return {**result, "size_bytes": len(content), "sha256": digest}

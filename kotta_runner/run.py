@@ -7,9 +7,8 @@ import os
 import select
 import signal
 import time
-from typing import Any, Callable, Dict, List, Optional
 
-from kotta_runner import command, limits, process_tree, usage
+from kotta_runner import TYPE_CHECKING, command, limits, process_tree, usage
 from kotta_runner.attempt import Attempt
 from kotta_runner.caller import Caller, Callers
 from kotta_runner.isolation import account_of, become, kind_of
@@ -22,6 +21,9 @@ from kotta_runner.signals import CANCEL_SIGNAL, CancelSignal, plain_signals
 from kotta_runner.stage_in import Inputs, link, to_be_brought, write_script
 from kotta_runner.stage_out import Outputs
 from kotta_runner.staging import StagingError
+
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict, List, Optional
 
 LEFTOVER_GRACE_SECONDS = 2.0
 _RECORD_PAUSE_SECONDS = 1.0
@@ -116,7 +118,7 @@ class _Run:
             outputs = self.outputs.keep_all(lambda: self._tell("staging_outputs"))
             if self.launch.get("function"):
                 self.result = take_result(self.attempt, self.answered, self.outputs, outputs)
-                outcome = outcome._replace(error=outcome.error or error_words(self.result))
+                outcome = outcome.saying(outcome.error or error_words(self.result))
             self.outputs.finish()
             self.is_kept = True
             if self.outputs.too_large:
@@ -124,7 +126,7 @@ class _Run:
         except StagingError as error:
             outcome = Outcome("failed", "staging", error=str(error))
             if self.attempt.cancel_asked():
-                outcome = CANCELLED._replace(error=str(error))
+                outcome = CANCELLED.saying(str(error))
             outputs = []
         except Exception as error:
             words = "the runner failed: %s: %s" % (type(error).__name__, error)
@@ -330,7 +332,7 @@ class _Run:
             "format": 1,
             "job_id": self.launch["job_id"],
             "attempt": self.launch["attempt"],
-            **outcome._asdict(),
+            **vars(outcome),
             "timeline": self.timeline,
             "staging_inputs_seconds": self._seconds(
                 "staging_inputs", "processing", "staging_outputs", "ended"

@@ -10,9 +10,12 @@ import contextlib
 import os
 import signal
 import time
-from typing import Any, Dict, Iterable
 
+from kotta_runner import TYPE_CHECKING
 from kotta_runner.attempt import Attempt, identity
+
+if TYPE_CHECKING:
+    from typing import Any, Dict, Iterable
 
 
 class SharedAttempt(Attempt):

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import Dict, List
+
+from kotta_runner import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Dict, List
 
 
 def spawn(command: List[str], environment: Dict[str, str], stdout: str, stderr: str) -> int:

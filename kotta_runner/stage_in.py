@@ -11,10 +11,13 @@ import os
 import stat
 import time
 from functools import partial
-from typing import Any, Callable, Dict, List, Optional
 
+from kotta_runner import TYPE_CHECKING
 from kotta_runner.attempt import Attempt
 from kotta_runner.staging import StagingError, opened_folder
+
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict, List, Optional
 
 _CHUNK_BYTES = 1 << 20
 _FOREVER_SECONDS = 10 * 365 * 86_400.0

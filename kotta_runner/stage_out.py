@@ -12,10 +12,13 @@ import errno
 import hashlib
 import os
 import stat
-from typing import Any, Callable, Dict, List, Optional, Tuple
 
+from kotta_runner import TYPE_CHECKING
 from kotta_runner.attempt import Attempt, above
 from kotta_runner.staging import StagingError, opened_folder
+
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict, List, Optional, Tuple
 
 _CHUNK_BYTES = 1 << 20
 MUCH_BYTES = 32 << 20

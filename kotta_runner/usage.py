@@ -6,9 +6,12 @@ import contextlib
 import json
 import os
 import time
-from typing import Any, Dict, List, Optional
 
+from kotta_runner import TYPE_CHECKING
 from kotta_runner.process_tree import Children, descendants
+
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Optional
 
 FIRST_SECONDS = 0.5
 INTERVAL_SECONDS = 1.0

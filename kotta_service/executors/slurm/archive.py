@@ -88,6 +88,7 @@ def _compiled(source: Path, name: str) -> bytes:
             cfile=f"{folder}/c",
             dfile=name,
             doraise=True,
+            optimize=2,
             invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
         )
         return Path(str(path)).read_bytes()
