@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, exists, func, select
+from sqlalchemy import Connection, Select, and_, delete, exists, func, select
 
 from kotta_service.store import holdings, schema
 from kotta_service.store.database import Transaction
 from kotta_service.store.jobs import JobRow
 from kotta_service.store.schema import dependencies, jobs, outputs, submissions, uploads
 
+Rows = Generator[JobRow, None, None]
+"""They come from the database as they are asked for; who asks for no more closes this."""
+_BATCH = 200
 _OF_JOBS = (
     schema.transitions,
     schema.tags,
@@ -21,28 +24,53 @@ _OF_JOBS = (
 )
 
 
-def all_jobs(connection: Connection, after: int = 0) -> Iterator[JobRow]:
-    """Each job of a higher number: number, id, owner, attempt, status, ended_at, inputs."""
-    statement = select(
-        jobs.c.number,
-        jobs.c.id,
-        jobs.c.owner,
-        jobs.c.attempt,
-        jobs.c.status,
-        jobs.c.ended_at,
-        jobs.c.description["inputs"].label("inputs"),
-    ).where(jobs.c.number > after)
-    yield from connection.execute(statement.order_by(jobs.c.number))
+def last_number(connection: Connection) -> int:
+    """The number of the latest job, 0 if there is none."""
+    return int(connection.execute(select(func.max(jobs.c.number))).scalar() or 0)
 
 
-def output_bytes(connection: Connection) -> dict[int, int]:
-    """What each job's outputs hold together, by the job's number."""
-    statement = (
-        select(outputs.c.job_number, func.sum(outputs.c.size_bytes))
-        .where(outputs.c.available)
-        .group_by(outputs.c.job_number)
+def inputs_of(connection: Connection, *, after: int = 0, without_end: bool = False) -> Rows:
+    """Of each job of a higher number, or of those alone that have not ended: id, inputs."""
+    statement = select(jobs.c.id, jobs.c.description["inputs"].label("inputs"))
+    statement = statement.where(jobs.c.number > after)
+    if without_end:
+        statement = statement.where(jobs.c.ended_at.is_(None))
+    return _one_by_one(connection, statement)
+
+
+def ended_jobs(connection: Connection) -> Rows:
+    """Each job that has ended, the longest ago first: number, id, attempt, at, size_bytes.
+
+    Its size is what its outputs hold together.
+    """
+    held = (
+        select(func.coalesce(func.sum(outputs.c.size_bytes), 0))
+        .where(outputs.c.job_number == jobs.c.number, outputs.c.available)
+        .scalar_subquery()
     )
-    return {number: int(count or 0) for number, count in connection.execute(statement)}
+    ended_at = jobs.c.ended_at.label("at")
+    statement = select(jobs.c.number, jobs.c.id, jobs.c.attempt, ended_at, held.label("size_bytes"))
+    return _one_by_one(connection, statement.where(ended_at.is_not(None)).order_by(ended_at))
+
+
+def uploads_by_age(connection: Connection, before: float) -> Rows:
+    """What was uploaded before a moment, the oldest first: owner, sha256, at, size_bytes."""
+    uploaded_at = uploads.c.uploaded_at.label("at")
+    statement = select(uploads.c.owner, uploads.c.sha256, uploaded_at, uploads.c.size_bytes)
+    return _one_by_one(connection, statement.where(uploaded_at < before).order_by(uploaded_at))
+
+
+def held_bytes(connection: Connection, *, apart: bool) -> int:
+    """What all outputs and uploads hold.
+
+    Args:
+        apart: the same contents lie there once for each owner, and not once for all.
+    """
+    of_outputs = select(func.sum(outputs.c.size_bytes)).where(outputs.c.available)
+    whose = [uploads.c.owner] if apart else []
+    contents = select(*whose, uploads.c.sha256, uploads.c.size_bytes).distinct().subquery()
+    of_uploads = select(func.sum(contents.c.size_bytes))
+    return sum(int(connection.execute(each).scalar() or 0) for each in (of_outputs, of_uploads))
 
 
 def needed_numbers(connection: Connection) -> set[int]:
@@ -66,6 +94,11 @@ def has_upload(connection: Connection, sha256: str, owner: str | None = None) ->
     if owner is not None:
         known = known.where(uploads.c.owner == owner)
     return bool(connection.execute(select(known)).scalar())
+
+
+def _one_by_one(connection: Connection, statement: Select[Any]) -> Rows:
+    with connection.execute(statement.execution_options(yield_per=_BATCH)) as found:
+        yield from found
 
 
 def forget_jobs(transaction: Transaction, numbers: Sequence[int]) -> None:

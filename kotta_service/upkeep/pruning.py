@@ -7,11 +7,14 @@ files: what is interrupted leaves files that nobody refers to, which the next ro
 
 from __future__ import annotations
 
+import heapq
 import logging
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -20,7 +23,6 @@ from kotta.models.upkeep import PruneReport
 from kotta_service.storage import Storage
 from kotta_service.storage.files import remove_path
 from kotta_service.store import pruning as store
-from kotta_service.store import whole
 from kotta_service.store.database import Database, Transaction
 from kotta_service.store.jobs import JobRow
 from kotta_service.upkeep.checking import leftovers
@@ -90,60 +92,54 @@ class Pruner:
         )
 
     def _planned(self, connection: Connection) -> _Plan:
-        rows = list(store.all_jobs(connection))
-        sizes = store.output_bytes(connection)
-        uploads = list(whole.uploads(connection))
-        used = _used([row for row in rows if row.ended_at is None])
-        used_uploads = used.uploads | store.named_contents(connection)
-        old = time.time() - YOUNG_SECONDS
-        # what has no end, or is needed by what has none, is never asked about
-        aged: list[tuple[float, int, JobRow]] = [
-            (row.ended_at, sizes.get(row.number, 0), row) for row in rows if row.ended_at
-        ]
-        aged += [
-            (row.uploaded_at, row.size_bytes, row)
-            for row in uploads
-            if row.sha256 not in used_uploads and row.uploaded_at < old
-        ]
-        # on disk the same contents lie there once, whosever they are
-        apart = self._storage.is_direct
-        kept = {(row.owner if apart else "", row.sha256): row.size_bytes for row in uploads}
-        held = sum(sizes.values()) + sum(kept.values())
-        going = self._going(aged, held)
-        stay = _used_by_others(rows, going)
-        needed = used.jobs | stay.jobs
+        # first: what is submitted from now on is looked at once more before anything goes
+        plan = _Plan(last_number=store.last_number(connection))
+        open_jobs = _used(store.inputs_of(connection, without_end=True))
+        used_uploads = open_jobs.uploads | store.named_contents(connection)
+        going = self._going(connection, used_uploads)
+        stay = _used_by_others(store.inputs_of(connection), going)
+        needed = open_jobs.jobs | stay.jobs
         numbers = store.needed_numbers(connection)
-        plan = _Plan(last_number=max((row.number for row in rows), default=0))
-        for size, row in going:
-            is_upload = hasattr(row, "sha256")
-            if is_upload and row.sha256 in stay.uploads:
-                plan.kept_as_needed += 1
-            elif is_upload:
-                plan.uploads.append(row)
-                plan.freed_bytes += size
-            elif row.id in needed or row.number in numbers:
+        for row in going:
+            if _is_upload(row):
+                is_needed, those = row.sha256 in stay.uploads, plan.uploads
+            else:
+                is_needed, those = row.id in needed or row.number in numbers, plan.jobs
+            if is_needed:
                 plan.kept_as_needed += 1
             else:
-                plan.jobs.append(row)
-                plan.freed_bytes += size
+                those.append(row)
+                plan.freed_bytes += row.size_bytes
         return plan
 
-    def _going(self, aged: list[tuple[float, int, JobRow]], held: int) -> list[tuple[int, JobRow]]:
-        """Oldest first, with the bytes of each."""
-        going = []
+    def _going(self, connection: Connection, used_uploads: set[str]) -> list[JobRow]:
+        """What the terms let go, oldest first, though something may need it."""
         before, most = self._terms.before, self._terms.storage_bytes
-        for at, size, row in sorted(aged, key=lambda each: each[0]):
-            is_old = before is not None and at < before
-            is_beyond = most is not None and held > most and size > 0
-            if is_old or is_beyond:
-                going.append((size, row))
-                held -= size
+        # on disk the same contents lie there once, whosever they are
+        held = store.held_bytes(connection, apart=self._storage.is_direct)
+        old = time.time() - YOUNG_SECONDS
+        # no more is read than goes, of what may be larger than memory
+        with (
+            closing(store.ended_jobs(connection)) as jobs,
+            closing(store.uploads_by_age(connection, old)) as uploads,
+        ):
+            going = []
+            for row in heapq.merge(jobs, uploads, key=attrgetter("at")):
+                is_old = before is not None and row.at < before
+                is_beyond = most is not None and held > most
+                if not is_old and not is_beyond:
+                    break
+                if _is_upload(row) and row.sha256 in used_uploads:
+                    continue
+                if is_old or row.size_bytes:
+                    going.append(row)
+                    held -= row.size_bytes
         return going
 
     def _forget(self, rows: Sequence[JobRow], last_number: int) -> None:
         def action(transaction: Transaction) -> list[JobRow]:
             # submissions since the plan was made may refer to some
-            news = _used(store.all_jobs(transaction.connection, after=last_number))
+            news = _used(store.inputs_of(transaction.connection, after=last_number))
             numbers = store.needed_numbers(transaction.connection)
             gone = [row for row in rows if row.id not in news.jobs and row.number not in numbers]
             if gone:
@@ -157,7 +153,7 @@ class Pruner:
 
     def _forget_uploads(self, plan: _Plan) -> None:
         def action(transaction: Transaction) -> list[JobRow]:
-            news = _used(store.all_jobs(transaction.connection, after=plan.last_number))
+            news = _used(store.inputs_of(transaction.connection, after=plan.last_number))
             gone = [row for row in plan.uploads if row.sha256 not in news.uploads]
             store.forget_uploads(transaction, gone)
             return gone
@@ -181,6 +177,10 @@ class _Used:
     jobs: set[str] = field(default_factory=set)
     uploads: set[str] = field(default_factory=set)
 
+    def add(self, other: _Used) -> None:
+        self.jobs |= other.jobs
+        self.uploads |= other.uploads
+
 
 def _used(rows: Iterable[JobRow]) -> _Used:
     used = _Used()
@@ -193,15 +193,33 @@ def _used(rows: Iterable[JobRow]) -> _Used:
     return used
 
 
-def _used_by_others(rows: Sequence[JobRow], going: Sequence[tuple[int, JobRow]]) -> _Used:
-    """What jobs that stay have as inputs; of what was to go, what those need stays as well."""
-    leaving = {row.id for _, row in going if hasattr(row, "ended_at")}
-    used = _used(row for row in rows if row.id not in leaving)
-    waiting = used.jobs & leaving
-    by_id = {row.id: row for row in rows}
+def _used_by_others(rows: Iterable[JobRow], going: Sequence[JobRow]) -> _Used:
+    """What jobs that stay have as inputs; of what was to go, what those need stays as well.
+
+    Args:
+        rows: of every job; of what they use, only what was to go is told.
+    """
+    leaving = {row.id for row in going if not _is_upload(row)}
+    uploads = {row.sha256 for row in going if _is_upload(row)}
+    used, of_leaving = _Used(), {}
+    for row in rows:
+        its = _used([row])
+        its.jobs &= leaving
+        its.uploads &= uploads
+        if row.id in leaving:
+            of_leaving[row.id] = its
+        else:
+            used.add(its)
+    waiting = set(used.jobs)
     while waiting:
         leaving -= waiting
-        more = _used(by_id[each] for each in waiting)
-        used = _Used(used.jobs | more.jobs, used.uploads | more.uploads)
+        more = _Used()
+        for each in waiting:
+            more.add(of_leaving.get(each, _Used()))
+        used.add(more)
         waiting = more.jobs & leaving
     return used
+
+
+def _is_upload(row: JobRow) -> bool:
+    return "sha256" in row._fields
