@@ -16,6 +16,8 @@ from kotta_service.store.leases import Leases
 from kotta_service.store.schema import counters
 
 _WRITES = "kotta_writes"
+# of each connection: the system keeps the file in memory for all of them
+_CACHE_KIB = 512
 _COUNTERS = select(counters.c.name, counters.c.value)
 
 
@@ -77,6 +79,8 @@ def _engine(file: Path) -> Engine:
         connect_args={"timeout": 30, "check_same_thread": False},
         pool_size=8,
         max_overflow=40,
+        # in turn, each would fill a cache of its own
+        pool_use_lifo=True,
     )
 
     @event.listens_for(engine, "connect")
@@ -88,6 +92,7 @@ def _engine(file: Path) -> Engine:
             "synchronous=FULL",
             "foreign_keys=ON",
             "busy_timeout=30000",
+            f"cache_size=-{_CACHE_KIB}",
         ):
             connection.execute(f"PRAGMA {pragma}").close()
 

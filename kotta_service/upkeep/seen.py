@@ -58,7 +58,7 @@ class Seen:
     def __init__(self) -> None:
         # Source: sqlite.org/inmemorydb.html: "" is a temporary file, of which a cache is in memory
         self._rows = sqlite3.connect("", isolation_level=None)
-        self._rows.executescript(f"PRAGMA journal_mode = OFF; {_TABLES}")
+        self._rows.executescript(f"PRAGMA journal_mode = OFF; PRAGMA cache_size = -512; {_TABLES}")
         self._rows.execute("BEGIN")
 
     def __enter__(self) -> Self:
