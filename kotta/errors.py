@@ -127,6 +127,14 @@ class DescriptionError(RequestError):
         self.source = source
         self.text = text
 
+    def __str__(self) -> str:
+        more = []
+        for each in self.problems[:5]:
+            words = f"{each.field} {each.detail}".strip()
+            if words not in self.message:
+                more.append(f"{words} ({each.hint})" if each.hint else words)
+        return "; ".join([self.message, *more])
+
 
 class NotFoundError(RequestError):
     """There is no such thing here, or it belongs to somebody else."""

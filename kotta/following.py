@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import weakref
@@ -35,12 +36,23 @@ class Follower:
 
     def __init__(self, konn: Kotta) -> None:
         self._konn = konn
+        self._begin()
+        _followers.add(self)
+
+    def _begin(self) -> None:
         self._lock = threading.Condition()
         self._watched: dict[str, list[Submission]] = {}
         self._after = _NOWHERE
         self._is_closing = False
         self._thread: threading.Thread | None = None
         self._aside: ThreadPoolExecutor | None = None
+
+    def after_fork(self) -> None:
+        """In a process that was forked: the threads have stayed behind, with what they watch."""
+        watched = self._watched
+        self._begin()
+        for submission in [each for those in watched.values() for each in those]:
+            submission.after_fork()
 
     def follow(self, submissions: Iterable[Submission], after: int) -> None:
         """Watches these jobs until they have ended.
@@ -126,3 +138,15 @@ class Follower:
         for submissions in watched.values():
             for submission in submissions:
                 submission.lose_sight(error)
+
+
+_followers: weakref.WeakSet[Follower] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for follower in list(_followers):
+        follower.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

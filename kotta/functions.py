@@ -61,6 +61,11 @@ def kottajob(
     Raises:
         TypeError: a field is not known.
     """
+    if callable(conn) or isinstance(conn, str):
+        raise TypeError(
+            "kottajob() takes a connection first: @kottajob(konn), or @kottajob() for the active "
+            "profile's service or the local one"
+        )
     for name in fields:
         if name not in DESCRIPTION_FIELDS or name in _OURS:
             near = known_field_near(name)
@@ -106,7 +111,7 @@ class KottaFn:
         self.job_desc = dict(job_desc)
         self.job: KottaJob | None = None
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Calls the function as a job: its value, or with `block=False` its `KottaJob`.
 
         Two keywords are the job's: `inputs`, URLs or local paths of files to have in the working
@@ -122,11 +127,13 @@ class KottaFn:
         job = self.submit(*args, **kwargs)
         return job.result() if self.block else job
 
-    def submit(self, *args: Any, **kwargs: Any) -> KottaJob:
+    def submit(self, /, *args: Any, **kwargs: Any) -> KottaJob:
         """The call's `KottaJob`, at once; arguments and errors before the end as in a call."""
+        self._check_python()
         passed, inputs, outputs = self._split(kwargs)
-        call = CallPacker(self.func).pack(args, passed)
-        description = self._descriptions([call], inputs, outputs)[0]
+        call, urls = CallPacker(self.func).pack(args, passed), _Urls(self.conn)
+        urls.send([call])
+        description = self._descriptions([call], urls, inputs, outputs)[0]
         self.job = KottaJob.submitted(self.conn, description, *self._submit([description]))
         return self.job
 
@@ -152,17 +159,29 @@ class KottaFn:
         Returns:
             An iterator of values. A call's exception is raised at its place; the other calls go on.
         """
-        packer = CallPacker(self.func, once=True)
-        calls = [packer.pack(args, {}) for args in zip(*iterables, strict=False)]
-        descriptions = self._descriptions(calls, as_list(inputs), as_list(outputs))
-        submissions = self._submit(descriptions)
-        if submissions:
-            after = min(submission.latest.change for submission in submissions)
-            self.conn.follower.follow(submissions, after)
-        deadline = None if timeout is None else time.monotonic() + timeout
-        return (_in_order if ordered else _as_completed)(submissions, deadline)
+        submissions = self.submit_each(*iterables, inputs=inputs, outputs=outputs)
+        return values_of(self.conn, submissions, ordered=ordered, timeout=timeout)
 
-    def local(self, *args: Any, **kwargs: Any) -> Any:
+    def submit_each(
+        self, *iterables: Iterable[Any], inputs: Files = (), outputs: Files = ()
+    ) -> list[Submission]:
+        """Submits the calls of `map`, and follows none of them."""
+        self._check_python()
+        packer, urls, calls = CallPacker(self.func, once=True), _Urls(self.conn), []
+        # what makes the elements may use the same memory for the next one
+        may_change = not all(type(each) in (list, tuple, range) for each in iterables)
+        for args in zip(*iterables, strict=False):
+            call = packer.pack(args, {})
+            if may_change:
+                urls.send([call])
+                packer.forget()
+                call = call.without_bytes()
+            calls.append(call)
+        if not may_change:
+            urls.send(calls)
+        return self._submit(self._descriptions(calls, urls, as_list(inputs), as_list(outputs)))
+
+    def local(self, /, *args: Any, **kwargs: Any) -> Any:
         """Calls the function here, in this process; `inputs` and `outputs` mean nothing then."""
         return self.func(*args, **self._split(kwargs)[0])
 
@@ -207,12 +226,13 @@ class KottaFn:
         )
 
     def _descriptions(
-        self, calls: Sequence[PackedCall], inputs: Sequence[str], outputs: Sequence[str]
+        self,
+        calls: Sequence[PackedCall],
+        urls: _Urls,
+        inputs: Sequence[str],
+        outputs: Sequence[str],
     ) -> list[dict[str, Any]]:
-        """Descriptions of the calls, whose large parts the service has when this returns."""
-        self._check_python()
-        blobs = {blob.sha256: blob for call in calls for blob in _files_of(call)}
-        urls = upload_contents(self.conn.api, list(blobs.values()))
+        """Descriptions of the calls, whose large parts the service has."""
         name = getattr(self.func, "__name__", type(self.func).__name__)
         shared = {
             **self.job_desc,
@@ -227,8 +247,7 @@ class KottaFn:
                 function["payload_input"] = call.payload.name
             else:
                 function["payload"] = base64.b64encode(call.payload).decode()
-            files = [urls[blob.sha256] for blob in _files_of(call)]
-            found.append({**shared, "inputs": _merged(common, files), "function": function})
+            found.append({**shared, "inputs": _merged(common, urls.of(call)), "function": function})
         return found
 
     def _submit(self, descriptions: Sequence[Mapping[str, Any]]) -> list[Submission]:
@@ -244,6 +263,38 @@ class KottaFn:
                 "one pickles, the other may not read",
                 hint=f"call it from Python {there}, or submit a script",
             )
+
+
+def values_of(
+    conn: Kotta,
+    submissions: Sequence[Submission],
+    *,
+    ordered: bool = True,
+    timeout: float | None = None,
+) -> Iterator[Any]:
+    """The values of submitted calls, which are followed from now on; as of `KottaFn.map`."""
+    if submissions:
+        after = min(submission.latest.change for submission in submissions)
+        conn.follower.follow(submissions, after)
+    deadline = None if timeout is None else time.monotonic() + timeout
+    return (_in_order if ordered else _as_completed)(submissions, deadline)
+
+
+class _Urls:
+    """Where the large parts of calls are once they are sent, each content once."""
+
+    def __init__(self, conn: Kotta) -> None:
+        self._conn = conn
+        self._by_sha256: dict[str, str] = {}
+
+    def send(self, calls: Sequence[PackedCall]) -> None:
+        """Has the service have them when this returns."""
+        blobs = {blob.sha256: blob for call in calls for blob in call.blobs}
+        missing = [blob for sha256, blob in blobs.items() if sha256 not in self._by_sha256]
+        self._by_sha256 |= upload_contents(self._conn.api, missing)
+
+    def of(self, call: PackedCall) -> list[str]:
+        return [self._by_sha256[blob.sha256] for blob in call.blobs]
 
 
 def _in_order(submissions: Sequence[Submission], deadline: float | None) -> Iterator[Any]:
@@ -271,11 +322,6 @@ def _put(ended: queue.SimpleQueue[Submission], submission: Submission, _: object
 
 def _left(deadline: float | None) -> float | None:
     return None if deadline is None else max(0.0, deadline - time.monotonic())
-
-
-def _files_of(call: PackedCall) -> list[Blob]:
-    payload = [call.payload] if isinstance(call.payload, Blob) else []
-    return [*payload, *call.files]
 
 
 def _merged(first: Iterable[str], second: Iterable[str]) -> list[str]:

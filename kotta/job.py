@@ -266,7 +266,7 @@ class KottaJob:
 
     def add_done_callback(self, function: Callable[[KottaJob], object]) -> None:
         """Calls `function(job)` once it has ended, at once if it has, else from another thread."""
-        self.submission.on_end(lambda _: (function(self), None)[1])
+        self.submission.on_end(lambda _: (function(self), None)[1], may_wait=True)
 
     @property
     def future(self) -> Future[Any]:

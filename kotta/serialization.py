@@ -14,12 +14,13 @@ import hashlib
 import io
 import json
 import pickle
+import re
 import sys
 import sysconfig
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import cloudpickle
@@ -33,6 +34,7 @@ from kotta.unpicklable import unpicklable_error
 MAX_INLINE_BYTES = 1 << 20
 """What is larger goes as a file; the service accepts no larger payload within a request."""
 _registry = threading.Lock()
+_CLASS_BY_VALUE = re.compile(rb"_class_setstate")
 _STDLIB = sysconfig.get_path("stdlib")
 
 
@@ -64,6 +66,18 @@ class PackedCall:
     payload: bytes | Blob
     files: tuple[Blob, ...] = ()
 
+    @property
+    def blobs(self) -> list[Blob]:
+        """All that travels as files."""
+        return [*([self.payload] if isinstance(self.payload, Blob) else []), *self.files]
+
+    def without_bytes(self) -> PackedCall:
+        """The same, once its files are sent and need no memory any more."""
+        payload = self.payload
+        if isinstance(payload, Blob):
+            payload = replace(payload, chunks=())
+        return PackedCall(payload, tuple(replace(blob, chunks=()) for blob in self.files))
+
 
 class CallPacker:
     """Packs calls of one function, as it is now.
@@ -77,8 +91,13 @@ class CallPacker:
         self._files: dict[int, tuple[Any, _FromFile]] = {}
         self._part: Any = self._packed(function, "the function") if once else function
 
+    def forget(self) -> None:
+        """Looks at all values anew from now on: what was packed before may have been changed."""
+        self._files.clear()
+
     def pack(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> PackedCall:
-        """One call.
+        """One call. Its files are the memory of its arguments, which must not be changed before
+        they are sent.
 
         Raises:
             UnpicklableError: names what cannot be pickled, its type and its size.
@@ -196,8 +215,8 @@ def open_value(result: Result, read_file: Callable[[str], memoryview], trusted: 
             raise TransferError(f"the result is no JSON: {error}") from error
     try:
         if result.format == "buffers":
-            return buffers.opened(content)
-        return pickle.loads(content)  # noqa: S301 (from a trusted service)
+            return buffers.opened(content, _loads)
+        return _loads(content)
     except Exception as error:
         raise UnpicklableError(
             f"the result arrived, but cannot be opened here: {type(error).__name__}: {error}",
@@ -228,10 +247,50 @@ def open_exception(text: str | None) -> BaseException | None:
     if text is None:
         return None
     try:
-        found = pickle.loads(base64.b64decode(text))  # noqa: S301 (from a trusted service)
+        found = _loads(base64.b64decode(text))
     except Exception:
         return None
     return found if isinstance(found, BaseException) else None
+
+
+def _loads(content: Any, buffers: Sequence[Any] = ()) -> Any:
+    """What a pickle from a trusted service holds."""
+    if _CLASS_BY_VALUE.search(content) is None:
+        return pickle.loads(content, buffers=buffers)  # noqa: S301
+    return _Opener(io.BytesIO(content), buffers=buffers).load()
+
+
+class _Opener(pickle.Unpickler):
+    """Opens a pickle with classes by value, and leaves those as they are that it finds here.
+
+    cloudpickle knows a class again that was sent from here and came back, and would make it what it
+    was when it was sent, whatever has been done to it, or is defined by its module, since.
+    """
+
+    def __init__(self, file: io.BytesIO, buffers: Sequence[Any]) -> None:
+        super().__init__(file, buffers=buffers)
+        self._found_here: list[type] = []
+
+    def find_class(self, module: str, name: str) -> Any:
+        found = super().find_class(module, name)
+        if module.partition(".")[0] == "cloudpickle":
+            if name in ("_make_skeleton_class", "_make_skeleton_enum"):
+                return functools.partial(self._make, found)
+            if name == "_class_setstate":
+                return functools.partial(self._complete, found)
+        return found
+
+    def _make(self, make: Callable[..., type], *args: Any) -> type:
+        # cloudpickle's own, by the id that is its last argument but one
+        known = getattr(cloudpickle.cloudpickle, "_DYNAMIC_CLASS_TRACKER_BY_ID", {})
+        if (found := known.get(args[-2])) is not None:
+            self._found_here.append(found)
+        return make(*args)
+
+    def _complete(self, complete: Callable[..., type], made: type, state: Any) -> type:
+        if any(made is each for each in self._found_here):
+            return made
+        return complete(made, state)
 
 
 class _Sink:

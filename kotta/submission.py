@@ -96,6 +96,7 @@ class Submission:
 
     def wait(self, timeout: float | None = None) -> bool:
         """Whether the job ended within `timeout` seconds; None: however long that takes."""
+        timeout = None if timeout is None else max(0.0, timeout)
         deadline = None if timeout is None else time.monotonic() + timeout
         remaining = timeout
         while not self.is_done:
@@ -133,15 +134,19 @@ class Submission:
             raise exception
         return value
 
-    def on_end(self, callback: Callback) -> None:
+    def on_end(self, callback: Callback, *, may_wait: bool = False) -> None:
         """Calls back once when the job has ended, now if it has; the connection's feed is followed.
 
-        It runs in the thread that hears of the end; an exception in it is logged.
+        An exception in it is logged.
+
+        Args:
+            may_wait: it may take any time, so it gets a thread of its own: that which hears of the
+                end is the one that others wait for.
         """
         with self._lock:
             waits = not self._ended.is_set()
             if waits:
-                self._callbacks.append(callback)
+                self._callbacks.append(partial(_run_apart, callback) if may_wait else callback)
         if waits:
             self.follow()
         else:
@@ -158,6 +163,14 @@ class Submission:
 
     def mark_followed(self) -> None:
         self._is_followed = True
+
+    def after_fork(self) -> None:
+        """In a process that was forked: who followed the job has stayed behind, perhaps amid it."""
+        self._lock = threading.RLock()
+        self._is_followed = False
+        self._ended = threading.Event()
+        if self.is_done:
+            self._ended.set()
 
     def _known_until(self) -> int:
         """A number of the feed after which nothing about this job has been missed."""
@@ -218,8 +231,21 @@ class Submission:
         return self.latest.status is JobState.COMPLETED
 
 
-def _run(callback: Callback, trouble: KottaError | None) -> None:
+def apart(work: Callable[[], object]) -> None:
+    """Does what a user of the library wants done, in a thread of its own: it may take any time."""
+    threading.Thread(target=_logged, args=(work,), name="kotta-callback", daemon=True).start()
+
+
+def _run_apart(callback: Callback, trouble: KottaError | None) -> None:
+    apart(partial(callback, trouble))
+
+
+def _logged(work: Callable[[], object]) -> None:
     try:
-        callback(trouble)
+        work()
     except Exception:
         logger.exception("what was to be done at a job's end failed")
+
+
+def _run(callback: Callback, trouble: KottaError | None) -> None:
+    _logged(partial(callback, trouble))

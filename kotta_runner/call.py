@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import copyreg
 import ctypes
 import gc
 import io
@@ -153,7 +154,8 @@ def _kept_value(result: str, value: Any) -> Dict[str, Any]:
 
 def _encoded(value: Any) -> "Tuple[str, bytes, List[memoryview]]":
     if _is_json(value, 0):
-        return "json", json.dumps(value, ensure_ascii=False).encode(), []
+        with contextlib.suppress(ValueError):  # an int of more digits than Python writes
+            return "json", json.dumps(value, ensure_ascii=False).encode(), []
     content, outside = io.BytesIO(), buffers.Outside()
     cloudpickle.Pickler(content, protocol=pickle.HIGHEST_PROTOCOL, buffer_callback=outside).dump(
         value
@@ -206,7 +208,8 @@ def _offender(value: Any, path: str = "the result", depth: int = 0) -> Optional[
             except Exception:
                 return _offender(part, name, depth + 1)
     kind = type(value)
-    return "%s is a %s.%s, which cannot be pickled" % (path, kind.__module__, kind.__qualname__)
+    words = "%s is a %s.%s of %d bytes, which cannot be pickled"
+    return words % (path, kind.__module__, kind.__qualname__, sys.getsizeof(value, 0))
 
 
 def _kind(error: BaseException, otherwise: str) -> str:
@@ -220,12 +223,42 @@ def _told_error(kind: str, error: BaseException, skip: int) -> Dict[str, Any]:
     text = "".join(traceback.format_exception(type(error), error, trace))
     sys.stderr.write(text)
     pickled = None
-    with contextlib.suppress(Exception):
-        content = cloudpickle.dumps(error)
-        if len(content) <= MAX_EXCEPTION_BYTES:
-            pickled = base64.b64encode(content).decode()
+    content = _pickled(error)
+    if content is not None and len(content) <= MAX_EXCEPTION_BYTES:
+        pickled = base64.b64encode(content).decode()
     name = "%s.%s" % (type(error).__module__, type(error).__qualname__)
     return _error(kind, name, str(error), text[-MAX_TRACEBACK:], pickled)
+
+
+def _pickled(error: BaseException) -> Optional[bytes]:
+    """The exception for who called; None if it cannot be brought there as what it is.
+
+    Many cannot be opened as they pickle themselves: their `__init__` takes other arguments than it
+    passes on. Those are made there without it, of their class, arguments and attributes.
+    """
+    for pickler in (cloudpickle.Pickler, _Remade):
+        with contextlib.suppress(Exception):
+            content = io.BytesIO()
+            pickler(content, protocol=pickle.HIGHEST_PROTOCOL).dump(error)
+            if type(pickle.loads(content.getvalue())) is type(error):  # noqa: S301 (made just now)
+                return content.getvalue()
+    return None
+
+
+class _Remade(cloudpickle.Pickler):  # type: ignore[misc]
+    def reducer_override(self, obj: Any) -> Any:
+        if not isinstance(obj, BaseException):
+            return super().reducer_override(obj)
+        kept = {name: value for name, value in vars(obj).items() if _is_picklable(value)}
+        args = [arg if _is_picklable(arg) else repr(arg) for arg in obj.args]
+        return copyreg.__newobj__, (type(obj), *args), kept  # type: ignore[attr-defined]
+
+
+def _is_picklable(value: Any) -> bool:
+    with contextlib.suppress(Exception):
+        cloudpickle.dumps(value)
+        return True
+    return False
 
 
 def _error(

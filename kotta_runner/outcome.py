@@ -33,6 +33,13 @@ class Outcome:
 
 
 CANCELLED = Outcome("cancelled", "user")
+NO_VALUE = Outcome(
+    "failed",
+    "exit",
+    exit_code=0,
+    error="its function left no value: its process ended before the function returned, or what it "
+    "had left could not be kept",
+)
 TAKEN_BACK = Outcome("failed", "cluster", error="the cluster ended it")
 
 

@@ -12,7 +12,7 @@ from kotta_runner import TYPE_CHECKING, command, limits, process_tree, usage
 from kotta_runner.attempt import Attempt
 from kotta_runner.caller import Caller, Callers
 from kotta_runner.isolation import account_of, become, kind_of
-from kotta_runner.outcome import CANCELLED, TAKEN_BACK, Outcome, of_command, over_limit
+from kotta_runner.outcome import CANCELLED, NO_VALUE, TAKEN_BACK, Outcome, of_command, over_limit
 from kotta_runner.process_tree import Children
 from kotta_runner.report import COALESCE_SECONDS, Launcher, Reporter
 from kotta_runner.result import error_words, take_result
@@ -119,6 +119,8 @@ class _Run:
             if self.launch.get("function"):
                 self.result = take_result(self.attempt, self.answered, self.outputs, outputs)
                 outcome = outcome.saying(outcome.error or error_words(self.result))
+                if self.result is None and outcome.status == "completed":
+                    outcome = NO_VALUE
             self.outputs.finish()
             self.is_kept = True
             if self.outputs.too_large:

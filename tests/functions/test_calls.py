@@ -377,6 +377,12 @@ def test_an_unknown_field_is_refused_at_once(konn: Kotta, name: str) -> None:
         kottajob(konn, "Test", 5, **{name: "x"})
 
 
+@pytest.mark.parametrize("wrong", [len, "Test"])
+def test_what_is_no_connection_is_refused(wrong: Any) -> None:
+    with pytest.raises(TypeError, match=r"@kottajob\(\)"):
+        kottajob(wrong)
+
+
 def test_what_is_printed_is_in_the_jobs_stdout(konn: Kotta) -> None:
     @kottajob(konn, "Test", 5, block=False)
     def talk() -> None:

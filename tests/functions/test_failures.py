@@ -70,17 +70,63 @@ def test_an_exception_of_ones_own_keeps_its_attributes(konn: Kotta) -> None:
 def test_an_exception_that_cannot_travel_is_told(konn: Kotta) -> None:
     @kottajob(konn, "Test", 5)
     def bad() -> None:
-        class Odd(Exception):  # noqa: N818
-            def __init__(self) -> None:
-                super().__init__("odd one")
-                self.lock = threading.Lock()
+        import threading
 
-        raise Odd
+        class Odd(Exception):  # noqa: N818
+            lock = threading.Lock()
+
+        raise Odd("odd one")
 
     with pytest.raises(errors.RemoteError, match="Odd: odd one") as caught:
         bad()
     assert caught.value.hint
     assert "raise Odd" in caught.value.remote_traceback
+
+
+class CodedError(Exception):
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(f"{code}: {text}")
+        self.code = code
+
+
+def test_an_exception_whose_init_takes_other_arguments_keeps_its_type(konn: Kotta) -> None:
+    def fails() -> None:
+        raise CodedError(5, "x")
+
+    with pytest.raises(CodedError, match="5: x") as caught:
+        kottajob(konn, "Test", 5)(fails)()
+    assert caught.value.code == 5
+
+
+def test_an_exception_comes_without_what_cannot_travel(konn: Kotta) -> None:
+    def fails() -> None:
+        import threading
+
+        error = ValueError("x", threading.Lock())
+        error.lock, error.number = threading.Lock(), 3  # type: ignore[attr-defined]
+        raise error
+
+    with pytest.raises(ValueError, match="x") as caught:
+        kottajob(konn, "Test", 5)(fails)()
+    assert caught.value.number == 3  # type: ignore[attr-defined]
+    assert not hasattr(caught.value, "lock")
+
+
+def test_a_call_whose_process_ends_before_it_returns_has_failed(konn: Kotta) -> None:
+    def leaves() -> None:
+        import os
+
+        os._exit(0)
+
+    with pytest.raises(errors.RemoteError, match="left no value"):
+        kottajob(konn, "Test", 5)(leaves)()
+
+
+def test_an_unknown_queue_is_named_with_those_that_there_are(konn: Kotta) -> None:
+    with pytest.raises(
+        errors.DescriptionError, match=r"`Nope` is no queue here \(the queues are .*Test"
+    ):
+        kottajob(konn, "Nope", 5)(int)()
 
 
 def test_a_script_that_fails_is_a_remote_error_with_its_last_words(konn: Kotta) -> None:

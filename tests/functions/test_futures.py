@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import copy
+import os
 import queue
 import threading
 from concurrent.futures import as_completed
@@ -216,3 +217,57 @@ def test_who_waits_is_told_when_the_service_stays_away(
         assert isinstance(job.future.exception(20), errors.ConnectionFailedError)
     # the job went on, and can be asked about again
     assert job.future.result(20) == 0.3
+
+
+def squared(x: int) -> int:
+    return x * x
+
+
+def test_a_callback_may_wait_for_other_calls(konn: Kotta) -> None:
+    square = kottajob(konn, "Test", 5)(squared)
+    found: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    submitted(konn, 0.2).add_done_callback(lambda _: found.put(list(square.map([1, 2]))))
+    assert found.get(timeout=20) == [1, 4]
+    future = submitted(konn, 0.2).future
+    future.add_done_callback(lambda _: found.put(square.submit(3).future.result(20)))
+    assert found.get(timeout=20) == 9
+    assert list(square.map([4])) == [16]
+
+
+def test_a_process_that_was_forked_amid_it_hears_of_all_ends_itself(konn: Kotta) -> None:
+    job = submitted(konn, 1)
+    future = job.future
+    values = kottajob(konn, "Test", 5)(squared).map([2, 3])
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            heard = (future.result(20), job.result(20), list(values))
+            again = list(kottajob(konn, "Test", 5)(squared).map([4]))
+            code = 0 if (heard, again) == ((1, 1, [4, 9]), [16]) else 2
+        finally:
+            os._exit(code)
+    assert (future.result(20), list(values)) == (1, [4, 9])
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_an_executor_waits_for_what_was_mapped_and_cancels_it(konn: Kotta) -> None:
+    executor = KottaExecutor(konn, "Test", 5)
+    values = executor.map(nap, [0.3, 0.4])
+    executor.shutdown()
+    assert all(job.status.is_terminal for job in konn.list(limit=2).jobs)
+    assert list(values) == [0.3, 0.4]
+    executor = KottaExecutor(konn, "Test", 5)
+    values = executor.map(nap, [60, 60])
+    executor.shutdown(cancel_futures=True)
+    with pytest.raises(errors.JobCancelledError):
+        next(values)
+
+
+def test_a_time_that_is_over_is_none_to_wait(konn: Kotta) -> None:
+    job = submitted(konn, 1)
+    assert job.wait(maxwait=-1) is False
+    with pytest.raises(errors.WaitTimeoutError):
+        job.result(-0.5)
+    assert job.result(20) == 1
