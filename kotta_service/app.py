@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter, FastAPI
 
 from kotta._version import __version__
-from kotta_service import heap, problems
+from kotta_service import problems
 from kotta_service.accounts import providers
 from kotta_service.accounts.keys import TokenKeys
 from kotta_service.accounts.logins import Logins
@@ -93,11 +93,10 @@ def build(
         with _opened(settings, data, address, figures, log_file, activity, stop) as parts:
             app.state.parts = parts
             tasks = [
-                asyncio.create_task(persist_task(what, work))
+                asyncio.create_task(persist_task(what, partial(work, parts)))
                 for what, work in (
-                    ("leaving when idle", partial(_stop_when_idle, parts)),
-                    ("forgetting what is old", partial(prune_regularly, parts)),
-                    ("giving memory back", heap.give_back_regularly),
+                    ("leaving when idle", _stop_when_idle),
+                    ("forgetting what is old", prune_regularly),
                 )
             ]
             try:
