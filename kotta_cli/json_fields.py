@@ -2,8 +2,8 @@
 
 Which fields there are is read from the command's schema, so that a wrong one is refused before
 anything has happened. Whether the word after `--json` names fields or is an argument is told by the
-words themselves: it names fields if each of its parts is one. What could be either is written
-`--json=FIELDS`.
+words themselves: it names fields if each of its parts is one, and is meant to if it cannot be an
+argument. What could be either is written `--json=FIELDS`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,21 @@ def split(arguments: list[str]) -> tuple[list[str], tuple[str, ...]]:
             known = known_fields(arguments[:place])
             if wanted and all(name in known for name in wanted):
                 return [*arguments[: place + 1], *arguments[place + 2 :]], wanted
+            if _is_no_argument(arguments, place + 1, known):
+                _check(wanted, known)
     return arguments, ()
+
+
+def misread(arguments: Sequence[str], word: str) -> UsageProblem | None:
+    """What is wrong with a word that the command has no use for, if it stands where fields do."""
+    if "--json" not in arguments:
+        return None
+    place = arguments.index("--json")
+    if arguments[place + 1 : place + 2] != [word]:
+        return None
+    known = known_fields(arguments[:place])
+    missing = [name for name in _parts(word) if name not in known]
+    return _no_field(missing[0], known) if missing else None
 
 
 def chosen(value: Any, fields: tuple[str, ...]) -> Any:
@@ -84,13 +98,29 @@ def _fields(schema: dict[str, Any], objects: dict[str, Any]) -> Iterator[str]:
     yield from schema.get("properties", ())
 
 
+def _is_no_argument(arguments: Sequence[str], place: int, known: list[str]) -> bool:
+    """Whether the word at `place` must be meant as fields, though not all of it is."""
+    word = arguments[place]
+    if word.startswith("-"):
+        return False
+    if "," in word and any(name in known for name in _parts(word)):
+        return True
+    # with a command behind `--`, a job is described by it alone or by a file that there is
+    is_described = "submit" in arguments[:place] and "--" in arguments
+    return is_described and not os.path.lexists(word)
+
+
 def _check(wanted: tuple[str, ...], known: list[str]) -> None:
     for name in wanted:
         if name not in known:
-            near = nearest(name, known)
-            hint = f"did you mean `{near}`?" if near else ""
-            hint = hint or (f"one of: {', '.join(known)}" if known else "")
-            raise UsageProblem(f"what this prints has no field `{name}`", hint=hint)
+            raise _no_field(name, known)
+
+
+def _no_field(name: str, known: list[str]) -> UsageProblem:
+    near = nearest(name, known)
+    hint = f"did you mean `{near}`?" if near else ""
+    hint = hint or (f"one of: {', '.join(known)}" if known else "")
+    return UsageProblem(f"what this prints has no field `{name}`", hint=hint)
 
 
 def _parts(text: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kotta.errors import KottaError
+from kotta_cli import json_fields
 from kotta_cli.command_table import command_names
 
 
@@ -34,6 +35,8 @@ def usage_error(error: Any, arguments: Sequence[str]) -> KottaError:
         case "UsageError" if "unexpected extra" in error.message:
             word = error.message.rpartition("(")[2].rstrip(")").split()[0]
             message = f"`{path}` has no use for `{word}`"
+            if field := json_fields.misread(arguments, word):
+                message, hint = field.message, field.hint
         case _:
             message = error.format_message().rstrip(".")
     return KottaError(message, hint=hint or f"see `{path} --help`", code="usage")

@@ -146,6 +146,29 @@ def test_a_field_that_there_is_not_is_refused_before_anything_happens(busy: User
 
 
 @pytest.mark.parametrize(
+    ("line", "field", "hint"),
+    [
+        ("list --json id,nam", "nam", "did you mean `name`?"),
+        ("list --json nam", "nam", "did you mean `name`?"),
+        ("list --limit 3 --json zzz", "zzz", "one of: id, "),
+        ("service status --json runing", "runing", "did you mean `running`?"),
+        ("diff a b --json runing", "runing", "one of: "),
+        ("status --json id,statsu @last", "statsu", "did you mean `status`?"),
+        ("submit --json id,statsu -- true", "statsu", "did you mean `status`?"),
+        ("submit --json statsu -- true", "statsu", "did you mean `status`?"),
+    ],
+)
+def test_a_misspelt_field_is_not_taken_for_an_argument(
+    line: str, field: str, hint: str, idle_user: User
+) -> None:
+    result = idle_user.quick(*line.split())
+    problem = json.loads(result.err)
+    assert (result.code, problem["code"]) == (2, "usage")
+    assert problem["detail"] == f"what this prints has no field `{field}`"
+    assert problem["hint"].startswith(hint)
+
+
+@pytest.mark.parametrize(
     ("line", "rest", "fields"),
     [
         ("list --json", "list --json", ""),
@@ -154,9 +177,12 @@ def test_a_field_that_there_is_not_is_refused_before_anything_happens(busy: User
         ("list --json id --limit 3", "list --json --limit 3", "id"),
         ("-p list status --json description", "-p list status --json", "description"),
         ("service status --json running", "service status --json", "running"),
-        # `stopped` is no field of a status, nor `id,x` the fields of a job
+        # `stopped` is no field of a status: it is a job's name, or the names of two
         ("status --json stopped", "status --json stopped", ""),
-        ("status --json id,x", "status --json id,x", ""),
+        ("status --json stopped,x", "status --json stopped,x", ""),
+        ("rerun --json stopped -- true", "rerun --json stopped -- true", ""),
+        ("submit --json / -- true", "submit --json / -- true", ""),
+        ("submit --json - -- true", "submit --json - -- true", ""),
         ("status id --json", "status id --json", ""),
         ("submit --json -- x --json id", "submit --json -- x --json id", ""),
         ("submit dir/job.json --json id", "submit dir/job.json --json", "id"),
