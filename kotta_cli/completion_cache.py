@@ -19,12 +19,14 @@ class Remembered:
 
     Attributes:
         jobs: the newest first.
+        arrays: names of arrays that have jobs among these.
         tags: the ones seen last first.
         outputs: names of the files that a job declared, by its id.
     """
 
     def __init__(self) -> None:
         self.jobs: list[JobLine] = []
+        self.arrays: list[str] = []
         self.queues: list[str] = []
         self.tags: list[str] = []
         self.outputs: dict[str, list[str]] = {}
@@ -55,6 +57,8 @@ def read(path: str) -> Remembered:
                 kind, *fields = line.rstrip("\n").split("\t")
                 if kind == "job" and len(fields) == 4:
                     found.jobs.append((fields[0], fields[1], fields[2], fields[3]))
+                elif kind == "array" and fields:
+                    found.arrays.append(fields[0])
                 elif kind == "queue" and fields:
                     found.queues.append(fields[0])
                 elif kind == "tag" and fields:
@@ -64,6 +68,11 @@ def read(path: str) -> Remembered:
     except OSError:
         pass
     return found
+
+
+def array_name(job_name: str) -> str:
+    """What an array is called of which a job is called so: `fit` for `fit[3]`."""
+    return job_name.rpartition("[")[0]
 
 
 def config_path() -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from kotta_cli.completion_cache import Remembered, cache_path, read
+from kotta_cli.completion_cache import Remembered, array_name, cache_path, read
 from kotta_cli.completion_context import profiles, service_of
 from kotta_cli.completion_line import Line
 
@@ -56,14 +56,24 @@ def _one_job(line: Line) -> Candidates:
 
 def _many_jobs(line: Line) -> Candidates:
     known = _known(line)
-    return _jobs(known, line.prefix) + _sets(known, line.prefix)
+    return _jobs_and_arrays(known, line.prefix) + _sets(known, line.prefix)
 
 
 def _active_jobs(line: Line) -> Candidates:
     known = _known(line)
     known.jobs = [job for job in known.jobs if job[2] not in _ENDED]
     sets = _sets(known, line.prefix)
-    return _jobs(known, line.prefix) + [pair for pair in sets if pair[0][1:] not in _ENDED]
+    jobs = _jobs_and_arrays(known, line.prefix)
+    return jobs + [pair for pair in sets if pair[0][1:] not in _ENDED]
+
+
+def _jobs_and_arrays(known: Remembered, prefix: str) -> Candidates:
+    """Where many jobs may stand: arrays by their names as well, before what is in them."""
+    if not prefix or not known.arrays:
+        return _jobs(known, prefix)
+    called = {array_name(name) for _, _, _, name in known.jobs}
+    arrays = [(name, "an array") for name in known.arrays if name in called]
+    return arrays + _jobs(known, prefix)
 
 
 def _jobs(known: Remembered, prefix: str) -> Candidates:
@@ -93,7 +103,7 @@ def _job_then_outputs(line: Line) -> Candidates:
     for word in line.words[1:]:
         if (names := _outputs_of(known, word)) is not None:
             return [(name, "") for name in names if name not in line.words]
-    return _jobs(known, line.prefix)
+    return _jobs_and_arrays(known, line.prefix)
 
 
 def _job_and_output(line: Line) -> Candidates:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from kotta_cli.completion_cache import JobLine, Remembered, cache_path, read
+from kotta_cli.completion_cache import JobLine, Remembered, array_name, cache_path, read
 from kotta_cli.render.plain_text import one_line
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def remember(
     before = _text_of(known)
     seen = list(jobs)
     known.jobs = _newest(known.jobs, seen)
+    known.arrays = list(dict.fromkeys([*_arrays_of(seen), *known.arrays]))
     if queues is not None:
         known.queues = [queue.name for queue in queues if _is_plain(queue.name)]
     known.tags = list(dict.fromkeys([*(tag for job in seen for tag in job.tags), *known.tags]))
@@ -66,8 +67,19 @@ def _newest(old: Iterable[JobLine], seen: Iterable[Job]) -> list[JobLine]:
     return sorted(by_id.values(), key=_submitted, reverse=True)[:MAX_JOBS]
 
 
+def _arrays_of(jobs: Iterable[Job]) -> list[str]:
+    """Names of arrays; one whose jobs have names of their own has none."""
+    return [
+        array_name(job.name)
+        for job in jobs
+        if job.array is not None and job.name.endswith(f"[{job.array_index}]")
+    ]
+
+
 def _text_of(known: Remembered) -> str:
     lines = ["\t".join(("job", *line)) for line in known.jobs]
+    called = {array_name(line[3]) for line in known.jobs}
+    lines += [f"array\t{name}" for name in known.arrays if name in called and _is_plain(name)]
     lines += [f"queue\t{name}" for name in known.queues]
     lines += [f"tag\t{tag}" for tag in known.tags[:MAX_TAGS] if _is_plain(tag)]
     newest = [line[1] for line in known.jobs if line[1] in known.outputs]

@@ -97,6 +97,33 @@ def test_jobs_are_offered_by_name_once_it_has_begun(user: User, cache: Path) -> 
     assert user.kotta("__complete", "jobs", "my").lines == ["my fit\tcompleted"]
 
 
+def _swept(index: int, status: str = "completed", name: str = "swp") -> Job:
+    job = _job(f"{index + 1}3333333-{name}", f"{name}[{index}]", status, 9 - index)
+    return job.model_copy(update={"array": "a", "array_index": index})
+
+
+def test_an_array_is_offered_by_its_name_before_its_jobs(user: User, cache: Path) -> None:
+    remembering.remember("local", jobs=[_swept(0), _swept(1, "pending"), _swept(0, name="swept")])
+    remembering.remember("local", jobs=[_job(SECOND, "swx[0]", "completed")])
+    for request in ("jobs", "job-then-outputs"):
+        offered = [line.split("\t")[0] for line in user.kotta("__complete", request, "sw").lines]
+        assert offered == ["swp", "swept", "swp[0]", "swept[0]", "swp[1]", "swx[0]"]
+    assert user.kotta("__complete", "jobs", "swp[1").lines == ["swp[1]\tpending"]
+    assert user.kotta("__complete", "active-jobs", "sw").lines == [
+        "swp\tan array",
+        "swp[1]\tpending",
+    ]
+    assert user.kotta("__complete", "job", "swp").lines == ["swp[0]\tcompleted", "swp[1]\tpending"]
+
+
+def test_an_array_is_forgotten_with_its_jobs(cache: Path) -> None:
+    remembering.remember("local", jobs=[_swept(0)])
+    assert read(str(cache)).arrays == ["swp"]
+    others = [_job(f"{number:08}-0000", f"n{number}", "pending", 99) for number in range(200)]
+    remembering.remember("local", jobs=others)
+    assert read(str(cache)).arrays == []
+
+
 def test_a_long_prefix_is_completed_to_the_whole_id(user: User, cache: Path) -> None:
     assert user.kotta("__complete", "jobs", FIRST[:10]).lines == [f"{FIRST}\tmy fit, completed"]
 
@@ -359,6 +386,11 @@ def test_bash_quotes_names_with_blanks_and_dollars(user: User, cache: Path) -> N
     assert _bash(user, "kotta", "status", "my") == ["my\\ fit"]
     assert _bash(user, "kotta", "status", "my\\ f") == ["my\\ fit"]
     assert _bash(user, "kotta", "status", "sim") == ["sim\\$x"]
+
+
+def test_bash_completes_to_the_name_of_an_array(user: User, cache: Path) -> None:
+    remembering.remember("local", jobs=[_swept(0), _swept(1)])
+    assert _bash(user, "kotta", "status", "sw") == ["swp", "swp\\[0\\]", "swp\\[1\\]"]
 
 
 class Shell:
