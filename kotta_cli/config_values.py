@@ -91,8 +91,8 @@ def parsed(key: str, word: str, *, project: bool) -> Any:
     """The value that was typed.
 
     Raises:
-        UsageProblem: there is no such setting, or not in a project.
-        ConfigError: the value is none for it.
+        UsageProblem: there is no such setting, or not in a project, or the value is none for it.
+        ConfigError: there is no such profile.
     """
     checked_key(key)
     setting = settings.setting_at(settings.path_of(key))
@@ -101,7 +101,11 @@ def parsed(key: str, word: str, *, project: bool) -> Any:
         raise UsageProblem(
             "a project cannot define a profile", hint=f"leave out --project: kotta config set {key}"
         )
-    value = config.parsed(key, setting, word)
+    try:
+        value = config.parsed(key, setting, word)
+    except ConfigError as error:
+        # said here of what was typed, and not of what a file or a variable holds
+        raise UsageProblem(error.message, hint=error.hint) from error
     if key == "list.fields":
         from kotta_cli.job_fields import fields_of
 

@@ -102,20 +102,23 @@ def test_a_setting_that_is_none_names_the_nearest(user: User, own: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "said"),
+    ("key", "value", "code", "said"),
     [
-        ("walltime", "long", "must be a number of minutes"),
-        ("list.limit", "0", "must be a whole number"),
-        ("list.fields", "id,nam", "did you mean `name`?"),
-        ("profile", "nowhere", "kotta config set profiles.nowhere.server"),
-        ("profiles.lab.server", "ftp://x", "is no address of a service"),
+        ("walltime", "long", 2, "must be a number of minutes"),
+        ("list.limit", "0", 2, "must be a whole number"),
+        ("list.limit", "abc", 2, "must be a whole number"),
+        ("list.fields", "id,nam", 2, "did you mean `name`?"),
+        ("queue", "", 2, "must be text on one line"),
+        ("profiles.lab.server", "ftp://x", 2, "is no address of a service"),
+        # as with `-p nowhere`: what is named is not there
+        ("profile", "nowhere", 1, "kotta config set profiles.nowhere.server"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused(
-    user: User, own: Path, key: str, value: str, said: str
+    user: User, own: Path, key: str, value: str, code: int, said: str
 ) -> None:
     result = user.quick("config", "set", key, value)
-    assert result.code in (1, 2)
+    assert result.code == code
     assert said in result.err
     assert not own.exists()
 
