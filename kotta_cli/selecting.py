@@ -9,6 +9,7 @@ from kotta_cli.parameters import UsageProblem
 from kotta_cli.render.plain_text import one_line
 
 if TYPE_CHECKING:
+    from kotta.models import Job
     from kotta.selection import Selection
     from kotta_cli.context import App
 
@@ -16,13 +17,39 @@ MAX_SHOWN = 5
 
 
 def chosen(app: App, selectors: Sequence[str]) -> Selection:
-    """Every job that the words mean, each once; a set may be empty, which is said."""
+    """Every job that the words mean, each once; a set may be empty, which is said.
+
+    Raises:
+        UsageProblem: a word is empty.
+    """
     from kotta import selection
 
+    for word in selectors:
+        refuse_empty(word)
     found = selection.many(app.client.api, list(selectors))
     if not found.jobs:
         app.note(f"No job fits {_quoted(selectors)}.")
     return found
+
+
+def chosen_one(app: App, selector: str) -> Job:
+    """The one job that the word means.
+
+    Raises:
+        UsageProblem: it is empty.
+    """
+    refuse_empty(selector)
+    return app.client.select(selector)
+
+
+def refuse_empty(selector: str, what: str = "JOB") -> None:
+    """Refuse what a shell makes of a variable that is not set.
+
+    Raises:
+        UsageProblem: the word is empty.
+    """
+    if not selector:
+        raise UsageProblem(f"{what} is empty", hint="is a variable not set? kotta list shows jobs")
 
 
 def chosen_surely(app: App, selectors: Sequence[str], verb: str, *, yes: bool) -> Selection | None:

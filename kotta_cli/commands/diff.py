@@ -45,10 +45,11 @@ def diff(
     then their times and memory. The exit code is 0 whether they differ or not.
     """
     from kotta_cli.differences import compare, lines
+    from kotta_cli.selecting import chosen_one
 
     app: App = ctx.obj
     app.as_json = as_json
-    one, other = (app.client.status(app.client.select(word)) for word in (first, second))
+    one, other = (app.client.status(chosen_one(app, word)) for word in (first, second))
     app.remember([one, other])
     found = compare(one, other)
     if app.as_json:

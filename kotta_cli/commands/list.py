@@ -136,9 +136,12 @@ def _array(app: App, text: str) -> str:
 
     Raises:
         NotFoundError: none is.
+        UsageProblem: it is empty.
     """
     from kotta.errors import NotFoundError
+    from kotta_cli.selecting import refuse_empty
 
+    refuse_empty(text, "`--array`")
     page = app.client.api.select(text)
     found = {job.array for job in page.jobs}
     if page.is_set and len(found) == 1 and (array := found.pop()) is not None:

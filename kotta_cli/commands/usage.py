@@ -44,11 +44,13 @@ def usage(
 
     On a terminal as charts, in a pipe as a line for each sample.
     """
+    from kotta_cli.selecting import chosen_one
+
     app: App = ctx.obj
     app.as_json = as_json
     if watch and (as_json or attempt is not None):
         raise UsageProblem("`--watch` goes with neither --json nor --attempt")
-    chosen: Job = app.client.select(job)
+    chosen = chosen_one(app, job)
     app.remember([chosen])
     if watch:
         from kotta_cli.usage_watching import watch_usage

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import uuid
 
 import pytest
@@ -52,6 +53,23 @@ def test_from_eight_characters_on_ids_win_over_names(user: User) -> None:
     job = user.done(executable="true")
     user.done(executable="true", jobname=job[:8])
     assert user.quick("wait", "--json", job[:8]).json["id"] == job
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        *((f"{verb} @failed ''", "JOB") for verb in ("status", "wait", "logs", "why", "rerun")),
+        *((f"{verb} ''", "JOB") for verb in ("cancel --yes", "share", "fetch", "usage")),
+        ("fetch @failed --job ''", "JOB"),
+        ("diff @last ''", "JOB"),
+        ("list --array ''", "`--array`"),
+    ],
+)
+def test_an_empty_word_is_refused(user: User, line: str, what: str) -> None:
+    user.done(executable="true")
+    result = user.quick(*shlex.split(line))
+    assert (result.code, result.out) == (2, "")
+    assert result.err.splitlines()[0] == f"error: {what} is empty"
 
 
 def test_what_fits_several_is_refused_and_they_are_listed(user: User) -> None:
