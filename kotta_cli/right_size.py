@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kotta.models import JobState
+from kotta_cli.render.times import plain_seconds
 
 if TYPE_CHECKING:
     from kotta.models import JobDetail
@@ -22,6 +23,7 @@ WORTH_MIB = 512
 """So much less at least, and half at most, is worth asking for."""
 _MINUTES = (1, 2, 3, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 360, 480, 720, 1440)
 _LEAST_MIB = 128
+_MIB_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,24 @@ class RightSize:
         parts = [_of(minutes.used * 60, minutes.asked * 60, _TIMES)]
         if memory is not None:
             parts.append(_of(memory.used, memory.asked, _SIZES))
-        parts.append(_of(cpus.used, cpus.asked, ((1, "core" if cpus.asked == 1 else "cores"),)))
+        parts.append(_of(cpus.used, cpus.asked, self._cores))
+        return self._with_options(parts)
+
+    @property
+    def plain_sentence(self) -> str:
+        """The same for a pipe: `180.000 of 1800 s, 1287651328 of 4294967296 bytes, 0.9 of ...`."""
+        minutes, memory, cpus = self.walltime_minutes, self.memory_mib, self.cpus
+        parts = [f"{minutes.used * 60:.3f} of {plain_seconds(minutes.asked * 60)} s"]
+        if memory is not None:
+            parts.append(f"{memory.used * _MIB_BYTES:.0f} of {memory.asked * _MIB_BYTES:.0f} bytes")
+        parts.append(_of(cpus.used, cpus.asked, self._cores))
+        return self._with_options(parts)
+
+    @property
+    def _cores(self) -> tuple[tuple[float, str], ...]:
+        return ((1, "core" if self.cpus.asked == 1 else "cores"),)
+
+    def _with_options(self, parts: list[str]) -> str:
         return ", ".join(parts) + (f"; try {self.options}" if self.options else "")
 
     def shape(self) -> dict[str, Any]:
@@ -92,7 +111,7 @@ def right_size(job: JobDetail) -> RightSize | None:
     minutes = _suggested(used, asked, _minutes(used), WORTH_MINUTES) if is_telling else None
     memory = None
     if job.peak_memory_bytes is not None:
-        mib = job.peak_memory_bytes / (1 << 20)
+        mib = job.peak_memory_bytes / _MIB_BYTES
         better = _suggested(mib, job.memory_mib, _mib(mib), WORTH_MIB) if is_telling else None
         memory = Resource(mib, job.memory_mib, better)
     cores = job.cpu_seconds / seconds if seconds else 0.0

@@ -93,9 +93,12 @@ class ArrayPage:
             facts.add("Ended", *self._moment(ended))
         times = [seconds for job in jobs if (seconds := run_seconds(job)) is not None]
         if times:
-            mean = sum(times) / len(times)
-            facts.add("Took", f"{duration(mean)} each on average, {duration(max(times))} at most")
+            mean, most = self._lasted(sum(times) / len(times)), self._lasted(max(times))
+            facts.add("Took", f"{mean} each on average, {most} at most")
         return facts
+
+    def _lasted(self, seconds: float) -> str:
+        return duration(seconds) if self._for_terminal else f"{seconds:.3f} s"
 
     def _rows(self, title: str, jobs: Sequence[Job], details: Mapping[str, JobDetail]) -> Section:
         section = Section(title)
@@ -106,7 +109,7 @@ class ArrayPage:
                 section.add(f"[{job.array_index}] {job.id[:8]}", *_cells(job, why, values))
             else:
                 time = run_seconds(job)
-                took = "" if time is None else f"{time:.3f} s"
+                took = "" if time is None else self._lasted(time)
                 words = [word for word in (job.status.value, took, why, values) if word]
                 section.add(f"[{job.array_index}] {job.id}", ", ".join(words))
         return section
@@ -127,7 +130,7 @@ class ArrayPage:
 
     def _moment(self, moment: datetime) -> list[str | Span]:
         if not self._for_terminal:
-            return [f"{rfc3339(moment)} ({ago(moment, self._now)})"]
+            return [rfc3339(moment)]
         return [f"{ago(moment, self._now):<14}", (local_time(moment), "dim")]
 
 

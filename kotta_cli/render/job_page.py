@@ -9,7 +9,7 @@ from kotta.models import JobState
 from kotta_cli.render import timeline
 from kotta_cli.render.pages import Section, Span
 from kotta_cli.render.states import COLORS, SIGNS, meaning, signal_name, status_word
-from kotta_cli.render.times import ago, duration, local_time, rfc3339, size
+from kotta_cli.render.times import ago, duration, local_time, plain_seconds, rfc3339, size
 from kotta_cli.right_size import right_size
 
 if TYPE_CHECKING:
@@ -89,8 +89,8 @@ class JobPage:
             facts.add("Kept until", until)
         if job.waits_for:
             facts.add("Waits for", f"{_count(job.waits_for, 'job')} to complete")
-        used = right_size(job)
-        facts.add_known("Used", used.sentence if used else "")
+        if (used := right_size(job)) is not None:
+            facts.add("Used", used.sentence if self._for_terminal else used.plain_sentence)
         facts.add("Change", str(job.change))
         return facts
 
@@ -107,9 +107,13 @@ class JobPage:
             section.add("Input", str(url))
         for name, value in (given.get("env") or {}).items():
             section.add("Variable", f"{name}={value}")
-        cores, walltime = _count(job.cpus, "core"), duration(job.walltime_seconds)
+        memory, walltime = f"{job.memory_mib} MiB", duration(job.walltime_seconds)
+        if not self._for_terminal:
+            memory = f"{job.memory_mib << 20} bytes"
+            walltime = f"{plain_seconds(job.walltime_seconds)} s"
         gpus = f"{_count(given['gpus'], 'GPU')}, " if given.get("gpus") else ""
-        section.add("Resources", f"{cores}, {gpus}{job.memory_mib} MiB, {walltime} of walltime")
+        cores = _count(job.cpus, "core")
+        section.add("Resources", f"{cores}, {gpus}{memory}, {walltime} of walltime")
         for needed in given.get("after") or []:
             section.add("After", self._id(str(needed)))
         if given.get("retries"):
@@ -188,7 +192,7 @@ class JobPage:
 
     def _moment(self, moment: datetime) -> list[str | Span]:
         if not self._for_terminal:
-            return [f"{rfc3339(moment)} ({ago(moment, self._now)})"]
+            return [rfc3339(moment)]
         return [f"{ago(moment, self._now):<14}", (local_time(moment), "dim")]
 
 

@@ -56,6 +56,11 @@ def duration(seconds: float) -> str:
     return f"{days} days {hours} h" if hours else f"{days} days"
 
 
+def plain_seconds(seconds: float) -> str:
+    """A duration for a program, without its unit: `300`, or `2.314` where it is no whole number."""
+    return f"{seconds:.3f}".removesuffix(".000")
+
+
 def so_far(seconds: float) -> str:
     """A duration that still grows, in whole seconds: `5 s`, `5 min 20 s`, `3 h 02 min`."""
     if seconds < 60:

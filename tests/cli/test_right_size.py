@@ -47,6 +47,15 @@ def test_a_job_that_asked_for_much_is_told_what_would_do() -> None:
     }
 
 
+def test_in_a_pipe_it_is_seconds_and_bytes() -> None:
+    found = right_size(ended())
+    assert found is not None
+    assert found.plain_sentence == (
+        "180.000 of 1800 s, 1287651328 of 4294967296 bytes, 0.9 of 2 cores; "
+        "try --walltime 5 --memory 2GiB"
+    )
+
+
 @pytest.mark.parametrize(
     ("changed", "options"),
     [
