@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kotta.errors import ConnectionFailedError, ServiceStartError, UnavailableError
+from kotta_cli.output_readers import leave_with_reader
 from kotta_cli.parameters import UsageProblem
 from kotta_cli.render.log_sinks import JsonSink, labels, sink
 
@@ -54,6 +55,9 @@ def show_streams(
                     each.write(chunk)
                 each.end()
                 each.is_whole = True
+        if open_ones:
+            # of two streams that are read apart, stdout is the one that counts, as for tail -f
+            leave_with_reader(app.out if app.as_json or "stdout" in streams else app.err)
         _follow(app, open_ones, start)
     except ServiceStartError:
         raise

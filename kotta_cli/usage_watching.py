@@ -40,6 +40,9 @@ def _looks(app: App, job: Job) -> Iterator[tuple[Job, Usage]]:
 
 
 def _print_rows(app: App, job: Job) -> None:
+    from kotta_cli.output_readers import leave_with_reader
+
+    leave_with_reader(app.out)
     attempt, told = 0, -1.0
     for _, usage in _looks(app, job):
         if usage.attempt != attempt:

@@ -63,6 +63,7 @@ def watch_jobs(app: App, watch: Watch) -> int:
 
 def _print_lines(app: App, listing: Listing, watch: Watch) -> None:
     from kotta_cli.job_fields import DEFAULT, sorted_by
+    from kotta_cli.output_readers import leave_with_reader
     from kotta_cli.render.as_json import print_json_line
     from kotta_cli.render.job_table import tab_separated
 
@@ -75,6 +76,7 @@ def _print_lines(app: App, listing: Listing, watch: Watch) -> None:
     oldest_first = reversed(listing.jobs)
     for job in sorted_by(listing.jobs, watch.order) if watch.order else oldest_first:
         show(job)
+    leave_with_reader(app.out)
     for change in app.client.watch(
         listing.change, gather_seconds=PIPE_GATHER_SECONDS, **watch.wanted.whose()
     ):

@@ -257,6 +257,19 @@ def test_nobody_hears_that_the_reader_of_a_watch_has_gone(user: User) -> None:
         assert watch.returncode == 141
 
 
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_a_watch_leaves_with_its_reader_though_nothing_changes(
+    user: User, words: tuple[str, ...]
+) -> None:
+    name = f"left{''.join(words)}"  # of one job, so that all has been read
+    user.done(executable="true", jobname=name)
+    with _watching(user, *words, "--name", name) as watch:
+        _next(watch)
+        assert watch.stdout is not None
+        watch.stdout.close()
+        assert watch.wait(10) == 141
+
+
 def test_watching_in_a_pipe_prints_the_fields_that_are_asked_for(user: User) -> None:
     user.done(executable="false", jobname="narrow-1")
     words = ("--name", "narrow-*", "--fields", "name,exit_code")

@@ -67,6 +67,40 @@ def test_following_prints_as_it_comes_and_ends_with_the_job(user: User) -> None:
     follow.stderr.close()
 
 
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_following_leaves_with_its_reader_though_nothing_comes(user: User, stream: str) -> None:
+    job = user.running(executable="echo first; echo first >&2; sleep 60")
+    with subprocess.Popen(
+        [KOTTA, "logs", "-f", "--stream", stream, job],
+        env=user.environment,
+        text=True,
+        **{"stdout": subprocess.DEVNULL, stream: subprocess.PIPE},
+    ) as follow:
+        read = follow.stdout if stream == "stdout" else follow.stderr
+        assert read is not None
+        assert read.readline() == "first\n"
+        read.close()
+        assert follow.wait(10) == 141
+
+
+def test_following_goes_on_where_only_what_it_does_not_write_is_unread(user: User) -> None:
+    gate = user.home / "unread"
+    job = user.running(executable=f"until [ -e {gate} ]; do sleep 0.05; done; echo last >&2")
+    with subprocess.Popen(
+        [KOTTA, "logs", "-f", "--stream", "stderr", job],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=user.environment,
+        text=True,
+    ) as follow:
+        assert follow.stdout is not None
+        assert follow.stderr is not None
+        follow.stdout.close()
+        gate.touch()
+        assert follow.stderr.readline() == "last\n"
+        assert follow.wait(20) == 0
+
+
 def test_following_one_stream_of_an_ended_job_prints_all_of_it(user: User) -> None:
     job = user.done(executable="seq 1000")
     assert user.kotta("logs", "-f", job, "--stream", "stdout").lines[-1] == "1000"
