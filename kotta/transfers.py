@@ -116,7 +116,9 @@ def fetch(
             elif item.target in there:
                 report.already_there.append(item.output.name)
             else:
-                _refuse_what_is_in_the_way(item.target, force=force)
+                _refuse_what_is_in_the_way(
+                    item.target, "-o DIRECTORY puts the outputs elsewhere", force=force
+                )
                 to_fetch.append(item)
                 report.fetched.append(item.output.name)
         reports.append(report)
@@ -148,7 +150,7 @@ def fetch_to(
     there = _those_here(items, stop)
     to_fetch = [item for item in items if item.target not in there]
     for item in to_fetch:
-        _refuse_what_is_in_the_way(item.target, force=force)
+        _refuse_what_is_in_the_way(item.target, "or name another place", force=force)
     bring(api, to_fetch, Meter(progress), stop)
 
 
@@ -285,9 +287,9 @@ def _in_threads(look: Callable[[A], B], items: Sequence[A], stop: Stop) -> list[
     return [found[place] for place in range(len(items))]
 
 
-def _refuse_what_is_in_the_way(target: Path, *, force: bool) -> None:
+def _refuse_what_is_in_the_way(target: Path, otherwise: str, *, force: bool) -> None:
     if os.path.lexists(target) and not force:
         raise ConflictError(
             f"{target} is there already and is different",
-            hint="--force replaces it; -o DIRECTORY puts the outputs elsewhere",
+            hint=f"--force replaces it; {otherwise}",
         )

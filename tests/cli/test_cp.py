@@ -38,7 +38,9 @@ def test_several_go_into_a_folder(user: User, made: str) -> None:
 
 def test_a_different_file_is_replaced_only_if_forced(user: User, made: str) -> None:
     (user.home / "mine.csv").write_text("mine\n")
-    assert user.quick("cp", f"{made}:a.csv", "mine.csv").code == 1
+    refused = user.quick("cp", f"{made}:a.csv", "mine.csv")
+    assert refused.code == 1
+    assert "hint: --force replaces it; or name another place\n" in refused.err
     assert (user.home / "mine.csv").read_text() == "mine\n"
     assert user.quick("cp", f"{made}:a.csv", "mine.csv", "--force").code == 0
     assert (user.home / "mine.csv").read_text() == "a\n"
