@@ -47,7 +47,7 @@ _MEANINGS = {
     JobState.STAGING_OUTPUTS: "Its command has ended and its outputs are being kept.",
     JobState.COMPLETED: "Its command ended with exit code 0.",
     JobState.FAILED: "It ended without success; `reason` says why.",
-    JobState.CANCELLED: "Somebody asked for its end, and nothing of it is left running.",
+    JobState.CANCELLED: "It was ended, or never started; `reason` says why.",
 }
 
 

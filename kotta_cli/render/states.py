@@ -40,8 +40,8 @@ _REASONS = {
     "walltime": "it ran longer than its walltime",
     "memory": "it used more memory than it may",
     "limit": "it had more processes, or made larger outputs, than it may",
-    "lost": "what ran it is gone without a word",
-    "staging": "a file could not be brought or kept",
+    "lost": "what ran it is gone",
+    "staging": "it could not be made ready to run, or its outputs could not be kept",
     "dependency": "a job that it was to come after did not complete",
     "user": "it was cancelled",
 }
@@ -78,13 +78,18 @@ def failure(job: Job) -> str:
 
 
 def meaning(job: Job) -> str:
-    """One sentence on the state it is in, and for a failure on why."""
-    if job.status is not JobState.FAILED:
-        return job.status.meaning
-    if job.reason is not None and job.reason.value in _REASONS:
-        words = _REASONS[job.reason.value]
+    """One sentence on the state it is in, and for one that did not complete on why."""
+    reason = "" if job.reason is None else job.reason.value
+    if job.status is JobState.CANCELLED and reason == "user":
+        return "Somebody asked for its end, and nothing of it is left running."
+    if job.status in (JobState.FAILED, JobState.CANCELLED) and reason in _REASONS:
+        words = _REASONS[reason]
         return words[:1].upper() + words[1:] + "."
-    return f"Its command failed: {failure(job)}."
+    if job.status is JobState.FAILED:
+        return f"Its command failed: {failure(job)}."
+    if job.status is JobState.PENDING and job.waits_for:
+        return "It waits for what it comes after to complete."
+    return job.status.meaning
 
 
 def signal_name(number: int) -> str:

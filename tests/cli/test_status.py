@@ -48,6 +48,23 @@ def test_json_of_several_jobs_is_a_list(user: User, failed: str) -> None:
     assert [detail["id"] for detail in details] == [failed, other]
 
 
+def test_what_a_state_means_is_told_by_its_reason(user: User) -> None:
+    first = user.running(executable="sleep 60")
+    second = user.submit(executable="true", after=[first])
+
+    def meaning(job: str) -> str:
+        lines = user.quick("status", job).lines
+        return next(line.strip() for line in lines if "Meaning: " in line)
+
+    assert meaning(second) == "Meaning: It waits for what it comes after to complete."
+    user.client.cancel(first)
+    user.client.wait([first, second])
+    assert meaning(first) == (
+        "Meaning: Somebody asked for its end, and nothing of it is left running."
+    )
+    assert meaning(second) == "Meaning: A job that it was to come after did not complete."
+
+
 def test_in_a_pipe_every_fact_is_a_plain_complete_line(user: User, failed: str) -> None:
     result = user.kotta("status", failed)
     assert result.code == 0
