@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from kotta.api import Api
@@ -75,9 +75,7 @@ def _single(selector: str, page: JobPage) -> Job:
         )
     if len(page.jobs) > 1:
         count = len(page.jobs)
-        candidates = tuple(
-            _array(job) if _is_array(selector, job) else _candidate(job) for job in page.jobs
-        )
+        candidates = tuple(_candidates(selector, page.jobs))
         things = "jobs" if all(status != ARRAY for *_, status in candidates) else "things"
         raise AmbiguousError(
             f"`{selector}` means {count} {things}{' or more' if count >= MANY_CANDIDATES else ''}",
@@ -85,6 +83,15 @@ def _single(selector: str, page: JobPage) -> Job:
             hint="give one of the ids, or enough of it",
         )
     return page.jobs[0]
+
+
+def _candidates(selector: str, jobs: Sequence[Job]) -> Iterator[tuple[str, str, str]]:
+    known: set[str] = set()
+    for job in jobs:
+        # the service tells of jobs first: once more it stands for the array that it is the first of
+        is_array = job.id in known or _is_array(selector, job)
+        known.add(job.id)
+        yield _array(job) if is_array else _candidate(job)
 
 
 def _candidate(job: Job) -> tuple[str, str, str]:

@@ -103,14 +103,21 @@ def select(
 def _by_id(
     connection: Connection, whose: Whose, selector: str
 ) -> tuple[list[JobRow], list[JobRow]]:
-    """Jobs whose id begins so, and a job of each array whose id does."""
+    """Jobs whose id begins so, and a job of each array whose id does.
+
+    An array of one is the same as its job, which is named once.
+    """
     prefix = selector.lower()
     if not _ID_PART.match(prefix):
         return [], []
-    return (
-        store.beginning_with(connection, whose, prefix, MAX_CANDIDATES),
-        store.arrays_beginning_with(connection, whose, prefix, MAX_CANDIDATES),
-    )
+    jobs = store.beginning_with(connection, whose, prefix, MAX_CANDIDATES)
+    named = {row.id for row in jobs}
+    return jobs, [
+        row
+        for row in store.arrays_beginning_with(connection, whose, prefix, MAX_CANDIDATES)
+        if row.id not in named
+        or len(store.page(connection, whose, before=None, limit=2, array=row.array)) > 1
+    ]
 
 
 def _by_name(

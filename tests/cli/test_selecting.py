@@ -9,6 +9,7 @@ import pytest
 
 from cli.conftest import User
 from kotta import JobState
+from kotta.models import Job
 
 
 def _word() -> str:
@@ -103,6 +104,33 @@ def test_two_arrays_of_one_name_are_told_apart_by_their_ids(user: User) -> None:
     ]
     candidates = user.quick("wait", name, "--json")
     assert {f'"id": "{array}"' in candidates.err for array in arrays} == {True}
+
+
+def _begins_as_its_array(user: User, blocker: str, size: int) -> Job:
+    """The first job of an array, both of whose ids begin with the same sign."""
+    description = {"executable": "true", "after": [blocker], "array": [*range(size)]}
+    for _ in range(50):
+        for job in user.client.submit_many([description] * 8):
+            if job.array_index == 0 and job.array is not None and job.array[0] == job.id[0]:
+                return job
+    raise AssertionError("no two ids in four hundred begin alike")
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_an_array_is_told_apart_from_its_first_job_whose_id_begins_as_its_own(
+    fresh_user: User, size: int
+) -> None:
+    user = fresh_user
+    blocker = user.running(executable="sleep 60")
+    first = _begins_as_its_array(user, blocker, size)
+    word = first.id[0]
+    found = user.client.api.select(word).jobs
+    assert [job.id for job in found].count(first.id) == size
+    result = user.quick("status", word, "--json")
+    said = result.out + result.err
+    assert said.count(f'"id": "{first.id}"') == 1
+    assert said.count(f'"id": "{first.array}"') == size - 1
+    user.client.cancel(blocker)
 
 
 def test_a_set_may_be_empty_which_is_said(user: User) -> None:
