@@ -293,7 +293,8 @@ class Kotta:
         """All the jobs that selectors mean, each once, in the order given.
 
         Beside what `select` takes, a selector may name a set: an array by its id or name, a glob
-        such as `fit-*`, `@failed` or another state, `@open`, `tag=x`. A set may be empty.
+        such as `fit-*`, `@failed` or another state, `@open`, `tag=x`. A set may be empty. Its jobs
+        come newest first, those of one array by index.
 
         Raises:
             NotFoundError: one that names a single job means none.

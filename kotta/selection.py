@@ -48,8 +48,12 @@ def one(api: Api, selector: str) -> Job:
     return _single(selector, page)
 
 
-def many(api: Api, selectors: Sequence[str]) -> Selection:
-    """All that the selectors mean; see `kotta.client.Kotta.select_many`."""
+def many(api: Api, selectors: Sequence[str], *, oldest_first: bool = False) -> Selection:
+    """All that the selectors mean; see `kotta.client.Kotta.select_many`.
+
+    Args:
+        oldest_first: a set comes in the order of its submission, not with the newest first.
+    """
     found: dict[str, Job] = {}
     sets = []
     for selector in selectors:
@@ -59,12 +63,22 @@ def many(api: Api, selectors: Sequence[str]) -> Selection:
             found.setdefault(job.id, job)
             continue
         sets.append(selector)
-        found.update((job.id, job) for job in page.jobs if job.id not in found)
+        jobs = list(page.jobs)
         while page.next_cursor is not None:
             page = api.select(selector, PAGE_JOBS, page.next_cursor)
-            found.update((job.id, job) for job in page.jobs if job.id not in found)
+            jobs += page.jobs
+        ordered = jobs[::-1] if oldest_first else _arrays_by_index(jobs)
+        found.update((job.id, job) for job in ordered if job.id not in found)
     is_one = len(selectors) == 1 and not sets
     return Selection(list(found.values()), tuple(sets), is_one)
+
+
+def _arrays_by_index(jobs: Sequence[Job]) -> list[Job]:
+    """Jobs, newest first, but those of one array among themselves by index."""
+    of_array: dict[str | None, list[Job]] = {}
+    for job in jobs:
+        of_array.setdefault(job.array, []).append(job)
+    return [job if job.array is None else of_array[job.array].pop() for job in jobs]
 
 
 def _single(selector: str, page: JobPage) -> Job:

@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 MAX_SHOWN = 5
 
 
-def chosen(app: App, selectors: Sequence[str]) -> Selection:
+def chosen(app: App, selectors: Sequence[str], *, oldest_first: bool = False) -> Selection:
     """Every job that the words mean, each once; a set may be empty, which is said.
+
+    Args:
+        oldest_first: see `kotta.selection.many`.
 
     Raises:
         UsageProblem: a word is empty.
@@ -26,7 +29,7 @@ def chosen(app: App, selectors: Sequence[str]) -> Selection:
 
     for word in selectors:
         refuse_empty(word)
-    found = selection.many(app.client.api, list(selectors))
+    found = selection.many(app.client.api, list(selectors), oldest_first=oldest_first)
     if not found.jobs:
         app.note(f"No job fits {_quoted(selectors)}.")
     return found

@@ -54,10 +54,8 @@ def rerun(
     app.as_json, app.quiet = as_json, quiet
     overrides = Overrides(options, app.stdin.buffer.read)
     is_multiplied = bool(options.sweeps or options.array)
-    found = chosen(app, jobs)
-    # a set is given newest first, and is submitted as it was
-    old = found.jobs[::-1] if found.sets else found.jobs
-    new = Rerun(app, overrides, keeps_place=not is_multiplied).submit(old)
+    found = chosen(app, jobs, oldest_first=True)
+    new = Rerun(app, overrides, keeps_place=not is_multiplied).submit(found.jobs)
     if not new:
         if app.as_json:
             app.print("[]")

@@ -163,6 +163,27 @@ def test_lines_of_several_jobs_say_whose_they_are_in_a_pipe(user: User) -> None:
     assert result.err == f"{one}\te\n"
 
 
+def test_the_jobs_of_an_array_come_by_index_and_those_of_a_set_newest_first(user: User) -> None:
+    tag = "by-index"
+    first = user.done(executable="echo first", jobname=f"{tag}-first", tags=tag)
+    jobs = user.client.submit_many(
+        [
+            {
+                "executable": "echo {n}",
+                "jobname": tag,
+                "tags": [tag],
+                "array": [{"n": "a"}, {"n": "b"}],
+            }
+        ]
+    )
+    user.client.wait(jobs)
+    ids = [job.id for job in jobs]
+    assert user.quick("logs", tag).lines == [f"{ids[0]}\ta", f"{ids[1]}\tb"]
+    said = [line.split("\t")[0] for line in user.quick("logs", f"tag={tag}").lines]
+    assert said == [*ids, first]
+    assert [job["id"] for job in user.quick("wait", tag, "--json").json] == ids
+
+
 @pytest.mark.parametrize("columns", [60, 120])
 def test_lines_of_several_jobs_say_whose_they_are_on_a_terminal(user: User, columns: int) -> None:
     said = r"10%%\r100%%\n\033[2J\033[32mgreen\n"

@@ -55,6 +55,14 @@ def test_all_that_failed_run_again_in_their_order(fresh_user: User) -> None:
     assert len(user.client.select_many("@failed")) == 4
 
 
+def test_sets_run_again_in_the_order_in_which_they_are_named(user: User) -> None:
+    for letter in "ab":
+        for number in range(2):
+            user.done(executable="true", jobname=f"{letter}{number}", tags=f"set-{letter}")
+    result = user.quick("rerun", "tag=set-a", "tag=set-b", "--json")
+    assert [job["name"] for job in result.json] == ["a0", "a1", "b0", "b1"]
+
+
 def test_a_set_of_none_is_no_error(fresh_user: User) -> None:
     result = fresh_user.quick("rerun", "@failed")
     assert (result.code, result.out) == (0, "")
