@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from kotta.models import JobDetail
-from kotta.models.array import LISTS, PARAMETER, PLACE, TEXTS, filled
+from kotta.models.array import LISTS, PARAMETER, PLACE, TEXTS, filled, places
 
 _OUTPUT = re.compile(r"^kotta://jobs/([^/]+)/")
 
@@ -38,11 +38,12 @@ def again(job: JobDetail, *, keeps_place: bool = True) -> dict[str, Any]:
     return document
 
 
-def as_one(documents: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+def as_one(documents: Sequence[dict[str, Any]], without: str = "") -> dict[str, Any] | None:
     """The description of an array of these jobs, None where one cannot say what all of them do.
 
     Args:
         documents: as `again` gives them, of jobs of one array.
+        without: a name that is taken not to stand in it.
     """
     values = [document["array"][0] for document in documents]
     first = documents[0]
@@ -55,10 +56,10 @@ def as_one(documents: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
             whole[field] = values
         elif all(one == each[0] for one in each):
             whole[field] = each[0]
-        elif field in TEXTS and (text := _pattern(each, values)) is not None:
+        elif field in TEXTS and (text := _pattern(each, values, without)) is not None:
             whole[field] = text
         elif field in LISTS and len({len(one) for one in each}) == 1:
-            items = [_pattern(item, values) for item in zip(*each, strict=True)]
+            items = [_pattern(item, values, without) for item in zip(*each, strict=True)]
             if None in items:
                 return None
             whole[field] = items
@@ -67,7 +68,54 @@ def as_one(documents: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     return whole
 
 
-def _pattern(texts: Sequence[str], values: Sequence[Mapping[str, str]]) -> str | None:
+def template(
+    documents: Sequence[dict[str, Any]], names: Iterable[str]
+) -> tuple[dict[str, Any], list[str]]:
+    """The description of these jobs of one array, and which of the names may be fixed in it.
+
+    A name is fixed where the text may hold the value that it had, which nothing tells from other
+    text: then another value would reach the variable of that name, and not the command.
+
+    Args:
+        documents: as `again` gives them, without their places, and with none of the fields that
+            are to be replaced.
+        names: those that are to have other values.
+    """
+    whole = as_one(documents)
+    if whole is None:
+        return documents[0], list(names)
+    entries = whole["array"]
+    # where the same can be written with another name in its place, nobody knows which it was
+    others = [as_one(documents, without=name) for name in entries[0]]
+    written = [whole, *(other for other in others if other is not None)]
+    literal = "\0".join(filled(text, dict.fromkeys(places(text), "\0")) for text in _texts(whole))
+    fixed = []
+    for name in names:
+        values = {entry.get(name, "") for entry in entries}
+        counts = {sum(text.count(f"{{{name}}}") for text in _texts(each)) for each in written}
+        if len(counts) > 1 or (len(values) == 1 and min(values) in literal):
+            fixed.append(name)
+    return whole, fixed
+
+
+def series_name(job: JobDetail) -> str:
+    """What the jobs of its array are called before their numbers, "" where they have none."""
+    number = f"[{job.description.get('env', {}).get(PLACE[0])}]"
+    name = str(job.description.get("jobname", ""))
+    return name.removesuffix(number) if name.endswith(number) else ""
+
+
+def names_in(document: Mapping[str, Any]) -> set[str]:
+    """The names that stand in a description as `{name}`."""
+    return {name for text in _texts(document) for name in places(text)}
+
+
+def _texts(document: Mapping[str, Any]) -> list[str]:
+    listed = [item for field in LISTS for item in document.get(field, ())]
+    return [*(document[field] for field in TEXTS if field in document), *listed]
+
+
+def _pattern(texts: Sequence[str], values: Sequence[Mapping[str, str]], without: str) -> str | None:
     """The text that, filled with each of the values, is each of the texts; None if none is found.
 
     The service keeps what each job of an array was to do, not what was written for all of them.
@@ -75,22 +123,24 @@ def _pattern(texts: Sequence[str], values: Sequence[Mapping[str, str]]) -> str |
     names = [
         name
         for name in set.intersection(*map(set, values))
-        if all(each[name] for each in values) and len({each[name] for each in values}) > 1
+        if name != without
+        and all(each[name] for each in values)
+        and len({each[name] for each in values}) > 1
     ]
     names.sort(key=lambda name: (-len(values[0][name]), name))
-    made, places = "", [0] * len(texts)
-    while any(place < len(text) for text, place in zip(texts, places, strict=True)):
+    made, starts = "", [0] * len(texts)
+    while any(start < len(text) for text, start in zip(texts, starts, strict=True)):
         for name in names:
             found = [each[name] for each in values]
-            if all(map(str.startswith, texts, found, places)):
+            if all(map(str.startswith, texts, found, starts)):
                 made += f"{{{name}}}"
                 break
         else:
-            found = [text[place : place + 1] for text, place in zip(texts, places, strict=True)]
+            found = [text[start : start + 1] for text, start in zip(texts, starts, strict=True)]
             if len(set(found)) > 1:
                 return None
             made += found[0]
-        places = [place + len(one) for place, one in zip(places, found, strict=True)]
+        starts = [start + len(one) for start, one in zip(starts, found, strict=True)]
     is_right = all(
         filled(made, each) == filled(text, each) for text, each in zip(texts, values, strict=True)
     )

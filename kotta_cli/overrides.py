@@ -39,17 +39,34 @@ class Overrides:
 
     Args:
         read_stdin: for `--array -`.
+
+    Attributes:
+        entries: those that `--array` gives, None without it.
     """
 
     def __init__(self, options: DescriptionOptions, read_stdin: Callable[[], bytes]) -> None:
         self._options = options
         self._sets = [_set(word) for word in options.sets or ()]
         self._env = _pairs(options.env or ())
-        self._entries = None
+        self.entries: list[Any] | None = None
         if options.array == "-":
-            self._entries = read_entries(read_stdin(), "standard input")
+            self.entries = read_entries(read_stdin(), "standard input")
         elif options.array is not None:
-            self._entries = read_entries(bytes_of(options.array), options.array)
+            self.entries = read_entries(bytes_of(options.array), options.array)
+
+    @property
+    def array_names(self) -> set[str]:
+        """The names that entries get by `--array` and `--sweep`."""
+        plain = [each if isinstance(each, dict) else {"value": each} for each in self.entries or ()]
+        swept = {word.partition("=")[0] for word in self._options.sweeps or ()}
+        return swept.union(*plain)
+
+    @property
+    def replaced(self) -> set[str]:
+        """The fields of which nothing is left."""
+        command = {"executable", "args"} if self._options.command else set()
+        name = {"jobname"} if self._options.name is not None else set()
+        return command | name | {field for _, field, _ in self._sets}
 
     def apply(self, document: dict[str, Any]) -> dict[str, Origin]:
         """Changes one; the result names the fields that were set, and the options that did it.
@@ -87,7 +104,7 @@ class Overrides:
             known_env = document.get("env")
             document["env"] = {**(known_env if isinstance(known_env, dict) else {}), **self._env}
             origins["env"] = Origin("--env")
-        if self._entries is not None or options.sweeps:
+        if self.entries is not None or options.sweeps:
             origins["array"] = self._apply_array(document)
         for word, field, value in self._sets:
             document[field] = value
@@ -95,7 +112,7 @@ class Overrides:
         return origins
 
     def _apply_array(self, document: dict[str, Any]) -> Origin:
-        entries = self._entries
+        entries = self.entries
         if entries is None:
             known = document.get("array")
             entries = known if isinstance(known, list) and known else [{}]

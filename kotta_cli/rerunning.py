@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from kotta.description import LoadedDescription, locate, to_descriptions
 from kotta.errors import DescriptionError
-from kotta.rerunning import again, as_one, needs, renamed, rounds
+from kotta.rerunning import again, as_one, names_in, needs, renamed, rounds, series_name, template
+from kotta_cli.parameters import UsageProblem
 from kotta_cli.submitting import queue_names, submit_all
 
 if TYPE_CHECKING:
@@ -49,11 +50,13 @@ class Rerun:
             loaded, bundles = self._loaded(group)
             found = iter(submit_all(self._app, loaded))
             for bundle, document in zip(bundles, loaded.documents, strict=True):
-                # an overriding --sweep makes several of one
-                count = (len(document.get("array") or ()) or 1) // len(bundle)
-                for job in bundle:
-                    submitted[job.id] = [next(found) for _ in range(count)]
-                    self._new_ids[job.id] = submitted[job.id][0].id
+                new = [next(found) for _ in document.get("array") or [{}]]
+                # an overriding --sweep makes another number of them
+                is_same = len(new) == len(bundle)
+                parts = [[one] for one in new] if is_same else [new, *([] for _ in bundle[1:])]
+                for job, part in zip(bundle, parts, strict=True):
+                    submitted[job.id] = part
+                    self._new_ids[job.id] = (part or new)[0].id
         return [new for job in details for new in submitted[job.id]]
 
     def _check(self, details: Sequence[JobDetail]) -> None:
@@ -68,14 +71,59 @@ class Rerun:
     ) -> tuple[LoadedDescription, list[list[JobDetail]]]:
         """The new descriptions, and which of the jobs each is of."""
         source = f"job {details[0].id}" if len(details) == 1 else "the jobs"
-        documents, origins = {}, {}
-        for job in details:
-            documents[job.id] = self._document(job)
-            origins.update(self._overrides.apply(documents[job.id]))
-        bundles, merged = self._bundled(details, documents)
+        documents = {job.id: self._document(job) for job in details}
+        origins = {}
+        if self._keeps_place:
+            for document in documents.values():
+                origins.update(self._overrides.apply(document))
+            bundles, merged = self._bundled(details, documents)
+        else:
+            bundles, merged = self._templates(details, documents)
+            for document in merged:
+                origins.update(self._overrides.apply(document))
         loaded = LoadedDescription(source, "", merged, len(merged) > 1, Path())
         loaded.origins.update(origins)
         return loaded, bundles
+
+    def _templates(
+        self, details: Sequence[JobDetail], documents: dict[str, dict[str, Any]]
+    ) -> tuple[list[list[JobDetail]], list[dict[str, Any]]]:
+        """Jobs of one array as what was written for it, where its names get other values.
+
+        Others each by itself.
+
+        Raises:
+            UsageProblem: a value that is to be another is part of the command, or may be.
+        """
+        alike: dict[str, list[JobDetail]] = {}
+        for job in details:
+            has_old = self._overrides.array_names & self._values(documents[job.id]).keys()
+            alike.setdefault(str(job.array) if has_old else job.id, []).append(job)
+        bundles = list(alike.values())
+        return bundles, [
+            self._template(jobs[0], [documents[job.id] for job in jobs]) for jobs in bundles
+        ]
+
+    def _template(self, job: JobDetail, documents: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        given, old = self._overrides.array_names, self._values(documents[0]).keys()
+        if not given & old:
+            return documents[0]
+        name = series_name(job)
+        unneeded = {*self._overrides.replaced, *(["jobname"] if name else [])}
+        for document in documents:
+            for field in unneeded & document.keys():
+                del document[field]
+        whole, fixed = template(documents, sorted(given & old))
+        if self._overrides.entries is not None:
+            # the new entries have nothing for the old ones' other names
+            fixed += sorted((names_in(whole) & old) - given)
+        if fixed:
+            raise _has_old_value(fixed[0])
+        return {**whole, "jobname": name} if name else whole
+
+    @staticmethod
+    def _values(document: dict[str, Any]) -> dict[str, str]:
+        return (document.get("array") or [{}])[0]  # type: ignore[no-any-return]
 
     def _bundled(
         self, details: Sequence[JobDetail], documents: dict[str, dict[str, Any]]
@@ -83,8 +131,7 @@ class Rerun:
         """Jobs of one array as one, where that can be; others each by itself."""
         alike: dict[str, list[JobDetail]] = {}
         for job in details:
-            is_part = self._keeps_place and job.array is not None
-            alike.setdefault(str(job.array) if is_part else job.id, []).append(job)
+            alike.setdefault(job.array or job.id, []).append(job)
         bundles: list[list[JobDetail]] = []
         merged: list[dict[str, Any]] = []
         for jobs in alike.values():
@@ -111,3 +158,11 @@ class Rerun:
         if job_id not in self._is_open:
             self._is_open[job_id] = not self._app.client.status(job_id).status.is_terminal
         return self._is_open[job_id]
+
+
+def _has_old_value(name: str) -> UsageProblem:
+    return UsageProblem(
+        f"`{name}` cannot have other values: its old one stands in the command or in a file's name "
+        "already, or may do so",
+        hint=f"say the command after --, with {{{name}}} in it, or submit it anew with --sweep",
+    )

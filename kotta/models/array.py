@@ -75,3 +75,8 @@ def filled(text: str, values: Mapping[str, str]) -> str:
     if "{" not in text:
         return text
     return _PLACE.sub(lambda match: values.get(match[1], match[0]), text)
+
+
+def places(text: str) -> list[str]:
+    """The names that stand in `text` as `{name}`, each once."""
+    return list(dict.fromkeys(_PLACE.findall(text)))

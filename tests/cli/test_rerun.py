@@ -6,7 +6,8 @@ import pytest
 
 from cli.conftest import User
 from kotta import JobState
-from kotta.rerunning import as_one
+from kotta.models.array import filled
+from kotta.rerunning import as_one, template
 
 
 def _stdout(user: User, job: str) -> str:
@@ -142,6 +143,70 @@ def test_a_job_may_become_many(user: User) -> None:
     (array,) = result.lines
     jobs = user.client.select_many(array)
     assert sorted(_stdout(user, job.id) for job in jobs) == ["1\n", "2\n", "3\n"]
+
+
+def _said(user: User, array: str) -> list[str]:
+    return [_stdout(user, job.id).strip() for job in user.client.select_many(array)]
+
+
+_SAY = ["--", "sh", "-c", "echo {x} $KOTTA_PARAM_x {y}"]
+
+
+def test_a_sweep_gives_an_array_other_values_in_its_command_too(user: User) -> None:
+    words = ["--sweep", "x=1,2", "--sweep", "y=a,b", "--name", "swept2", "--wait"]
+    old = user.quick("submit", *words, *_SAY).lines[0]
+    assert _said(user, old) == ["1 1 a", "1 1 b", "2 2 a", "2 2 b"]
+    (new,) = user.quick("rerun", old, "--sweep", "x=8,9,10", "--wait").lines
+    assert _said(user, new) == [f"{x} {x} {y}" for y in "ab" for x in (8, 9, 10)]
+    assert [job.name for job in user.client.select_many(new)][:2] == ["swept2[0]", "swept2[1]"]
+    entries = '{"x": "5", "y": "c"}\n{"x": "6", "y": "d"}\n'
+    (new,) = user.quick("rerun", old, "--array", "-", "--wait", stdin=entries).lines
+    assert _said(user, new) == ["5 5 c", "6 6 d"]
+    refused = user.quick("rerun", old, "--array", "-", stdin='{"x": "5"}\n')
+    assert (refused.code, refused.out) == (2, "")
+    assert "`y` cannot have other values" in refused.err
+
+
+def test_a_value_that_is_fixed_in_the_command_is_not_swept(user: User) -> None:
+    array = user.quick("submit", "--sweep", "x=1,2", "--wait", *_SAY).lines[0]
+    one = user.client.select_many(array)[0].id
+    result = user.quick("rerun", one, "--sweep", "x=8,9")
+    assert (result.code, result.out) == (2, "")
+    assert result.err == (
+        "error: `x` cannot have other values: its old one stands in the command or in a file's "
+        "name already, or may do so\n"
+        "hint: say the command after --, with {x} in it, or submit it anew with --sweep\n"
+    )
+    (new,) = user.quick("rerun", one, "--sweep", "x=8,9", "--wait", "--", "echo", "{x}").lines
+    assert _said(user, new) == ["8", "9"]
+    (new,) = user.quick("rerun", array, "--sweep", "z=1,2", "--sweep", "x=3", "--wait").lines
+    assert _said(user, new) == ["3 3 {y}"] * 2
+
+
+def test_what_a_script_reads_from_its_environment_is_swept_of_one_job_too(user: User) -> None:
+    words = ["--sweep", "x=2,3", "--name", "env2", "--wait", "--", "printenv", "KOTTA_PARAM_x"]
+    array = user.quick("submit", *words).lines[0]
+    one = user.client.select_many(array)[0].id
+    (new,) = user.quick("rerun", one, "--sweep", "x=8,9", "--wait").lines
+    assert _said(user, new) == ["8", "9"]
+
+
+@pytest.mark.parametrize(
+    ("entries", "text", "fixed"),
+    [
+        ([{"x": "1", "y": "1"}, {"x": "2", "y": "2"}], "{x} {y}", ["x"]),
+        ([{"x": "1", "y": "11"}, {"x": "2", "y": "12"}], "{y}", ["x"]),
+        ([{"x": "1", "y": "1"}, {"x": "2", "y": "2"}], "-", []),
+        ([{"x": "1", "y": "a"}, {"x": "2", "y": "a"}], "{x} {y}", []),
+        ([{"x": "1", "y": "a"}, {"x": "1", "y": "b"}], "1 {y}", ["x"]),
+        ([{"x": "", "y": "a"}, {"x": "1", "y": "b"}], "{x}{y}", ["x"]),
+    ],
+)
+def test_what_was_written_is_not_guessed(
+    entries: list[dict[str, str]], text: str, fixed: list[str]
+) -> None:
+    documents = [{"executable": filled(text, each), "array": [each]} for each in entries]
+    assert template(documents, ["x"])[1] == fixed
 
 
 def test_a_chain_runs_again_as_a_chain(user: User) -> None:
