@@ -6,10 +6,13 @@ import itertools
 import json
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kotta.errors import DescriptionError, FieldProblem
 from kotta_cli.parameters import UsageProblem
+
+if TYPE_CHECKING:
+    from kotta.models import JobDescription
 
 MAX_ENTRIES = 10_000
 _NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")
@@ -85,6 +88,26 @@ def multiplied(entries: Sequence[Any], sweeps: Sequence[str]) -> list[Any]:
         for entry in plain
         for values in itertools.product(*axes.values())
     ]
+
+
+def left_literal(description: JobDescription) -> list[str]:
+    """A remark on each `{name}` of an array's command, names and files that no entry has."""
+    import difflib
+
+    from kotta.models.array import LISTS, TEXTS, places
+
+    if not description.array:
+        return []
+    known = {name for entry in description.array for name in entry}
+    texts = [getattr(description, field) for field in TEXTS]
+    texts += [item for field in LISTS for item in getattr(description, field)]
+    remarks = {}
+    for name in (name for text in texts for name in places(text) if name not in known):
+        near = difflib.get_close_matches(name, known, n=1)
+        remarks[name] = f"`{{{name}}}` stays as it is: the array has no such name" + (
+            f"; did you mean `{{{near[0]}}}`?" if near else ""
+        )
+    return list(remarks.values())
 
 
 def _sweep(word: str) -> tuple[str, list[str]]:

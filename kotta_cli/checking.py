@@ -46,13 +46,14 @@ def check_all(app: App, loaded: LoadedDescription) -> int:
     """
     from kotta.description import locate, to_descriptions
     from kotta.errors import DescriptionError
-    from kotta_cli.submitting import queue_names
+    from kotta_cli.submitting import queue_names, remark_on_arrays
 
     descriptions = to_descriptions(loaded, queue_names(app))
     try:
         jobs = app.client.check(descriptions)
     except DescriptionError as error:
         raise locate(error, loaded) from error
+    remark_on_arrays(app, descriptions)
     inputs = _inputs(app, descriptions)
     if app.as_json:
         from kotta_cli.render.as_json import print_json

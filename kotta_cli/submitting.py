@@ -25,13 +25,24 @@ def submit_all(app: App, loaded: LoadedDescription) -> list[Job]:
     """
     from kotta.description import locate, to_descriptions
 
-    descriptions = _uploaded(app, to_descriptions(loaded, queue_names(app)))
+    descriptions = to_descriptions(loaded, queue_names(app))
+    remark_on_arrays(app, descriptions)
+    descriptions = _uploaded(app, descriptions)
     try:
         jobs = app.client.submit_many(descriptions)
     except DescriptionError as error:
         raise locate(error, loaded) from error
     app.remember(jobs, outputs=_declared(jobs, descriptions))
     return jobs
+
+
+def remark_on_arrays(app: App, descriptions: Sequence[JobDescription]) -> None:
+    """Say what may be a misspelt name; it may be meant literally, and is no error."""
+    from kotta_cli.array_entries import left_literal
+
+    if not app.quiet:
+        for remark in dict.fromkeys(words for each in descriptions for words in left_literal(each)):
+            app.note(remark)
 
 
 def queue_names(app: App) -> Callable[[], list[str]]:

@@ -95,6 +95,24 @@ def test_what_makes_no_array_is_told(user: User, words: list[str], said: str) ->
     assert [job.id for job in user.client.list(limit=1).jobs] == before
 
 
+@pytest.mark.parametrize("way", [[], ["--check"]])
+def test_a_name_that_no_entry_has_is_remarked_on(user: User, way: list[str]) -> None:
+    words = ["submit", "--sweep", "lr=1,2", "-n", "fit {seed}", *way]
+    command = ["--", "sh", "-c", "true {lrr} {lr} ${lrr} {lrr} '{print $1}' '{\"a\": 1}' {}"]
+    result = user.quick(*words, *command)
+    assert (result.code, result.err.splitlines()[:2]) == (
+        0,
+        [
+            "`{lrr}` stays as it is: the array has no such name; did you mean `{lr}`?",
+            "`{seed}` stays as it is: the array has no such name",
+        ],
+    )
+    assert "{" not in "".join(result.err.splitlines()[2:])
+    for silent in ("--quiet", "--json"):
+        assert user.quick(*words, silent, *command).err.count("{") == 0
+    assert "{" not in user.quick("submit", *way, "--", "echo", "{lrr}").err
+
+
 def test_json_is_the_list_of_its_jobs(user: User) -> None:
     jobs = user.quick("submit", "--sweep", "n=1,2", "--json", "--", "true").json
     assert [job["array_index"] for job in jobs] == [0, 1]
