@@ -6,6 +6,7 @@ import base64
 import contextlib
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from programs import needed
 from waiting import wait_until
 
 _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
-_NOT_THERE = ("no such element", "stale element reference")
+_NOT_THERE = ("no such element", "stale element reference", "does not belong to the document")
+"""What is said where one page goes and the next comes; the last by Chromium itself, as a fault."""
 _ARGUMENTS = (
     "--headless",
     "--no-sandbox",
@@ -100,14 +102,18 @@ class Browser:
 
     def type(self, name: str, text: str) -> None:
         """Types into the field of that name, in place of what is there."""
-        element = self._find("css selector", f"[name='{name}']")
-        self._call("POST", f"/element/{element}/clear")
-        self._call("POST", f"/element/{element}/value", text=text)
+
+        def type_it() -> None:
+            element = self._find("css selector", f"[name='{name}']")
+            self._call("POST", f"/element/{element}/clear")
+            self._call("POST", f"/element/{element}/value", text=text)
+
+        self._once_there(type_it)
 
     def press(self, words: str) -> None:
         """Presses the button, or follows the link, that says this."""
         path = f"//button[contains(., '{words}')] | //a[contains(., '{words}')]"
-        self._call("POST", f"/element/{self._find('xpath', path)}/click")
+        self._once_there(lambda: self._call("POST", f"/element/{self._find('xpath', path)}/click"))
 
     def until_title(self, words: str) -> None:
         def is_there() -> bool:
@@ -127,6 +133,15 @@ class Browser:
         """What a script gives that the test runs in the page."""
         return self._call("POST", "/execute/sync", script=script, args=[])
 
+    def _once_there(self, act: Callable[[], None]) -> None:
+        def is_done() -> bool:
+            with contextlib.suppress(NotThereError):  # as above
+                act()
+                return True
+            return False
+
+        wait_until(is_done, 30, what=lambda: f"{self.url}\n{self.text}")
+
     def _find(self, using: str, value: str) -> str:
         return str(self._call("POST", "/element", using=using, value=value)[_ELEMENT])
 
@@ -138,7 +153,7 @@ class Browser:
         url = f"/session/{self._session}{path}" if self._session else path
         answer = self._http.request(method, url, json=body if method == "POST" else None)
         value = answer.json()["value"]
-        if answer.status_code == 404 and value["error"] in _NOT_THERE:
+        if answer.status_code != 200 and any(words in str(value) for words in _NOT_THERE):
             raise NotThereError(value["message"])
         assert answer.status_code == 200, value
         return value

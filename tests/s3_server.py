@@ -57,6 +57,9 @@ pipeline = {pipeline} proxy-server
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
+conn_timeout = 5
+node_timeout = 30
+error_suppression_limit = 100000
 allow_account_management = true
 [filter:s3api]
 use = egg:swift#s3api

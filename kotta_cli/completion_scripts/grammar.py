@@ -11,8 +11,7 @@ import typer
 from kotta.models import JobState
 from kotta_cli.command_table import TOPICS, command_names
 from kotta_cli.job_fields import FIELDS
-from kotta_cli.json_fields import fields_in
-from kotta_cli.manual.schemas import schemas
+from kotta_cli.json_fields import known_fields
 from kotta_cli.tree import load, root
 
 HEADER = "made by `python -m kotta_cli.completion_scripts`; do not edit"
@@ -149,8 +148,7 @@ def _options(command: Any, path: str) -> tuple[Option, ...]:
 
 
 def _json_fields(path: str) -> Value | None:
-    schema = schemas().get(path)
-    words = tuple(fields_in(schema)) if schema is not None else ()
+    words = tuple(known_fields(path.split()))
     return Value("FIELDS", words=words, is_list=True) if words else None
 
 

@@ -98,10 +98,16 @@ def _check_width(said: Said, columns: int) -> None:
             assert not is_laid_out or has_long_word or len(line) <= columns, (said.line, line)
 
 
+@pytest.fixture(scope="module")
+def piped(busy: User) -> list[Said]:
+    """What every command prints into a pipe, in an ASCII locale."""
+    return _everything(busy, LC_ALL="C")
+
+
 def test_a_pipe_gets_no_escapes_no_returns_and_in_an_ascii_locale_nothing_but_ascii(
-    busy: User,
+    piped: list[Said],
 ) -> None:
-    for said in _everything(busy, LC_ALL="C"):
+    for said in piped:
         assert not re.search(r"[\x1b\r\x08]", said.out + said.err), said
         assert (said.out + said.err).isascii(), said
 
@@ -138,8 +144,8 @@ def test_a_wide_terminal_gets_colour_and_no_longer_lines(busy: User) -> None:
 
 
 @pytest.mark.slow
-def test_nobody_hears_that_the_reader_has_gone(busy: User) -> None:
-    read = {said.line: said for said in _everything(busy)}
+def test_nobody_hears_that_the_reader_has_gone(busy: User, piped: list[Said]) -> None:
+    read = {said.line: said for said in piped}
     for said in _everything(busy, is_closed=True):
         if read[said.line].out:
             # as SIGPIPE itself would have it
