@@ -38,12 +38,15 @@ def again(job: JobDetail, *, keeps_place: bool = True) -> dict[str, Any]:
     return document
 
 
-def as_one(documents: Sequence[dict[str, Any]], without: str = "") -> dict[str, Any] | None:
+def as_one(
+    documents: Sequence[dict[str, Any]], without: str = "", *, from_end: bool = False
+) -> dict[str, Any] | None:
     """The description of an array of these jobs, None where one cannot say what all of them do.
 
     Args:
         documents: as `again` gives them, of jobs of one array.
         without: a name that is taken not to stand in it.
+        from_end: look for names from the end of each text on.
     """
     values = [document["array"][0] for document in documents]
     first = documents[0]
@@ -56,10 +59,16 @@ def as_one(documents: Sequence[dict[str, Any]], without: str = "") -> dict[str, 
             whole[field] = values
         elif all(one == each[0] for one in each):
             whole[field] = each[0]
-        elif field in TEXTS and (text := _pattern(each, values, without)) is not None:
+        elif (
+            field in TEXTS
+            and (text := _pattern(each, values, without, from_end=from_end)) is not None
+        ):
             whole[field] = text
         elif field in LISTS and len({len(one) for one in each}) == 1:
-            items = [_pattern(item, values, without) for item in zip(*each, strict=True)]
+            items = [
+                _pattern(item, values, without, from_end=from_end)
+                for item in zip(*each, strict=True)
+            ]
             if None in items:
                 return None
             whole[field] = items
@@ -89,11 +98,15 @@ def template(
     others = [as_one(documents, without=name) for name in entries[0]]
     written = [whole, *(other for other in others if other is not None)]
     literal = "\0".join(filled(text, dict.fromkeys(places(text), "\0")) for text in _texts(whole))
+    # and where it can be written with a name in another place, as `1{x}` for 1 and 11, which one
+    mirrored = _texts(as_one(documents, from_end=True) or whole)
+    pairs = zip(_texts(whole), mirrored, strict=True)
+    moved = {name for one, other in pairs if one != other for name in places(one + other)}
     fixed = []
     for name in names:
         values = {entry.get(name, "") for entry in entries}
         counts = {sum(text.count(f"{{{name}}}") for text in _texts(each)) for each in written}
-        if len(counts) > 1 or (len(values) == 1 and min(values) in literal):
+        if name in moved or len(counts) > 1 or (len(values) == 1 and min(values) in literal):
             fixed.append(name)
     return whole, fixed
 
@@ -115,7 +128,13 @@ def _texts(document: Mapping[str, Any]) -> list[str]:
     return [*(document[field] for field in TEXTS if field in document), *listed]
 
 
-def _pattern(texts: Sequence[str], values: Sequence[Mapping[str, str]], without: str) -> str | None:
+def _pattern(
+    texts: Sequence[str],
+    values: Sequence[Mapping[str, str]],
+    without: str,
+    *,
+    from_end: bool = False,
+) -> str | None:
     """The text that, filled with each of the values, is each of the texts; None if none is found.
 
     The service keeps what each job of an array was to do, not what was written for all of them.
@@ -128,19 +147,22 @@ def _pattern(texts: Sequence[str], values: Sequence[Mapping[str, str]], without:
         and len({each[name] for each in values}) > 1
     ]
     names.sort(key=lambda name: (-len(values[0][name]), name))
-    made, starts = "", [0] * len(texts)
-    while any(start < len(text) for text, start in zip(texts, starts, strict=True)):
+    step = -1 if from_end else 1
+    read = [text[::step] for text in texts]
+    parts, starts = [], [0] * len(texts)
+    while any(start < len(text) for text, start in zip(read, starts, strict=True)):
         for name in names:
-            found = [each[name] for each in values]
-            if all(map(str.startswith, texts, found, starts)):
-                made += f"{{{name}}}"
+            found = [each[name][::step] for each in values]
+            if all(map(str.startswith, read, found, starts)):
+                parts.append(f"{{{name}}}")
                 break
         else:
-            found = [text[start : start + 1] for text, start in zip(texts, starts, strict=True)]
+            found = [text[start : start + 1] for text, start in zip(read, starts, strict=True)]
             if len(set(found)) > 1:
                 return None
-            made += found[0]
+            parts.append(found[0])
         starts = [start + len(one) for start, one in zip(starts, found, strict=True)]
+    made = "".join(parts[::step])
     is_right = all(
         filled(made, each) == filled(text, each) for text, each in zip(texts, values, strict=True)
     )

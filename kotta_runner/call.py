@@ -234,13 +234,15 @@ def _pickled(error: BaseException) -> Optional[bytes]:
     """The exception for who called; None if it cannot be brought there as what it is.
 
     Many cannot be opened as they pickle themselves: their `__init__` takes other arguments than it
-    passes on. Those are made there without it, of their class, arguments and attributes.
+    passes on, or says something of its own to them once more. Those are made there without it, of
+    their class, arguments and attributes.
     """
     for pickler in (cloudpickle.Pickler, _Remade):
         with contextlib.suppress(Exception):
             content = io.BytesIO()
             pickler(content, protocol=pickle.HIGHEST_PROTOCOL).dump(error)
-            if type(pickle.loads(content.getvalue())) is type(error):  # noqa: S301 (made just now)
+            made = pickle.loads(content.getvalue())  # noqa: S301 (pickled just now)
+            if type(made) is type(error) and (pickler is _Remade or str(made) == str(error)):
                 return content.getvalue()
     return None
 

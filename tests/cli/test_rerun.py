@@ -183,6 +183,14 @@ def test_a_value_that_is_fixed_in_the_command_is_not_swept(user: User) -> None:
     assert _said(user, new) == ["3 3 {y}"] * 2
 
 
+def test_a_sweep_over_what_may_stand_in_two_places_is_refused(user: User) -> None:
+    # of 11 and 111 nobody knows whether the swept 1 and 11 came before the other 1, or after it
+    words = ["--sweep", "x=1,11", "--wait", "--", "echo", "1{x}"]
+    (array,) = user.quick("submit", *words).lines
+    result = user.quick("rerun", array, "--sweep", "x=8")
+    assert (result.code, "`x` cannot have other values" in result.err) == (2, True), result.err
+
+
 def test_what_a_script_reads_from_its_environment_is_swept_of_one_job_too(user: User) -> None:
     words = ["--sweep", "x=2,3", "--name", "env2", "--wait", "--", "printenv", "KOTTA_PARAM_x"]
     array = user.quick("submit", *words).lines[0]

@@ -98,6 +98,20 @@ def test_an_exception_whose_init_takes_other_arguments_keeps_its_type(konn: Kott
     assert caught.value.code == 5
 
 
+class PrefixedError(Exception):
+    def __init__(self, text: str) -> None:
+        super().__init__(f"sadly, {text}")
+
+
+def test_an_exception_says_here_what_it_said_there(konn: Kotta) -> None:
+    def fails() -> None:
+        raise PrefixedError("no")
+
+    with pytest.raises(PrefixedError) as caught:
+        kottajob(konn, "Test", 5)(fails)()
+    assert str(caught.value) == "sadly, no"
+
+
 def test_an_exception_comes_without_what_cannot_travel(konn: Kotta) -> None:
     def fails() -> None:
         import threading
