@@ -197,7 +197,10 @@ class KottaFn:
         # another job's, calls it there. itemgetter is how the standard library says "this one".
         import operator
 
-        return operator.itemgetter(0), ((self.func,),)
+        this_one = operator.itemgetter(0), ((self.func,),)
+        # of what is more than a function there, the one part that makes sense: its `local`
+        is_plain = isinstance(self.func, types.FunctionType)
+        return (*this_one, {"local": self.func}) if is_plain else this_one
 
     def __repr__(self) -> str:
         return f"<KottaFn {getattr(self.func, '__qualname__', self.func)!s}>"

@@ -81,7 +81,7 @@ def meaning(job: Job) -> str:
     """One sentence on the state it is in, and for one that did not complete on why."""
     reason = "" if job.reason is None else job.reason.value
     if job.status is JobState.CANCELLED and reason == "user":
-        return "Somebody asked for its end, and nothing of it is left running."
+        return "It was cancelled, and nothing of it is left running."
     if job.status in (JobState.FAILED, JobState.CANCELLED) and reason in _REASONS:
         words = _REASONS[reason]
         return words[:1].upper() + words[1:] + "."

@@ -60,7 +60,7 @@ def test_what_a_state_means_is_told_by_its_reason(user: User) -> None:
     user.client.cancel(first)
     user.client.wait([first, second])
     assert meaning(first) == (
-        "Meaning: Somebody asked for its end, and nothing of it is left running."
+        "Meaning: It was cancelled, and nothing of it is left running."
     )
     assert meaning(second) == "Meaning: A job that it was to come after did not complete."
 

@@ -109,6 +109,12 @@ def test_a_function_may_call_itself_and_other_jobs_by_their_names(konn: Kotta) -
 
     assert factorial(5) == 120
 
+    @kottajob(konn, "Test", 5)
+    def here(n: int) -> int:
+        return one.local() if n < 2 else n * here.local(n - 1)
+
+    assert here(5) == here.local(5) == 120
+
 
 def test_helpers_of_a_program_travel_with_its_functions(tmp_path: Path, newcomer: Path) -> None:
     program = tmp_path / "program.py"
