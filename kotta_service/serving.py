@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from kotta_service.settings import Settings
 
 logger = logging.getLogger("kotta_service")
-_M_ARENA_MAX = -8  # Source: mallopt(3), malloc.h
+_M_ARENA_MAX, _M_MMAP_THRESHOLD = -8, -3  # Source: mallopt(3), malloc.h
+LARGE_BYTES = 128 << 10
+"""Of memory: such a piece is taken from the kernel, and given back to it, by itself."""
 SWITCH_SECONDS = 0.0005
 GARBAGE_THRESHOLD = 20_000
 """Objects made since the last collection; Python's own is 700."""
@@ -148,7 +150,7 @@ def _run(
     from kotta_service.app import build
     from kotta_service.server import Server, Way
 
-    _use_one_heap()
+    _keep_memory_whole()
     app = build(
         settings,
         data=data,
@@ -168,14 +170,19 @@ def _run(
         raise ConfigError(f"the service could not start{where}")
 
 
-def _use_one_heap() -> None:
-    """Has every thread to come take memory from one heap of the C library's, where that is glibc.
+def _keep_memory_whole() -> None:
+    """Keeps holes out of the memory that the C library holds, where that is glibc.
 
-    Else each has its own, with holes that no other can use: a service under load for four minutes
-    held 24 MiB of them, and ever more. What is small is Python's own business, and locked anyway.
+    Every thread to come takes from one heap: else each has its own, with holes that no other can
+    use; a service under load for four minutes held 24 MiB of them, and ever more. What is small is
+    Python's own business, and locked anyway. What is large stays out of that heap: glibc would
+    put there whatever is no larger than the largest that it ever got back, and after answers and
+    pieces of files have gone, holes are left between what stays.
     """
     with contextlib.suppress(AttributeError, OSError):
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_ARENA_MAX, 1)
+        mallopt(_M_MMAP_THRESHOLD, LARGE_BYTES)
 
 
 def _prefer_latency() -> None:

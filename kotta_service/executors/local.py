@@ -103,7 +103,7 @@ class LocalExecutor:
 
     def end_leftovers(self, key: Key) -> None:
         tag = f"{key.job_id}/{key.attempt}"
-        subprocess.run([sys.executable, "-m", "kotta_runner.leftovers", tag], check=True)
+        subprocess.run([sys.executable, "-m", "kotta_runner.leftovers", tag], check=True, cwd="/")
 
     def problems(self, queue: str, description: JobDescription) -> list[tuple[str, str]]:
         if description.gpus:

@@ -18,8 +18,7 @@ from kotta_service.parts import WithParts
 from kotta_service.s3_settings import split_url
 from kotta_service.storage import lifecycle
 from kotta_service.storage.files import not_direct
-from kotta_service.upkeep import backup, retention, turns
-from kotta_service.upkeep.checking import Checker
+from kotta_service.upkeep import apart, backup, retention, turns
 
 router = APIRouter(prefix="/admin", tags=["upkeep"])
 
@@ -28,7 +27,7 @@ router = APIRouter(prefix="/admin", tags=["upkeep"])
 def check_service(wanted: CheckRequest, who: WithAdmin, parts: WithParts) -> CheckReport:
     audit.note("checks the service", who, contents=wanted.contents)
     with turns.reading(parts.data):
-        return Checker(parts.database, parts.storage, parts.data, contents=wanted.contents).run()
+        return apart.check(parts.settings, parts.data, contents=wanted.contents)
 
 
 @router.get(

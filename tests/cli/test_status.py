@@ -59,9 +59,7 @@ def test_what_a_state_means_is_told_by_its_reason(user: User) -> None:
     assert meaning(second) == "Meaning: It waits for what it comes after to complete."
     user.client.cancel(first)
     user.client.wait([first, second])
-    assert meaning(first) == (
-        "Meaning: It was cancelled, and nothing of it is left running."
-    )
+    assert meaning(first) == ("Meaning: It was cancelled, and nothing of it is left running.")
     assert meaning(second) == "Meaning: A job that it was to come after did not complete."
 
 

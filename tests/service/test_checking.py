@@ -8,19 +8,28 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import sys
 import time
 import tracemalloc
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 from running_service import RunningService
+from sqlalchemy.exc import OperationalError
+from waiting import wait_until
 
+from kotta.errors import ServiceFaultError
 from kotta.models.upkeep import CheckReport
+from kotta_service.settings import Settings
 from kotta_service.storage import Stored
 from kotta_service.storage.files import FileStorage
 from kotta_service.store.database import Database
+from kotta_service.upkeep import apart
 from kotta_service.upkeep.checking import NEW_SECONDS, Checker
 
 UPLOAD = b"a,b\n1,2\n"
@@ -213,6 +222,53 @@ def test_what_runs_of_a_job_that_is_over_is_told(service: RunningService) -> Non
         left.kill()
     assert [each["subject"] for each in report["defects"]] == [job["id"]]
     assert f"its process {left.pid} runs on" in report["defects"][0]["words"]
+
+
+def test_a_check_in_a_process_of_its_own_says_the_same(data: Path) -> None:
+    assert apart.check(Settings(), data, contents=True) == check(data)
+    with sqlite3.connect(data / "kotta.db") as rows:
+        rows.execute("DROP TABLE holdings")
+    rows.close()
+    with pytest.raises(OperationalError, match="holdings"):
+        apart.check(Settings(), data, contents=True)
+
+
+def test_a_check_that_is_killed_is_told_of(data: Path) -> None:
+    with barred(data), ThreadPoolExecutor() as pool:
+        checked = pool.submit(apart.check, Settings(), data, contents=True)
+        wait_until(lambda: children_that_check() != [])
+        children_that_check()[0].kill()
+        with pytest.raises(ServiceFaultError, match="was ended before it was over"):
+            checked.result(10)
+
+
+def test_a_check_ends_with_its_service(data: Path) -> None:
+    words = f"from kotta_service.settings import Settings; from pathlib import Path; \
+from kotta_service.upkeep import apart; apart.check(Settings(), Path({str(data)!r}), contents=True)"
+    with barred(data), subprocess.Popen([sys.executable, "-c", words]) as service:
+        wait_until(lambda: children_that_check(service.pid) != [])
+        child = children_that_check(service.pid)[0]
+        # what it has to open is imported by then
+        wait_until(lambda: any("kotta.db" in each.path for each in child.open_files()))
+        service.kill()
+        wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+
+
+@contextmanager
+def barred(data: Path) -> Iterator[None]:
+    """Nobody else can read the database meanwhile."""
+    with closing(sqlite3.connect(data / "kotta.db", isolation_level=None)) as rows:
+        rows.execute("PRAGMA locking_mode = EXCLUSIVE")
+        rows.execute("BEGIN EXCLUSIVE")
+        yield
+
+
+def children_that_check(parent: int | None = None) -> list[psutil.Process]:
+    return [
+        child
+        for child in psutil.Process(parent).children()
+        if "kotta_service.upkeep.apart" in child.cmdline()
+    ]
 
 
 def test_a_service_at_work_is_checked_without_harm(service: RunningService) -> None:
