@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from kotta.api import Api
-from kotta.errors import AmbiguousError, NotFoundError
+from kotta.errors import AmbiguousError, NotFoundError, RequestError
 from kotta.models import Job, JobPage
 
 PAGE_JOBS = 1_000
@@ -34,10 +34,11 @@ def one(api: Api, selector: str) -> Job:
     """The one job that `selector` means.
 
     Raises:
+        RequestError: it is empty.
         NotFoundError: it means none.
         AmbiguousError: it means several.
     """
-    page = api.select(selector)
+    page = _page(api, selector)
     if page.is_set and len(page.jobs) > 1:
         more = " or more" if page.next_cursor else ""
         raise AmbiguousError(
@@ -57,7 +58,7 @@ def many(api: Api, selectors: Sequence[str], *, oldest_first: bool = False) -> S
     found: dict[str, Job] = {}
     sets = []
     for selector in selectors:
-        page = api.select(selector, PAGE_JOBS)
+        page = _page(api, selector, PAGE_JOBS)
         if not page.is_set:
             job = _single(selector, page)
             found.setdefault(job.id, job)
@@ -65,12 +66,18 @@ def many(api: Api, selectors: Sequence[str], *, oldest_first: bool = False) -> S
         sets.append(selector)
         jobs = list(page.jobs)
         while page.next_cursor is not None:
-            page = api.select(selector, PAGE_JOBS, page.next_cursor)
+            page = _page(api, selector, PAGE_JOBS, page.next_cursor)
             jobs += page.jobs
         ordered = jobs[::-1] if oldest_first else _arrays_by_index(jobs)
         found.update((job.id, job) for job in ordered if job.id not in found)
     is_one = len(selectors) == 1 and not sets
     return Selection(list(found.values()), tuple(sets), is_one)
+
+
+def _page(api: Api, selector: str, limit: int = 100, cursor: str | None = None) -> JobPage:
+    if not selector:
+        raise RequestError("what is to name a job is empty", hint="is a variable not set?")
+    return api.select(selector, limit, cursor)
 
 
 def _arrays_by_index(jobs: Sequence[Job]) -> list[Job]:

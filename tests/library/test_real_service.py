@@ -60,6 +60,11 @@ def test_a_job_is_selected_by_id_beginning_name_or_as_the_last(real: Kotta) -> N
     with pytest.raises(NotFoundError, match="no job is called `nobody`") as missing:
         real.select("nobody")
     assert missing.value.hint
+    for nothing in ("", [""]):
+        with pytest.raises(RequestError, match="what is to name a job is empty"):
+            real.select_many(nothing)
+    with pytest.raises(RequestError, match="what is to name a job is empty"):
+        real.select("")
 
 
 def test_lists_are_filtered_and_paged(real: Kotta) -> None:
