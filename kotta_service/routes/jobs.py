@@ -212,11 +212,11 @@ async def status(
     who: WithCaller,
     wait: Annotated[float, Query(ge=0, le=MAX_WAIT_SECONDS)] = 0,
 ) -> JobDetail:
-    def look(if_ended: bool) -> JobDetail | int:
+    def look(if_ended: bool) -> JobDetail | None:
         with parts.database.read() as connection:
             row = access.look(parts, connection, job_id, who, "status")
             if if_ended and row.status not in jobs.TERMINAL:
-                return int(row.change)
+                return None
             is_shown_readers = row.owner == who.name or who.sees_all
             return views.detail(
                 connection,
@@ -229,11 +229,13 @@ async def status(
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait
     while True:
+        # taken first: an end that comes between the two is not missed
+        seen = parts.feed.last
         remaining = deadline - loop.time()
         found = await asyncio.to_thread(look, remaining > 0 and not parts.feed.closed)
-        if isinstance(found, JobDetail):
+        if found is not None:
             return found
-        await parts.feed.wait_beyond(found, remaining)
+        await parts.feed.wait_beyond(seen, remaining, for_end=True)
 
 
 @router.get("/{job_id}/place", summary="Where a pending job stands, and what it waits for")

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
 
+import psutil
 import pytest
 from running_service import RunningService
 
@@ -204,6 +205,28 @@ def test_a_waiting_feed_answers_at_once(service: RunningService) -> None:
     page = service.http.get("/changes", params={"after": after, "wait": 20}).json()
     assert page["changes"]
     assert time.monotonic() - started < 5
+    timer.join()
+
+
+def test_who_waits_for_a_job_costs_nothing_meanwhile(own_service: RunningService) -> None:
+    job = own_service.submit({"executable": "sleep 60"})[0]
+    while own_service.status(job)["status"] != "processing":
+        time.sleep(0.05)
+    # what changes later than it must not look like a change of it
+    own_service.run(executable="true")
+    assert own_service.process is not None
+    service = psutil.Process(own_service.process.pid)
+    before = sum(service.cpu_times()[:2])
+    found = own_service.http.get(f"/jobs/{job['id']}", params={"wait": 3}).json()
+    used = sum(service.cpu_times()[:2]) - before
+    assert found["status"] == "processing"
+    assert used < 1, f"{used:.1f} s of a processor in 3 s of waiting"
+    timer = threading.Timer(0.3, own_service.http.post, [f"/jobs/{job['id']}/cancel"])
+    timer.start()
+    started = time.monotonic()
+    found = own_service.http.get(f"/jobs/{job['id']}", params={"wait": 20}).json()
+    assert found["status"] == "cancelled"
+    assert time.monotonic() - started < 10
     timer.join()
 
 
