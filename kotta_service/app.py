@@ -63,9 +63,16 @@ from kotta_service.v1 import files as first_clients_files
 from kotta_service.v1 import routes as first_clients
 
 if TYPE_CHECKING:
+    from fastapi.telemetry import TelemetryConfig
+
     from kotta_service.metrics import Metrics
 
 logger = logging.getLogger(__name__)
+_NONE: TelemetryConfig = {
+    "tracing": False, "metrics": False, "logs": False, "operation_spans": False,
+    "auto_configure": False,
+}  # fmt: skip
+"""Else variables of whoever starts a service could have FastAPI send requests elsewhere."""
 
 
 def build(
@@ -114,6 +121,7 @@ def build(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry=_NONE,
         generate_unique_id_function=lambda route: route.name,  # the verb
     )
     api = APIRouter(prefix="/api/v2", responses=problems.ERROR_ANSWERS)

@@ -121,3 +121,24 @@ def test_a_setting_from_the_environment_wins(
     assert load_settings(file).grace_seconds == 5
     monkeypatch.setenv("KOTTA_SERVICE_GRACE_SECONDS", "7")
     assert load_settings(file).grace_seconds == 7
+
+
+_TRACED = """
+from opentelemetry import trace
+
+class Provider(trace.TracerProvider):
+    def get_tracer(self, *_, **__):
+        open({asked!r}, "w").close()
+        return trace.NoOpTracer()
+
+trace.set_tracer_provider(Provider())
+"""
+
+
+def test_nothing_of_what_is_asked_is_told_elsewhere(stopped_service: RunningService) -> None:
+    home = stopped_service.home
+    (home / "sitecustomize.py").write_text(_TRACED.format(asked=str(home / "asked")))
+    stopped_service.environment["PYTHONPATH"] = str(home)
+    stopped_service.start()
+    stopped_service.run(executable="true")
+    assert not (home / "asked").exists()
