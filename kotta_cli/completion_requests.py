@@ -101,7 +101,10 @@ def _sets(known: Remembered, prefix: str) -> Candidates:
 def _job_then_outputs(line: Line) -> Candidates:
     known = _known(line)
     for word in line.words[1:]:
-        if (names := _outputs_of(known, word)) is not None:
+        names = _outputs_of(known, word)
+        if names is None and word in known.arrays:
+            names = _outputs_within(known, word)
+        if names is not None:
             return [(name, "") for name in names if name not in line.words]
     return _jobs_and_arrays(known, line.prefix)
 
@@ -127,6 +130,12 @@ def _outputs_of(known: Remembered, selector: str) -> list[str] | None:
         found = [job[1] for job in known.jobs if job[3] == selector]
         found = found or [job[1] for job in known.jobs if job[1].startswith(selector)]
     return known.outputs.get(found[0], []) if found else None
+
+
+def _outputs_within(known: Remembered, array: str) -> list[str]:
+    """Those of an array's jobs whose outputs are known, each name once."""
+    of_jobs = [known.outputs.get(job[1], []) for job in known.jobs if array_name(job[3]) == array]
+    return list(dict.fromkeys(name for names in of_jobs for name in names))
 
 
 def _queues(line: Line) -> Candidates:

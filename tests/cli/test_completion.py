@@ -210,6 +210,15 @@ def test_the_outputs_offered_are_those_of_the_job_before(user: User, cache: Path
     assert user.kotta("__complete", "job-and-output", f"{job}:p").lines == [f"{job}:plot.png"]
 
 
+def test_the_outputs_offered_of_an_array_are_those_of_its_jobs(user: User, cache: Path) -> None:
+    user.kotta("submit", "--name", "swp", "--sweep", "x=1,2", "--output", "made-{x}", "--", "true")
+    user.kotta("wait", "swp")
+    user.quick("status", "swp[0]")
+    user.quick("status", "swp[1]")
+    offered = user.kotta("__complete", "job-then-outputs", "made", "fetch", "swp").lines
+    assert sorted(offered) == ["made-1", "made-2"]
+
+
 def test_before_there_is_a_job_jobs_are_offered(user: User, cache: Path) -> None:
     first = user.kotta("__complete", "job-then-outputs", "m", "fetch", "-o", "results").lines
     assert first == ["my fit\tcompleted"]
