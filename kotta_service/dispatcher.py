@@ -26,8 +26,7 @@ from kotta_service.endings import Rule, ending, finishing, losing
 from kotta_service.executors import Executor, Key, Sight, Sighting
 from kotta_service.executors.router import Executors
 from kotta_service.hearsay import believed
-from kotta_service.isolation import NoAccountError
-from kotta_service.launching import InputGoneError, Launches
+from kotta_service.launching import REFUSALS, Launches
 from kotta_service.limits import Allowance
 from kotta_service.messages import ExitRecord
 from kotta_service.persisting import persist
@@ -159,7 +158,7 @@ class Dispatcher:
                     break
                 try:
                     launch = self._launches.make(transaction.connection, row, row.attempt + 1)
-                except (InputGoneError, NoAccountError) as error:
+                except REFUSALS as error:
                     jobs.refuse(transaction, row, error.message, now)
                     continue
                 room.take(row)
@@ -339,7 +338,7 @@ class Dispatcher:
                 if row is None or not _is_at(row, key):
                     return
                 launch = self._launches.make(connection, row, key.attempt)
-        except (InputGoneError, NoAccountError) as error:
+        except REFUSALS as error:
             words = error.message
             self._write(key, lambda tx, row, now: jobs.refuse(tx, row, words, now))
         else:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from kotta.errors import RequestError
 from kotta.models import JobDescription
 from kotta.models.field_values import CALL_FILE, input_name
-from kotta_service import isolation
+from kotta_service import isolation, own_urls
 from kotta_service.executors import Key
 from kotta_service.executors.router import Executors
+from kotta_service.isolation import NoAccountError
 from kotta_service.settings import MIB, QueueSettings, Settings
 from kotta_service.storage import Kept, Storage
 from kotta_service.store import jobs as store
@@ -23,11 +25,20 @@ from kotta_service.store.jobs import JobRow
 from kotta_service.store.visibility import readable_by
 from kotta_service.tokens import JobTokens
 
+logger = logging.getLogger(__name__)
 _INHERITED = ("HOME", "LANG", "LANGUAGE", "LOGNAME", "PATH", "SHELL", "TMPDIR", "TZ", "USER")
 
 
 class InputGoneError(RequestError):
     """An input that was accepted cannot be had any more."""
+
+
+class UnforeseenError(RequestError):
+    """A launch could not be made, for a reason that nobody has thought of."""
+
+
+REFUSALS = (InputGoneError, NoAccountError, UnforeseenError)
+"""What ends one job before its next attempt, and must not hold up others."""
 
 
 class Launches:
@@ -72,7 +83,19 @@ class Launches:
         Raises:
             InputGoneError: one of its inputs is an output that does not exist (any more).
             NoAccountError: the account that it was to run as does not exist any more.
+            UnforeseenError: something else is wrong with this job; what is wrong with the database
+                is raised as it is, as it would be the same for any job.
         """
+        try:
+            return self._made(connection, row, attempt)
+        except (InputGoneError, NoAccountError, DBAPIError, MemoryError):
+            raise
+        except Exception as error:
+            logger.exception("no launch can be made of job %s", row.id)
+            words = f"the service could not begin it: {type(error).__name__}: {error}"
+            raise UnforeseenError(words) from error
+
+    def _made(self, connection: Connection, row: JobRow, attempt: int) -> dict[str, Any]:
         key = Key(row.id, attempt)
         description = JobDescription.model_construct(**row.description)
         inputs = [self._input(connection, row.owner, url) for url in description.inputs]
@@ -126,7 +149,7 @@ class Launches:
         name = input_name(url)
         if url.startswith("s3://"):
             return {"name": name, "signed": url}
-        if not url.startswith("kotta://"):
+        if not url.startswith(own_urls.SCHEME):
             return {"name": name, "url": url}
         kept, sha256 = kept_input(connection, self._storage, owner, url)
         return {"name": name, **self._storage.launch_input(kept, url), "sha256": sha256}
@@ -138,14 +161,16 @@ def kept_input(connection: Connection, storage: Storage, owner: str, url: str) -
     Raises:
         InputGoneError: it is an output that does not exist (any more).
     """
-    kind, place, last = url.removeprefix("kotta://").split("/")
-    if kind == "uploads":
-        holder = uploads.holder(connection, owner, place) if storage.is_direct else owner
-        return storage.upload(holder, place), place
-    output = store.output(connection, place, unquote(last), readable_by(owner))
+    own = own_urls.parsed(url)
+    if own is None:
+        raise InputGoneError(f"input {url} names nothing that Kotta keeps")
+    if own.kind == "uploads":
+        holder = uploads.holder(connection, owner, own.place) if storage.is_direct else owner
+        return storage.upload(holder, own.place), own.place
+    output = store.output(connection, own.place, own.name, readable_by(owner))
     if output is None:
         raise InputGoneError(f"input {url} is not available: that job did not make this file")
-    return storage.output(place, output.attempt, output.name), output.sha256
+    return storage.output(own.place, output.attempt, output.name), output.sha256
 
 
 def _with_payload_in_place(

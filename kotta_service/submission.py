@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
@@ -16,7 +16,7 @@ from kotta.errors import DescriptionError, FieldProblem, RequestError
 from kotta.models import JobDescription
 from kotta.models.array import expand
 from kotta.models.problems import pointer, unknown_queue
-from kotta_service import isolation, limits
+from kotta_service import isolation, limits, own_urls
 from kotta_service.executors.router import Executors
 from kotta_service.settings import QueueSettings, Settings
 from kotta_service.store import jobs as store
@@ -281,15 +281,15 @@ def _input_problem(connection: Connection, owner: str, url: str) -> tuple[str, s
         return "has no host", ""
     if parts.scheme != "kotta":
         return None
-    path = parts.path.split("/")
-    if parts.netloc == "uploads" and len(path) == 3:
+    named = own_urls.parsed(url)
+    if named is None:
+        return "is not `kotta://uploads/<sha256>/<name>` or `kotta://jobs/<job id>/<name>`", ""
+    if named.kind == "uploads":
         return None
-    if parts.netloc == "jobs" and len(path) == 3:
-        row = store.by_id(connection, path[1], readable_by(owner))
-        if row is None:
-            return f"names a job that does not exist: {path[1]}", "kotta list shows your jobs"
-        declared = JobDescription.model_construct(**row.description).declared_outputs
-        if unquote(path[2]) in declared:
-            return None
-        return f"names no output of job {path[1]}", "it has " + ", ".join(declared)
-    return "is not `kotta://uploads/<sha256>/<name>` or `kotta://jobs/<job id>/<name>`", ""
+    row = store.by_id(connection, named.place, readable_by(owner))
+    if row is None:
+        return f"names a job that does not exist: {named.place}", "kotta list shows your jobs"
+    declared = JobDescription.model_construct(**row.description).declared_outputs
+    if named.name in declared:
+        return None
+    return f"names no output of job {named.place}", "it has " + ", ".join(declared)

@@ -254,6 +254,8 @@ def output(connection: Connection, job_id: str, name: str, whose: Whose) -> JobR
         .join(jobs, jobs.c.number == outputs.c.job_number)
         .where(jobs.c.id == job_id, whose, outputs.c.name == name)
         .where(outputs.c.available)
+        .order_by(outputs.c.position)
+        .limit(1)
     )
     return connection.execute(statement).one_or_none()
 

@@ -6,12 +6,12 @@ import html
 import time
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import unquote
 
 from sqlalchemy import Connection
 
 from kotta.models import JobDescription
 from kotta.models.field_values import input_name
+from kotta_service import own_urls
 from kotta_service.jobs import TERMINAL
 from kotta_service.store import jobs as store
 from kotta_service.store.jobs import JobRow
@@ -93,13 +93,13 @@ def _inputs(connection: Connection, links: Links, row: JobRow) -> Iterator[tuple
 
 def _reachable(connection: Connection, links: Links, row: JobRow, position: int, url: str) -> str:
     """A URL by which an input can be had; its own if there is no other."""
-    if url.startswith("kotta://uploads/"):
+    own = own_urls.parsed(url)
+    if own is None:
+        return url
+    if own.kind == "uploads":
         return links.to_input(row.id, position, input_name(url))
-    if url.startswith("kotta://jobs/"):
-        job_id, _, name = url.removeprefix("kotta://jobs/").partition("/")
-        output = store.output(connection, job_id, unquote(name), readable_by(row.owner))
-        return url if output is None else links.to_output(job_id, output.attempt, output.name)
-    return url
+    output = store.output(connection, own.place, own.name, readable_by(row.owner))
+    return url if output is None else links.to_output(own.place, output.attempt, output.name)
 
 
 def _outputs(connection: Connection, links: Links, row: JobRow) -> Iterator[tuple[str, str]]:

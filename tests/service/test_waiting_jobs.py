@@ -27,3 +27,27 @@ def test_what_no_commit_has_started_is_started_all_the_same() -> None:
             service.http.post(f"/jobs/{first['id']}/cancel")
         finally:
             service.close()
+
+
+def test_a_job_that_cannot_be_begun_holds_up_no_other() -> None:
+    with tempfile.TemporaryDirectory(prefix="kotta-") as home:
+        service = RunningService(Path(home), KOTTA_SERVICE_DATABASE="")
+        service.start()
+        try:
+            first, second = service.submit(*({"executable": "sleep 1", "cpus": 1},) * 2)
+            broken, behind = service.submit({"executable": "true"}, {"executable": "true"})
+            with contextlib.closing(sqlite3.connect(service.data / "kotta.db")) as database:
+                # as of a version that had other ideas of what may be submitted
+                database.execute(
+                    "UPDATE jobs SET description = json_set(description, '$.inputs', json('[5]'))"
+                    " WHERE id = ?",
+                    [broken["id"]],
+                )
+                database.commit()
+            ended = service.wait(first, second, broken, behind)
+            assert [job["status"] for job in ended] == [
+                "completed", "completed", "failed", "completed",
+            ]  # fmt: skip
+            assert ended[2]["error"].startswith("the service could not begin it: ")
+        finally:
+            service.close()
