@@ -6,13 +6,14 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kotta.errors import KottaError
-from kotta.feed import patiently
-from kotta.models import Change
+from kotta.feed import FEED_JOBS, patiently
+from kotta.models import Change, ChangePage
 
 if TYPE_CHECKING:
     from kotta.api import Api
@@ -43,6 +44,7 @@ class Follower:
         self._lock = threading.Condition()
         self._watched: dict[str, list[Submission]] = {}
         self._after = _NOWHERE
+        self._asking = 0
         self._is_closing = False
         self._thread: threading.Thread | None = None
         self._aside: ThreadPoolExecutor | None = None
@@ -60,16 +62,22 @@ class Follower:
         Args:
             after: a number of the feed up to which everything about them is known.
         """
+        ids = []
         with self._lock:
             for submission in submissions:
                 submission.mark_followed()
                 self._watched.setdefault(submission.id, []).append(submission)
+                ids.append(submission.id)
             # going back a little costs a few lines read twice, and misses nothing
             self._after = min(self._after, after)
+            # what is asked just now may be answered for long without what came before it
+            is_late = after < self._asking
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="kotta-feed", daemon=True)
                 self._thread.start()
             self._lock.notify()
+        if is_late:
+            self.aside(partial(self._catch_up, ids, after))
 
     def aside(self, work: Callable[[], None]) -> None:
         """Does what takes its time (fetching, opening) without keeping the feed's thread."""
@@ -108,13 +116,36 @@ class Follower:
             if not self._watched:
                 self._thread = None
                 return None
-            after, self._after = self._after, _NOWHERE
-            return after, len(self._watched)
+            self._asking, self._after = self._after, _NOWHERE
+            return self._asking, len(self._watched)
 
     def _ask(self, api: Api, after: int, count: int) -> None:
         page = patiently(lambda: api.changes(after, FEED_SECONDS, results=True))
         with self._lock:
             self._after = min(self._after, page.last)
+            self._asking = 0
+        self._tell(page)
+        if count > MANY_JOBS:
+            # news of many come thick and fast: let some gather rather than ask for each
+            time.sleep(min(MAX_GATHER_SECONDS, count * GATHER_SECONDS_EACH))
+
+    def _catch_up(self, ids: Sequence[str], after: int) -> None:
+        """Tells what became of these jobs up to now, which the question under way leaves out."""
+        api = self._konn.api
+        for start in range(0, len(ids), FEED_JOBS):
+            named, last = ids[start : start + FEED_JOBS], after
+            while True:
+                try:
+                    page = patiently(partial(api.changes, last, 0, named, results=True))
+                except KottaError:
+                    return  # the next question begins where this one did
+                self._tell(page)
+                if not page.changes:
+                    break
+                last = page.changes[-1].number
+
+    def _tell(self, page: ChangePage) -> None:
+        with self._lock:
             heard = [
                 (submission, change)
                 for change in page.changes
@@ -122,9 +153,6 @@ class Follower:
             ]
         for submission, change in heard:
             submission.note(change.job, change.result)
-        if count > MANY_JOBS:
-            # news of many come thick and fast: let some gather rather than ask for each
-            time.sleep(min(MAX_GATHER_SECONDS, count * GATHER_SECONDS_EACH))
 
     def _concerned(self, change: Change) -> list[Submission]:
         if change.job.status.is_terminal:
@@ -134,7 +162,7 @@ class Follower:
     def _give_up(self, error: KottaError) -> None:
         with self._lock:
             watched, self._watched = self._watched, {}
-            self._thread, self._after = None, _NOWHERE
+            self._thread, self._after, self._asking = None, _NOWHERE, 0
         for submissions in watched.values():
             for submission in submissions:
                 submission.lose_sight(error)

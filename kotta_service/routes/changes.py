@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
+from sqlalchemy import Connection
 
 from kotta.models import Change, ChangePage
 from kotta_service import access, views
@@ -15,9 +17,13 @@ from kotta_service.feed import MAX_WAIT_SECONDS
 from kotta_service.parts import Parts, WithParts
 from kotta_service.store import changes as feed
 from kotta_service.store.database import last_change
+from kotta_service.store.jobs import JobRow
 from kotta_service.store.visibility import Whose
 
 router = APIRouter(prefix="/changes", tags=["changes"])
+MAX_RESULTS_BYTES = 8 << 20
+"""An answer tells of fewer changes than it may where the results of calls take more than this."""
+RESULTS_AT_ONCE = 50
 
 
 @router.get("", summary="What changed after a number, now or as soon as something does")
@@ -84,14 +90,40 @@ def _page(parts: Parts, asked: _Asked) -> ChangePage:
             ended=asked.ended,
             limit=asked.limit,
         )
-        numbers = [row.number for row in rows]
-        known = feed.results_of(connection, numbers) if asked.results and rows else {}
+        known, count = _results(connection, rows) if asked.results else ({}, len(rows))
+    if count < len(rows) or count == asked.limit:
+        rows = rows[:count]
+        last = rows[-1].change
     for row in rows if asked.job_ids else ():
         access.note_look(parts, asked.who, row, "changes")
-    if len(rows) == asked.limit:
-        last = rows[-1].change
     found = [
         Change(number=row.change, job=views.summary(row), result=known.get(row.number))
         for row in rows
     ]
     return ChangePage(changes=found, last=max([last, *(change.number for change in found[-1:])]))
+
+
+def _results(
+    connection: Connection, rows: Sequence[JobRow]
+) -> tuple[dict[int, dict[str, Any]], int]:
+    """What calls returned, by their jobs' numbers, and of how many rows an answer can hold them."""
+    known: dict[int, dict[str, Any]] = {}
+    size = 0
+    for start in range(0, len(rows), RESULTS_AT_ONCE):
+        part = rows[start : start + RESULTS_AT_ONCE]
+        found = feed.results_of(connection, [row.number for row in part])
+        for place, row in enumerate(part, start):
+            result = found.get(row.number)
+            if result is None:
+                continue
+            size += _size(result)
+            if size > MAX_RESULTS_BYTES and place:
+                return known, place
+            known[row.number] = result
+    return known, len(rows)
+
+
+def _size(result: dict[str, Any]) -> int:
+    """About how many bytes it takes in an answer."""
+    values = [*result.values(), *(result.get("error") or {}).values()]
+    return sum(len(value) for value in values if isinstance(value, str))

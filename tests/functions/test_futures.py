@@ -223,6 +223,32 @@ def squared(x: int) -> int:
     return x * x
 
 
+def test_what_ended_before_it_is_followed_is_heard_of_at_once(konn: Kotta) -> None:
+    long = submitted(konn, 60)
+    assert not long.future.done()
+    short = submitted(konn, 0)
+    konn.wait([str(short.job_id)], timeout=20)
+    # by now it is asked what comes after that end
+    wait_until(lambda: konn.follower._asking > konn.status(str(short.job_id)).change - 1)
+    assert short.future.result(5) == 0
+    long.cancel()
+
+
+def padded(number: int) -> str:
+    return str(number) * 60_000
+
+
+def test_more_results_than_fit_one_answer_are_told_in_several(konn: Kotta) -> None:
+    start = konn.api.changes(None).last
+    assert len(list(kottajob(konn, "Test", 5)(padded).map([0] * 150))) == 150
+    seen, after, pages = set[str](), start, 0
+    while page := konn.api.changes(after, results=True).changes:
+        assert sum(len(each.result.data or "") for each in page if each.result) <= 8 << 20
+        seen |= {each.job.id for each in page if each.result}
+        after, pages = page[-1].number, pages + 1
+    assert (len(seen), pages) == (150, 2)
+
+
 def test_a_callback_may_wait_for_other_calls(konn: Kotta) -> None:
     square = kottajob(konn, "Test", 5)(squared)
     found: queue.SimpleQueue[Any] = queue.SimpleQueue()
