@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import io
 import os
 import re
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
@@ -83,13 +85,16 @@ class KOut:
             TransferError: it cannot be brought.
         """
         target = os.fspath(filename) if filename is not None else os.path.basename(self._file)
-        aside = f"{target}.{os.getpid()}.part"
+        # of a name that is short, and nobody else's
+        aside = os.path.join(os.path.dirname(target), f".{secrets.token_hex(8)}.part")
         try:
-            with open(aside, "wb") as file:
+            with open(aside, "xb") as file:
                 self._copy_to(file)
             os.replace(aside, target)
+        except OSError as error:
+            raise TransferError(f"{target}: {error.strerror or error}") from error
         finally:
-            if os.path.exists(aside):
+            with contextlib.suppress(FileNotFoundError):
                 os.unlink(aside)
         return target
 

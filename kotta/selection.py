@@ -120,13 +120,13 @@ def _candidate(job: Job) -> tuple[str, str, str]:
 
 
 def _array(job: Job) -> tuple[str, str, str]:
-    return job.array or "", job.name.removesuffix("[0]"), ARRAY
+    return job.array or "", job.name.removesuffix(f"[{job.array_index}]"), ARRAY
 
 
 def _is_array(selector: str, job: Job) -> bool:
-    """Whether the service meant by its first job the array that a selector names."""
-    if job.array is None or job.array_index != 0 or job.name == selector:
+    """Whether the service meant by one job of it the array that a selector names."""
+    if job.array is None or job.name == selector:
         return False
     start = selector.lower()
     is_its_id = job.array.startswith(start) and not job.id.startswith(start)
-    return is_its_id or job.name == f"{selector}[0]"
+    return is_its_id or job.name == f"{selector}[{job.array_index}]"

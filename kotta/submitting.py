@@ -17,7 +17,7 @@ from kotta.config import Found
 from kotta.description import is_local, missing_file
 from kotta.errors import DescriptionError, FieldProblem, KottaError, NotFoundError
 from kotta.models import CheckedJob, Job, JobDescription
-from kotta.models.array import filled
+from kotta.models.array import LISTS, TEXTS, filled
 from kotta.models.problems import field_problems, pointer
 from kotta.selection import many
 from kotta.uploads import upload
@@ -184,16 +184,25 @@ def _body(
             inputs += [urls[item]] if item in urls else []
         elif all(path in urls for path in paths):
             # each job's own file: what is filled in is no longer its path, but where it was sent
+            name = _free_name(f"input_{position}", description)
             for values in array:
                 url = urls[filled(item, values)]
-                values[f"input_{position}"] = url.removeprefix(UPLOADED)
-            inputs.append(f"{UPLOADED}{{input_{position}}}")
+                values[name] = url.removeprefix(UPLOADED)
+            inputs.append(f"{UPLOADED}{{{name}}}")
     body = {**description.model_dump(exclude_defaults=True), "inputs": inputs}
     if array:
         body["array"] = array
     if after:
         body["after"] = list(after)
     return body
+
+
+def _free_name(wanted: str, description: JobDescription) -> str:
+    """One that no entry of the array has, and nothing in the description speaks of."""
+    words = json.dumps(description.model_dump(include={*TEXTS, *LISTS}))
+    while f"{{{wanted}}}" in words or any(wanted in values for values in description.array):
+        wanted += "_"
+    return wanted
 
 
 def _parts(bodies: Sequence[dict[str, Any]]) -> Iterator[tuple[int, Sequence[dict[str, Any]]]]:

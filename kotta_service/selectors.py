@@ -123,11 +123,10 @@ def _by_id(
 def _by_name(
     connection: Connection, whose: Whose, selector: str
 ) -> tuple[list[JobRow], list[JobRow]]:
-    """Jobs called so, and the first job of each array called so."""
-    firsts = store.called(connection, whose, f"{selector}[0]", MAX_CANDIDATES)
+    """Jobs called so, and the first job that there is of each array called so."""
     return (
         store.called(connection, whose, selector, MAX_CANDIDATES),
-        [row for row in firsts if row.array is not None],
+        store.arrays_called(connection, whose, selector, MAX_CANDIDATES),
     )
 
 

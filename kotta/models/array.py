@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from kotta.errors import DescriptionError, FieldProblem
 from kotta.models.description import JobDescription
+from kotta.models.field_values import MAX_LABEL_CHARACTERS
 from kotta.models.problems import field_problems
 
 PARAMETER = "KOTTA_PARAM_"
@@ -47,7 +48,10 @@ def expand(description: JobDescription, prefix: tuple[str | int, ...] = ()) -> l
             fields[field] = filled(str(fields[field]), values)
         if size > 1 and fields["jobname"] == description.jobname:
             # nothing in it tells it from the others
-            fields["jobname"] = f"{description.display_name}[{index}]"
+            name = description.display_name
+            # one that was not given must not be refused for its length
+            room = len(name) if description.jobname else MAX_LABEL_CHARACTERS - len(f"[{size}]")
+            fields["jobname"] = f"{name[:room]}[{index}]"
         for field in LISTS:
             fields[field] = [filled(item, values) for item in common[field]]
         try:

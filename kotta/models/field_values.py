@@ -23,6 +23,8 @@ MAX_NAME_BYTES = 255
 """Source: NAME_MAX of every common Linux file system."""
 MAX_WALLTIME_MINUTES = 366 * 24 * 60
 MAX_LIST_ENTRIES = 10_000
+MAX_LABEL_CHARACTERS = 256
+"""Of a name, a tag or a queue."""
 CALL_FILE = re.compile(r"^\.kotta-[0-9a-f]{32}\.pkl$")
 """What a large part of a function's call is named: hidden, so that a function that lists its folder
 sees its own files."""
@@ -68,7 +70,8 @@ def check_file_name(value: Any) -> str:
 
 
 def _visible(text: str) -> str:
-    shown = _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+    whole = text.encode("utf-8", "backslashreplace").decode()  # without halves of surrogate pairs
+    shown = _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", whole)
     return shown if len(shown) <= 60 else shown[:57] + "..."
 
 
@@ -98,8 +101,8 @@ def line(value: Any) -> str:
     text = _text(value)
     if _CONTROL.search(text):
         raise ValueError(f"`{_visible(text)}` contains a control character")
-    if len(text) > 256:
-        raise ValueError("is longer than 256 characters")
+    if len(text) > MAX_LABEL_CHARACTERS:
+        raise ValueError(f"is longer than {MAX_LABEL_CHARACTERS} characters")
     return text
 
 

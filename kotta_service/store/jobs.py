@@ -15,7 +15,9 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
+    and_,
     bindparam,
+    func,
     insert,
     select,
     update,
@@ -334,7 +336,7 @@ def beginning_with(connection: Connection, whose: Whose, prefix: str, limit: int
 def arrays_beginning_with(
     connection: Connection, whose: Whose, prefix: str, limit: int
 ) -> list[JobRow]:
-    """The first job of each array whose id begins so."""
+    """The first job that there is of each array whose id begins so."""
     ids = (
         select(jobs.c.array)
         .where(whose, jobs.c.array >= prefix, jobs.c.array < prefix + "g")
@@ -344,12 +346,17 @@ def arrays_beginning_with(
     found = list(connection.execute(ids).scalars())
     if not found:
         return []
-    firsts = (
-        select(*SUMMARY)
-        .where(whose, jobs.c.array.in_(found), jobs.c.array_index == 0)
-        .order_by(jobs.c.number.desc())
-    )
-    return list(connection.execute(firsts))
+    return _firsts(connection, whose, jobs.c.array.in_(found), limit)
+
+
+def arrays_called(connection: Connection, whose: Whose, name: str, limit: int) -> list[JobRow]:
+    """The first job that there is of each array called so: one that ended may be forgotten."""
+    firsts = [row for row in called(connection, whose, f"{name}[0]", limit) if row.array]
+    if not firsts:
+        is_of_it = and_(jobs.c.array.is_not(None), Glob(jobs.c.name, f"{name}[*]"))
+        found = _firsts(connection, whose, is_of_it, limit)
+        firsts = [row for row in found if row.name == f"{name}[{row.array_index}]"]
+    return firsts
 
 
 def called(connection: Connection, whose: Whose, name: str, limit: int) -> list[JobRow]:
@@ -385,6 +392,26 @@ def keep_submission(transaction: Transaction, **values: Any) -> None:
 @lru_cache(maxsize=256)
 def _by_id_of(whose: Whose) -> Select[Unpack[tuple[Any, ...]]]:
     return _BY_ID.where(whose)
+
+
+def _firsts(
+    connection: Connection, whose: Whose, wanted: ColumnElement[bool], limit: int
+) -> list[JobRow]:
+    """Of the jobs that are wanted, the first of each array, the newest array first."""
+    numbers = (
+        select(func.min(jobs.c.number).label("first"))
+        .where(whose, wanted)
+        .group_by(jobs.c.array)
+        .order_by(func.min(jobs.c.number).desc())
+        .limit(limit)
+        .subquery()
+    )
+    statement = (
+        select(*SUMMARY)
+        .where(jobs.c.number.in_(select(numbers.c.first)))
+        .order_by(jobs.c.number.desc())
+    )
+    return list(connection.execute(statement))
 
 
 def _name_is(glob: str) -> ColumnElement[bool]:

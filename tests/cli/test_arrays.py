@@ -65,6 +65,14 @@ def test_each_job_may_have_a_local_input_of_its_own(user: User) -> None:
     assert "z.txt` is not there" in refused.err
 
 
+def test_what_an_entry_calls_its_own_is_not_written_over(user: User) -> None:
+    for name in ("x", "y"):
+        (user.home / f"{name}.txt").write_text(f"this is {name}")
+    words = ["--sweep", "input_0=x,y", "-i", "{input_0}.txt", "--wait"]
+    result = user.quick("submit", *words, "--", "cat", "{input_0}.txt")
+    assert _said(user, result.lines[0]) == ["this is x", "this is y"]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

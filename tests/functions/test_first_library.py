@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 import inspect
 import json
+import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +227,20 @@ def test_an_output_is_built_from_what_the_first_service_said(
 ) -> None:
     output = KOut(text)
     assert (output.file, output.url, output.s3_url) == (file, url, s3_url)
+
+
+def test_an_output_of_any_name_is_fetched_by_several_at_once(
+    konn: Kotta, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "n" * 250
+    job = konn.wait(konn.submit({"executable": f"echo x > {name}", "outputs": name}))[0]
+    monkeypatch.chdir(tmp_path)
+    output = KOut(f"kotta://jobs/{job.id}/{name}", konn)
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(lambda _: output.fetch(), range(16))) == {name}
+    assert (os.listdir(), Path(name).read_text()) == ([name], "x\n")
+    with pytest.raises(errors.TransferError, match="nowhere/x: No such file"):
+        output.fetch("nowhere/x")
 
 
 def test_submit_task_and_status_task_speak_as_before(konn: Kotta, tmp_path: Path) -> None:

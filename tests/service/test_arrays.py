@@ -69,3 +69,9 @@ def refused(service: RunningService, *descriptions: dict[str, Any]) -> dict[str,
     assert answer.status_code == 422, answer.text
     found: dict[str, Any] = answer.json()
     return found
+
+
+def test_a_long_script_name_leaves_room_for_an_index(service: RunningService) -> None:
+    described = {"executable": "sh", "script": "true", "script_name": "n" * 254, "array": [1, 2]}
+    names = [job["name"] for job in service.submit(described)]
+    assert names == ["n" * 253 + "[0]", "n" * 253 + "[1]"]

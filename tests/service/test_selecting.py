@@ -59,6 +59,15 @@ def test_an_array_is_meant_by_its_id_or_name(service: RunningService) -> None:
     assert ids(selected(service, "sweep[1]")) == [jobs[1]["id"]]
 
 
+def test_an_array_is_meant_although_its_first_job_is_forgotten(own_service: RunningService) -> None:
+    jobs = own_service.submit({"executable": "sleep {value}", "jobname": "fit", "array": [0, 60]})
+    own_service.wait(jobs[0])
+    assert own_service.http.post("/admin/prune", json={"older_than_seconds": 0}).json()["jobs"] == 1
+    for selector in (jobs[0]["array"], jobs[0]["array"][:13], "fit"):
+        page = selected(own_service, selector)
+        assert (ids(page), page["is_set"]) == ([jobs[1]["id"]], True), selector
+
+
 def test_a_set_is_read_page_by_page(service: RunningService) -> None:
     jobs = service.submit({"executable": "true", "tags": "paged", "array": list(range(5))})
     first = selected(service, "tag=paged", limit=2)

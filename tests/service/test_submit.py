@@ -117,6 +117,15 @@ def test_a_wrong_field_is_named(
     assert any(words in problem["detail"] for problem in problems), problems
 
 
+@pytest.mark.parametrize("field", ["cpus", "gpus", "retries", "walltime"])
+def test_half_a_character_is_shown_as_what_it_is(service: RunningService, field: str) -> None:
+    body = json.dumps({"jobs": [{"executable": "true", field: "\ud800"}]})
+    headers = {"content-type": "application/json"}
+    answer = service.http.post("/jobs", content=body, headers=headers)
+    assert answer.status_code == 422
+    assert "\\ud800" in answer.json()["errors"][0]["detail"]
+
+
 @pytest.mark.local
 def test_more_jobs_than_fit_wait_and_run_in_order(service: RunningService) -> None:
     jobs = service.submit(*({"executable": "true", "jobname": f"n{i}"} for i in range(30)))
