@@ -97,8 +97,13 @@ def build(
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with _opened(settings, data, address, figures, log_file, activity, stop) as parts:
-            app.state.parts = parts
+        with contextlib.ExitStack() as stack:
+            try:
+                opened = _opened(settings, data, address, figures, log_file, activity, stop)
+                app.state.parts = parts = stack.enter_context(opened)
+            except Exception as error:
+                app.state.failure = error  # for whoever started us
+                raise
             tasks = [
                 asyncio.create_task(persist_task(what, partial(work, parts)))
                 for what, work in (

@@ -18,7 +18,9 @@ from kotta_service.s3_settings import problems as s3_problems
 from kotta_service.settings import ServeSettings, Settings
 from kotta_service.slurm_settings import problems as slurm_problems
 from kotta_service.storage.choosing import bucket_problem
+from kotta_service.store.backends import backend_of
 from kotta_service.store.backends import problems as database_problems
+from kotta_service.store.migration import problem as schema_problem
 
 _FOR_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -48,14 +50,26 @@ def problems(settings: Settings, data: Path | None = None) -> list[str]:
     return found
 
 
-def asked(settings: Settings) -> list[str]:
+def asked(settings: Settings, data: Path) -> list[str]:
     """What others say who are needed for it, in sentences; they are asked, which may take a while.
 
     A service that was started before they said so waits for them, and is not ready.
     """
     words = bucket_problem(settings)
     found = [f"storage: {words}"] if words else []
-    return [*found, *_providers(settings)]
+    return [*_schema(settings, data), *found, *_providers(settings)]
+
+
+def _schema(settings: Settings, data: Path) -> Iterator[str]:
+    file = data / "kotta.db"
+    if not settings.database and not file.exists():
+        return
+    backend = backend_of(settings.database or file)
+    try:
+        if words := schema_problem(backend):
+            yield f"the database {words}"
+    finally:
+        backend.close()
 
 
 def _providers(settings: Settings) -> Iterator[str]:

@@ -14,11 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kotta.errors import ConfigError
+from kotta.errors import ConfigError, KottaError
 from kotta_service.listening import network_socket, own_socket, owned
 from kotta_service.logging_format import log_as_json, log_as_text
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from kotta_service.settings import Settings
 
 logger = logging.getLogger("kotta_service")
@@ -164,10 +166,28 @@ def _run(
     if network is not None:
         ways.insert(0, Way.to_network(app, network, settings.serve))
     server = Server(app, ways, ready)
-    server.run(sockets=[ways[0].socket])
+    # what is told to who started it is not logged with all that led to it
+    logging.getLogger("uvicorn.error").addFilter(lambda _: not _is_told(_failure(app)))
+    # uvicorn leaves by itself where the application could not be opened
+    with contextlib.suppress(SystemExit):
+        server.run(sockets=[ways[0].socket])
     if not server.started:
+        failure = _failure(app)
+        if failure is not None and _is_told(failure):
+            raise failure
         where = f": see {log_file}" if log_file else ""
-        raise ConfigError(f"the service could not start{where}")
+        raise ConfigError(f"the service could not start{where}") from failure
+
+
+def _failure(app: FastAPI) -> Exception | None:
+    """Why its parts could not be opened, if they could not."""
+    failure: Exception | None = getattr(app.state, "failure", None)
+    return failure
+
+
+def _is_told(failure: Exception | None) -> bool:
+    """Whether its own words say what is wrong; else the log has to."""
+    return isinstance(failure, (KottaError, OSError))
 
 
 def _keep_memory_whole() -> None:

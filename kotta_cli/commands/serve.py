@@ -112,7 +112,7 @@ def _problems(settings: Settings, data: Path, *, ask: bool) -> list[str]:
     from kotta_service import deployment
 
     found = deployment.problems(settings, data)
-    return found or (deployment.asked(settings) if ask else [])
+    return found or (deployment.asked(settings, data) if ask else [])
 
 
 def _say_where(app: App, settings: Settings, url: str, data: Path) -> None:

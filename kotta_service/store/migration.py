@@ -14,10 +14,14 @@ from sqlalchemy import (
     inspect,
     text,
 )
+from sqlalchemy.exc import DBAPIError
 
 from kotta.errors import ConfigError
 from kotta_service.store import schema
 from kotta_service.store.backends import Backend
+
+_BY_NEWER = "was written by a newer release"
+_UPGRADE = "install the newest Kotta: pip install --upgrade kotta-cli"
 
 
 def prepare(backend: Backend) -> None:
@@ -27,19 +31,34 @@ def prepare(backend: Backend) -> None:
     revisions make; Alembic (slow to import) is only there for one that has to change.
 
     Raises:
-        ConfigError: a newer release wrote this database.
+        ConfigError: a newer release wrote this database, or it is none.
     """
-    with backend.engine.begin() as connection:
-        # of several processes that start at once, one does it
-        backend.lock_schema(connection)
-        revision = _revision(connection)
-        if revision == schema.SCHEMA_VERSION:
-            return
-        if revision is None:
-            schema.metadata.create_all(connection)
-            _stamp(connection)
-            return
-    upgrade(backend)
+    try:
+        with backend.engine.begin() as connection:
+            # of several processes that start at once, one does it
+            backend.lock_schema(connection)
+            revision = _revision(connection)
+            if revision == schema.SCHEMA_VERSION:
+                return
+            if revision is None:
+                schema.metadata.create_all(connection)
+                _stamp(connection)
+                return
+        if _is_newer(revision):
+            raise ConfigError(f"the database {_BY_NEWER} ({revision})", hint=_UPGRADE)
+        upgrade(backend)
+    except DBAPIError as error:
+        raise ConfigError(f"the database cannot be used: {error.orig}") from error
+
+
+def problem(backend: Backend) -> str:
+    """Why this release cannot use a database that is there, in words; "" if it can."""
+    try:
+        with backend.engine.connect() as connection:
+            revision = _revision(connection)
+    except DBAPIError as error:
+        return f"cannot be used: {error.orig}"
+    return f"{_BY_NEWER} ({revision}): {_UPGRADE}" if _is_newer(revision) else ""
 
 
 def upgrade(backend: Backend) -> None:
@@ -56,10 +75,11 @@ def upgrade(backend: Backend) -> None:
         try:
             command.upgrade(config, "head")
         except CommandError as error:
-            raise ConfigError(
-                f"the database was written by a newer release ({error})",
-                hint="install the newest Kotta: pip install --upgrade kotta-cli",
-            ) from error
+            raise ConfigError(f"the database {_BY_NEWER} ({error})", hint=_UPGRADE) from error
+
+
+def _is_newer(revision: str | None) -> bool:
+    return revision is not None and revision > schema.SCHEMA_VERSION
 
 
 def _revision(connection: Connection) -> str | None:

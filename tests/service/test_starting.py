@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,37 @@ def test_an_unwritable_data_directory_is_named(stopped_service: RunningService) 
 def test_a_too_long_socket_path_is_named(stopped_service: RunningService) -> None:
     stopped_service.socket = stopped_service.home / ("x" * 120)
     assert "107 bytes" in refusal(stopped_service)["hint"]
+
+
+def test_a_database_that_is_none_or_newer_is_told_plainly(stopped_service: RunningService) -> None:
+    stopped_service.environment["KOTTA_SERVICE_DATABASE"] = ""
+    stopped_service.start()
+    stopped_service.stop()
+    with closing(sqlite3.connect(stopped_service.data / "kotta.db")) as rows:
+        rows.execute("UPDATE alembic_version SET version_num = '0999'")
+        rows.commit()
+    answer = refusal(stopped_service)
+    assert "was written by a newer release (0999)" in answer["error"]
+    assert "install the newest Kotta" in answer["hint"]
+    check = [sys.executable, "-m", "kotta_cli", "serve", "--check", "--data", stopped_service.data]
+    environment = {**stopped_service.environment, "KOTTA_SERVICE_SERVE_RUN_JOBS_AS_ROOT": "true"}
+    checked = subprocess.run(check, env=environment, capture_output=True, text=True, timeout=30)
+    assert "was written by a newer release (0999)" in checked.stderr
+    for path in stopped_service.data.glob("kotta.db*"):
+        path.unlink()
+    (stopped_service.data / "kotta.db").write_text("this is no database")
+    assert refusal(stopped_service)["error"].startswith("the database cannot be used: ")
+    serve = ["serve", "--data", stopped_service.data, "--socket", stopped_service.socket]
+    ended = subprocess.run(
+        [sys.executable, "-m", "kotta_cli", *serve],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert ended.returncode == 1
+    assert "error: the database cannot be used: " in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_queues_come_from_the_settings_file(stopped_service: RunningService) -> None:
