@@ -13,9 +13,10 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 
+from kotta.errors import KottaError
 from kotta_service.parts import Parts, WithParts
 from kotta_service.persisting import recovering
-from kotta_service.store.database import last_change
+from kotta_service.store.database import Transaction, last_change
 
 router = APIRouter(tags=["health"])
 LONGEST_ROUND_SECONDS = 4.0
@@ -32,7 +33,8 @@ class Readiness(BaseModel):
 
     Attributes:
         lacks: what is dead, stuck or out of reach: `dispatcher`, `writer`, `database`, `storage`;
-            and any other part that has failed and is about to begin anew, in words.
+            `disk` if that of the database is full; and any other part that has failed and is about
+            to begin anew, in words.
     """
 
     status: Literal["ready", "not ready"]
@@ -57,6 +59,8 @@ async def readyz(response: Response, parts: WithParts) -> Readiness:
         found = False
     if not found:
         lacks.append("database")
+    if parts.database.is_full and not await _has_room(parts):
+        lacks.append("disk")
     if await parts.storage_watch.problem():
         lacks.append("storage")
     if lacks:
@@ -73,6 +77,20 @@ def _still(parts: Parts) -> list[str]:
     if not parts.database.is_alive or parts.database.busy_seconds > LONGEST_ROUND_SECONDS:
         lacks.append("writer")
     return list(dict.fromkeys(lacks))
+
+
+async def _has_room(parts: Parts) -> bool:
+    """Whether the database has room by now, which is told by the next thing it takes."""
+    try:
+        written = asyncio.wrap_future(parts.database.write(_write_something))
+        await asyncio.wait_for(written, ANSWER_SECONDS)
+    except (KottaError, SQLAlchemyError, asyncio.TimeoutError):
+        return False
+    return not parts.database.is_full
+
+
+def _write_something(transaction: Transaction) -> None:
+    transaction.take_numbers("change", 0)
 
 
 def _can_read(parts: Parts) -> bool:

@@ -73,6 +73,9 @@ class Backend(Protocol):
     def is_full(self, error: BaseException) -> bool:
         """Whether this failed for want of room on the database's disk."""
 
+    def has_room(self) -> bool:
+        """Whether there is room after it was full, now that something could be written."""
+
     def damage(self, connection: Connection) -> list[str]:
         """What the database itself finds wrong with what it keeps, in words."""
 

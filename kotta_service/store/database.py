@@ -115,6 +115,7 @@ class Database:
         on_word: called with each word that another process has told.
         on_commit: called after a commit with how many writes it held, and the seconds it took.
         on_accounts: called after a commit by which a token may count no longer, or otherwise.
+        is_full: whether its disk is, as far as the latest commits could tell.
     """
 
     def __init__(self, place: Path | str) -> None:
@@ -126,6 +127,7 @@ class Database:
         self.on_accounts: Callable[[], None] = lambda: None
         self._asked: deque[tuple[Write[Any], Future[Any]]] = deque()
         self._news: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self.is_full = False
         self._is_closing = False
         self._busy_since: float | None = None
         self._connection: Connection | None = None
@@ -232,6 +234,8 @@ class Database:
             finally:
                 self._busy_since = None
         except Exception as error:
+            if self.backend.is_full(error):
+                self._note_room(is_full=True)
             is_known = not isinstance(error, _OutcomeUnknownError)
             if len(batch) == 1 or self.backend.is_away(error) or not is_known:
                 for _, future in batch:
@@ -243,6 +247,12 @@ class Database:
             return
         for (_, future), result in zip(batch, results, strict=True):
             future.set_result(result)
+
+    def _note_room(self, *, is_full: bool) -> None:
+        if is_full != self.is_full:
+            words = "is full: nothing is accepted" if is_full else "has room again"
+            logger.warning("the disk of the database %s", words)
+        self.is_full = is_full
 
     def _persistently(self, actions: list[Write[Any]]) -> list[Any]:
         """Commits actions, again if that fails for something that passes."""
@@ -261,6 +271,8 @@ class Database:
     def _commit(self, actions: list[Write[Any]]) -> list[Any]:
         began = self._busy_since = time.monotonic()
         transaction, results = self._committed(actions)
+        if self.is_full and self.backend.has_room():
+            self._note_room(is_full=False)
         try:
             self.on_commit(len(actions), time.monotonic() - began)
             if transaction.changes_accounts:

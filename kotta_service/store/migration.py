@@ -54,7 +54,7 @@ def prepare(backend: Backend) -> None:
 def problem(backend: Backend) -> str:
     """Why this release cannot use a database that is there, in words; "" if it can."""
     try:
-        with backend.engine.connect() as connection:
+        with backend.reader.connect() as connection:
             revision = _revision(connection)
     except DBAPIError as error:
         return f"cannot be used: {error.orig}"

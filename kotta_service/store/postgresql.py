@@ -96,6 +96,9 @@ class PostgreSql:
     def is_full(self, error: BaseException) -> bool:
         return _state(error) == _DISK_FULL
 
+    def has_room(self) -> bool:
+        return True  # as far as can be told from here
+
     def damage(self, connection: Connection) -> list[str]:
         """It finds damaged pages by itself when it reads them (`data_checksums`)."""
         return []

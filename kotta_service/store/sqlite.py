@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from kotta_service.store.schema import counters
 _WRITES = "kotta_writes"
 # of each connection: the system keeps the file in memory for all of them
 _CACHE_KIB = 512
+_ROOM_BYTES = 1 << 20
 _COUNTERS = select(counters.c.name, counters.c.value)
 
 
@@ -25,6 +27,7 @@ class Sqlite:
     """A database in a file."""
 
     def __init__(self, file: Path) -> None:
+        self._file = file
         self.reader = _engine(file)
         self.engine: Engine = self.reader.execution_options(**{_WRITES: True})
         self.leases: Leases | None = None
@@ -48,6 +51,11 @@ class Sqlite:
 
     def is_full(self, error: BaseException) -> bool:
         return isinstance(error, DBAPIError) and "full" in str(error.orig)
+
+    def has_room(self) -> bool:
+        # a little can always be written: over what failed, in the log that is there already
+        left = os.statvfs(self._file.parent)
+        return left.f_bavail * left.f_frsize >= _ROOM_BYTES
 
     def damage(self, connection: Connection) -> list[str]:
         found = [row[0] for row in connection.exec_driver_sql("PRAGMA integrity_check")]

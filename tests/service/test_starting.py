@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -127,10 +128,11 @@ def test_a_full_disk_is_said_and_nothing_is_kept(
 ) -> None:
     mount = tmp_path / "small"
     mount.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(mount)]
+    command = ["mount", "-t", "tmpfs", "-o", "size=5m", "tmpfs", str(mount)]
     if os.geteuid() != 0 or subprocess.run(command).returncode != 0:
         pytest.skip("mounting a small file system needs root")
     try:
+        (mount / "rest").write_bytes(b"x" * (2 << 20))
         stopped_service.data = mount / "data"
         stopped_service.start()
         accepted = 0
@@ -141,6 +143,22 @@ def test_a_full_disk_is_said_and_nothing_is_kept(
         assert (answer.status_code, answer.json()["code"]) == (507, "storage_full")
         listed = stopped_service.http.get("/jobs", params={"limit": 1000}).json()["jobs"]
         assert len(listed) == accepted
+        ready = stopped_service.http.build_request("GET", "http://kotta/readyz")
+        with contextlib.suppress(OSError), open(mount / "rest", "ab", buffering=0) as rest:
+            while rest.write(b"x" * 4096):
+                pass
+
+        def is_unready() -> bool:
+            # what there is of the write-ahead log takes a few small writes yet
+            stopped_service.http.post("/jobs", json={"jobs": [{"executable": "true"}]})
+            return stopped_service.http.send(ready).status_code == 503
+
+        assert wait_until(is_unready, timeout=20)
+        assert stopped_service.http.send(ready).json()["lacks"] == ["disk"]
+        assert "the disk of the database is full" in stopped_service.log()
+        (mount / "rest").unlink()
+        assert stopped_service.http.send(ready).json() == {"status": "ready", "lacks": []}
+        assert "the disk of the database has room again" in stopped_service.log()
         stopped_service.stop()
     finally:
         subprocess.run(["umount", "-l", str(mount)], check=True)
