@@ -26,6 +26,8 @@ _SHELL_CODES = {
 }
 """Source: POSIX shell command language, 2.8.2: exit status for commands."""
 _NEARLY_ALL = 0.9
+_SOME_MORE = 1.25
+"""How much more to ask for than what was used when it ended."""
 _NO_WORD = "what ran this job is gone without a word"
 """How the service says that it knows no more."""
 _GONE = re.compile(r"HTTP 4\d\d")
@@ -45,11 +47,14 @@ def tell_why_it_failed(found: Explanation, client: Kotta, job: JobDetail) -> Non
         again += _more_time(found, client, job)
     elif reason == "lost":
         known = "" if job.error.startswith(_NO_WORD) else sentence(job.error)
-        found.sentences += [
-            known or "What ran it is gone without a word: it was killed, or its machine went down.",
-            "The job may have done part of its work.",
-        ]
-        again += f" --retries {max(2, job.attempt + 1)}"
+        found.sentences.append(
+            known or "What ran it is gone without a word: it was killed, or its machine went down."
+        )
+        if job.started_at is None:
+            found.sentences.append("Its command was not started.")
+        else:
+            found.sentences.append("The job may have done part of its work.")
+            again += f" --retries {max(2, job.attempt + 1)}"
     elif job.signal is not None:
         found.sentences.append(f"Its command was ended by signal {signal_name(job.signal)}.")
     elif job.error:
@@ -102,7 +107,7 @@ def _more_memory(found: Explanation, client: Kotta, job: JobDetail) -> str:
         )
     if not killed and not is_near:
         return ""
-    mib = job.memory_mib * 2
+    mib = max(job.memory_mib * 2, math.ceil((used or 0) * _SOME_MORE / (1 << 20)))
     queue = _queue(client, job)
     if queue is not None and mib > queue.memory_mib:
         mib = queue.memory_mib

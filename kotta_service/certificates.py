@@ -59,6 +59,11 @@ def problems(certificate: Path, key: Path, host: str) -> list[str]:
     Args:
         host: by which users call the service.
     """
+    for setting, file in (("tls_certificate", certificate), ("tls_key", key)):
+        try:
+            file.open("rb").close()
+        except OSError as error:
+            return [f"[serve] {setting}: {file}: {error.strerror}"]
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
             certificate, key, password=lambda: ""

@@ -86,7 +86,8 @@ def lay_over(
         place = _place_of(name, known, values)
         if place is None:
             stated = [each for each, _ in known]
-            near = difflib.get_close_matches(name, stated, n=1, cutoff=0.6)
+            near = [each for each in stated if each.startswith(f"{name}_")]
+            near += difflib.get_close_matches(name, stated, n=1, cutoff=0.6)
             hint = f"did you mean {near[0]}?" if near else ""
             raise ConfigError(f"{name} is no setting of the service", hint=hint)
         table = values

@@ -29,7 +29,11 @@ def add(transaction: Transaction, name: str, email: str, *, role: str = "user") 
         RequestError: the name or address cannot be one.
         ConflictError: somebody has it already.
     """
-    if not _NAME.match(name) or name in RESERVED:
+    if name in RESERVED:
+        raise RequestError(
+            f"`{name}` cannot be a user's name: it means something else", hint="take another one"
+        )
+    if not _NAME.match(name):
         raise RequestError(
             f"`{name}` cannot be a user's name",
             hint="up to 64 of a-z, 0-9, `_`, `.`, `-`, beginning with a letter",

@@ -205,7 +205,8 @@ class Checker:
     def _unknown(self, seen: Seen) -> Iterator[Leftover]:
         for path, job_id, attempt in self._places.attempts():
             job = seen.job(job_id)
-            if attempt > (job.attempt if job else 0):
+            # one that an engine had, and that was ended there, or here, before it began
+            if job is None or attempt > job.attempt + 1:
                 yield Leftover(str(path), _changed_at(path), partial(remove_path, path))
         for stored in self._storage.stored():
             if not self._is_wanted(seen, stored):

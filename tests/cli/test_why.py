@@ -6,10 +6,14 @@ import http.server
 import re
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from library.stand_in import a_job
 
 from cli.conftest import User
+from kotta import JobDetail
+from kotta_cli.explaining import Explanation, explain
 
 
 def _why(user: User, job: str) -> list[str]:
@@ -173,3 +177,30 @@ def test_on_a_narrow_terminal_sentences_are_wrapped_at_words(user: User) -> None
     window = user.window("why", job, columns=60)
     assert window.end() == 0
     assert "  It needs 1 core, and none of the queue's 2 cores is free." in window.lines
+
+
+class _Queueless:
+    """Of a client, what is asked here: there are no queues."""
+
+    def queues(self) -> list[Any]:
+        return []
+
+
+def explained(**values: Any) -> Explanation:
+    job = JobDetail.model_validate(a_job(description={}, status="failed", attempt=0, **values))
+    client: Any = _Queueless()
+    return explain(client, job)
+
+
+def test_more_memory_than_it_was_seen_to_use_is_advised() -> None:
+    used = {"memory_mib": 50, "peak_memory_bytes": 348 << 20}
+    error = "it used 348 MiB of memory, and may use 50 MiB"
+    found = explained(reason="memory", error=error, **used)
+    assert found.commands[0].endswith(" --memory 435MiB")
+
+
+def test_what_was_never_started_has_done_nothing() -> None:
+    words = "its runner could not begin: exec: /opt/python: not found"
+    found = explained(reason="lost", error=words)
+    assert found.sentences[-2:] == [f"I{words[1:]}.", "Its command was not started."]
+    assert "--retries" not in " ".join(found.commands)

@@ -73,6 +73,15 @@ def test_roles_limits_and_being_kept_out(shared: SharedService) -> None:
     assert "enabled" in kotta(shared, "admin", "user", "enable", "mary").stdout
 
 
+def test_a_name_that_means_something_else_is_told_from_one_that_cannot_be(
+    shared: SharedService,
+) -> None:
+    for name, words in (("local", "it means something else"), ("9x", "beginning with a letter")):
+        added = kotta(shared, "admin", "user", "add", name, "l@example.org")
+        assert added.returncode != 0
+        assert words in added.stderr
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -144,6 +144,7 @@ def test_all_mistakes_are_told_at_once_and_whose_they_are(
     ("variable", "text", "told"),
     [
         ("KOTTA_SERVICE_SERVE_PROT", "1", "did you mean KOTTA_SERVICE_SERVE_PORT?"),
+        ("KOTTA_SERVICE_GRACE", "1", "did you mean KOTTA_SERVICE_GRACE_SECONDS?"),
         ("KOTTA_SERVICE_SERVE_TRUSTED_PROXIES", "10.0.0.1", "is not JSON"),
         ("KOTTA_SERVICE_LOGIN_OIDC", "{", "is not JSON"),
     ],

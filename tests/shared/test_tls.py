@@ -163,6 +163,9 @@ def test_a_check_looks_at_the_certificate(authority: Authority, tmp_path: Path) 
     told = "\n".join(warnings(load_settings(file), tmp_path, file))
     assert "expires on" in told
     assert "can be read by others: chmod 600" in told
+    (authority.folder / "other.key").unlink()
+    said = "\n".join(problems(load_settings(file)))
+    assert said == f"[serve] tls_key: {authority.folder / 'other.key'}: No such file or directory"
 
 
 NGINX = """
