@@ -9,13 +9,15 @@
     complete.json         the last member: how many files there are
 
 The database comes first: files do not change once it refers to them, and none is removed meanwhile
-(`turns.reading`). Of attempts that have ended there are samples and what is left of their streams;
-what runs is not in it, see `restoring`.
+(`turns.reading`). Of attempts that have ended there are samples and what is left of their streams,
+in `jobs` whichever engine ran them: there the restored service finds them with any settings. What
+runs is not in it, see `restoring`.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import tarfile
 import tempfile
@@ -25,8 +27,9 @@ from pathlib import Path
 
 from kotta._version import __version__
 from kotta.errors import ConflictError
+from kotta_service.attempt_files import opened_file, opened_folder
 from kotta_service.jobs import TERMINAL
-from kotta_service.storage import Storage
+from kotta_service.storage import Kept, Storage
 from kotta_service.store import schema, whole
 from kotta_service.store.database import Database
 from kotta_service.upkeep import turns
@@ -97,34 +100,49 @@ class _Archive:
         yield from self._file(self._snapshot, DATABASE)
         for name in SECRETS:
             yield from self._file(self._data / name, name)
-        for path in self._referred_to():
-            yield from self._file(path, str(path.relative_to(self._data)))
+        yield from self._referred_to()
         yield from self._text(END, {"files": self._count})
         # Source: POSIX, pax: two blocks of zeros end an archive
         yield b"\0" * 2 * tarfile.BLOCKSIZE
 
-    def _referred_to(self) -> Iterator[Path]:
+    def _referred_to(self) -> Iterator[bytes]:
         database = Database(self._snapshot)
         try:
             with database.read() as connection:
                 kept = [
-                    self._storage.upload(row.owner, row.sha256).path
-                    for row in whole.uploads(connection)
+                    self._storage.upload(row.owner, row.sha256) for row in whole.uploads(connection)
                 ]
-                yield from dict.fromkeys(path for path in kept if path is not None)
+                for place in dict.fromkeys(kept):
+                    yield from self._kept(place)
                 for job in whole.jobs(connection):
                     row = job.job
                     for output in job.outputs:
                         if output.available:
-                            place = self._storage.output(row.id, output.attempt, output.name)
-                            if place.path is not None:
-                                yield place.path
+                            yield from self._kept(
+                                self._storage.output(row.id, output.attempt, output.name)
+                            )
                     latest = row.attempt if row.status in TERMINAL else row.attempt - 1
                     for attempt in range(1, latest + 1):
-                        folder = self._places.attempt_directory(row.id, attempt)
-                        yield from (folder / name for name in OF_ATTEMPTS)
+                        yield from self._attempt(row.id, attempt)
         finally:
             database.close()
+
+    def _kept(self, place: Kept) -> Iterator[bytes]:
+        if place.path is not None:
+            yield from self._file(place.path, str(place.path.relative_to(self._data)))
+
+    def _attempt(self, job_id: str, attempt: int) -> Iterator[bytes]:
+        path = self._places.attempt_directory(job_id, attempt)
+        with opened_folder(path, for_good=True) as folder:
+            if folder is None:
+                return
+            # an account that makes errors, or its files shorter, harms those alone
+            is_ours = os.fstat(folder).st_uid == os.geteuid()
+            for name in OF_ATTEMPTS:
+                with opened_file(folder, name, for_good=is_ours) as file:
+                    if file is not None:
+                        member = f"jobs/{job_id[:2]}/{path.name}/{name}"
+                        yield from self._copy(file, member, may_shrink=not is_ours)
 
     def _text(self, name: str, value: dict[str, object]) -> Iterator[bytes]:
         content = json.dumps(value).encode()
@@ -138,14 +156,21 @@ class _Archive:
         except FileNotFoundError:
             return  # a check of the restored service tells, if it should be there
         with file:
-            size = left = path.stat().st_size
-            yield from self._begin(name, size)
-            while left and (chunk := file.read(min(left, _CHUNK_BYTES))):
-                left -= len(chunk)
-                yield chunk
-            if left:
-                raise RuntimeError(f"{path} became shorter while it was copied")
-            yield _padding(size)
+            yield from self._copy(file.fileno(), name)
+
+    def _copy(self, file: int, name: str, *, may_shrink: bool = False) -> Iterator[bytes]:
+        """A member of what an open file holds now; zeros for what it turns out not to hold."""
+        size = left = os.fstat(file).st_size
+        yield from self._begin(name, size)
+        while left:
+            wanted = min(left, _CHUNK_BYTES)
+            chunk = os.read(file, wanted)
+            if not chunk and not may_shrink:
+                raise RuntimeError(f"{name} became shorter while it was copied")
+            chunk = chunk or bytes(wanted)
+            left -= len(chunk)
+            yield chunk
+        yield _padding(size)
 
     def _begin(self, name: str, size: int) -> Iterator[bytes]:
         member = tarfile.TarInfo(name)

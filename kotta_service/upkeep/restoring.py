@@ -29,6 +29,8 @@ from kotta_service.upkeep.backup import DATABASE, END, FORMAT, HEAD, SECRETS
 from kotta_service.upkeep.checking import Checker
 
 _FOLDERS = ("files", "jobs")
+_OF_ENGINES = (("slurm", "jobs"), ("parsl", "jobs"))
+"""Where attempts lie in some archives: they come to `jobs`, where any settings find them."""
 _OF_NO_MATTER = {"service.lock", "service.log"}
 """What a service that never did anything leaves."""
 
@@ -81,7 +83,7 @@ def _extract(backup: Path, target: Path) -> None:
                 if not count:
                     _refuse_unknown(end)
                 elif last != END:
-                    _write(archive, member, target / last)
+                    _write(archive, member, target / _place(member))
                 count += 1
     except (tarfile.TarError, EOFError, ValueError, AttributeError) as error:
         raise ConfigError(f"{backup} is no backup of Kotta's, or is damaged: {error}") from error
@@ -100,10 +102,15 @@ def _refuse_unknown(head: dict[str, Any]) -> None:
 
 
 def _refuse_strange(member: tarfile.TarInfo) -> None:
-    path = PurePosixPath(member.name)
+    path = _place(member)
     is_known = member.name in (HEAD, END, DATABASE, *SECRETS) or path.parts[0] in _FOLDERS
     if not member.isreg() or not is_known or path.is_absolute() or ".." in path.parts:
         raise ConfigError(f"there is something in the backup that is not Kotta's: {member.name}")
+
+
+def _place(member: tarfile.TarInfo) -> PurePosixPath:
+    path = PurePosixPath(member.name)
+    return PurePosixPath(*path.parts[1:]) if path.parts[:2] in _OF_ENGINES else path
 
 
 def _json(archive: tarfile.TarFile, member: tarfile.TarInfo) -> dict[str, Any]:

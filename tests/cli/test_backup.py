@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import tarfile
@@ -10,10 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from accounts import need
 from running_service import RunningService
 
 from cli.conftest import KOTTA, User, _new_user
+from kotta_service.storage.files import FileStorage
 from kotta_service.store.database import Database
+from kotta_service.upkeep import backup
 
 CSV = "a,b\n1,2\n"
 
@@ -162,6 +166,82 @@ def test_a_backup_of_a_newer_release_is_refused(keeper: User, tmp_path: Path) ->
     done = keeper.kotta("admin", "restore", str(tmp_path / "newer.tar"), "--data", target)
     assert done.code == 1
     assert "newer release" in done.err
+
+
+def data_of(user: User) -> Path:
+    return next(user.home.rglob("kotta.db")).parent
+
+
+def at_engine(data: Path, job: str, engine: str) -> Path:
+    """Puts the directory of a job's attempt where that engine's lie."""
+    place = data / engine / "jobs" / job[:2] / f"{job}.1"
+    place.parent.mkdir(parents=True)
+    return (data / "jobs" / job[:2] / f"{job}.1").rename(place)
+
+
+def members(archive: Path) -> dict[str, bytes]:
+    with tarfile.open(archive) as opened:
+        found = {member.name: opened.extractfile(member) for member in opened}
+        return {name: file.read() for name, file in found.items() if file is not None}
+
+
+@pytest.mark.parametrize("engine", ["slurm", "parsl"])
+def test_attempts_at_engines_are_restored_to_where_any_settings_find_them(
+    fresh_user: User, tmp_path: Path, engine: str
+) -> None:
+    job = fresh_user.done(executable="true")
+    record = (at_engine(data_of(fresh_user), job, engine) / "exit.json").read_bytes()
+    assert fresh_user.kotta("admin", "backup", "kotta.tar").code == 0
+    kept = f"jobs/{job[:2]}/{job}.1/exit.json"
+    # as they lay there in archives of before
+    old = tmp_path / "old.tar"
+    with tarfile.open(fresh_user.home / "kotta.tar") as made, tarfile.open(old, "w") as copy:
+        for member in made:
+            file = made.extractfile(member)
+            if member.name.startswith("jobs/"):
+                member.name = f"{engine}/{member.name}"
+            copy.addfile(member, file)
+    for name in ("kotta.tar", str(old)):
+        data, said = restored(fresh_user, tmp_path / Path(name).stem, name)
+        assert "Broken: 0, left over: 0." in said
+        assert (data / kept).read_bytes() == record
+        assert not (data / engine).exists()
+
+
+def test_what_an_account_puts_in_its_directory_leads_a_backup_nowhere(
+    fresh_user: User, tmp_path: Path
+) -> None:
+    job = fresh_user.done(executable="true")
+    directory = at_engine(data_of(fresh_user), job, "slurm")
+    (tmp_path / "secret").write_text("of somebody else")
+    (directory / "stdout").symlink_to(tmp_path / "secret")
+    os.mkfifo(directory / "usage.jsonl")
+    assert fresh_user.kotta("admin", "backup", "kotta.tar").code == 0
+    held = members(fresh_user.home / "kotta.tar")
+    assert f"jobs/{job[:2]}/{job}.1/exit.json" in held
+    assert not any(name.endswith(("/stdout", "/usage.jsonl")) for name in held)
+    assert not any(b"of somebody else" in content for content in held.values())
+    assert restored(fresh_user, tmp_path)[0].is_dir()
+
+
+def test_a_file_that_an_account_makes_shorter_meanwhile_is_made_up_for(
+    fresh_user: User, tmp_path: Path
+) -> None:
+    need("root", os.geteuid() == 0)
+    job = fresh_user.done(executable="true")
+    data = data_of(fresh_user)
+    directory = at_engine(data, job, "slurm")
+    stdout = directory / "stdout"
+    stdout.write_bytes(b"x" * 3_000_000)
+    for path in (directory, stdout):
+        os.chown(path, 47_001, 47_001)
+    with (tmp_path / "made.tar").open("wb") as archive:
+        for chunk in backup.stream(data, FileStorage(data / "files")):
+            archive.write(chunk)
+            if set(chunk) == {ord("x")}:
+                os.truncate(stdout, 0)
+    content = members(tmp_path / "made.tar")[f"jobs/{job[:2]}/{job}.1/stdout"]
+    assert (len(content), set(content)) == (3_000_000, set(b"x\0"))
 
 
 def test_a_restore_that_is_killed_leaves_nothing_in_the_way(keeper: User, tmp_path: Path) -> None:
