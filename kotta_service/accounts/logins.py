@@ -29,6 +29,8 @@ from kotta_service.store.jobs import JobRow
 
 REFRESH_SECONDS = 90 * 24 * 3600
 LOST_ANSWER_SECONDS = 30
+ENDED_SECONDS = 24 * 3600
+"""For so long a login or token is kept that counts no longer."""
 USED_AGAIN_SECONDS = 300
 """How exactly it is known when a login was last used."""
 
@@ -206,6 +208,17 @@ class Logins:
     def end(self, transaction: Transaction, ids: Sequence[str]) -> None:
         """Ends logins and tokens at once."""
         store.revoke(transaction, ids, time.time())
+
+    def forget_ended(self, transaction: Transaction, most: int) -> int:
+        """Forgets logins and tokens that ended a day ago, so many at most; how many they were.
+
+        Refresh tokens that were replaced stay until they expire, and their login with them: until
+        then it is noticed when one is used a second time.
+        """
+        now = time.time()
+        moment = now - ENDED_SECONDS
+        store.forget_refresh_tokens_before(transaction, now)
+        return store.forget_logins_before(transaction, moment, moment - REFRESH_SECONDS, most)
 
     def _was_lost(self, connection: Connection, token: JobRow, now: float) -> bool:
         successor = store.refresh_token(connection, token.replaced_by)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, exists, insert, or_, select, update
 
 from kotta_service.store.database import Transaction
 from kotta_service.store.jobs import JobRow
@@ -154,6 +154,26 @@ def revoke(transaction: Transaction, ids: Sequence[str], at: float) -> None:
         .values(revoked_at=at)
     )
     transaction.connection.execute(delete(refresh_tokens).where(refresh_tokens.c.login.in_(ids)))
+
+
+def forget_logins_before(
+    transaction: Transaction, moment: float, unused_since: float, most: int
+) -> int:
+    """Forgets some that were revoked or had expired by a moment; how many they were.
+
+    What a refresh token belongs to stays.
+
+    Args:
+        unused_since: a login that was used last before this has expired, too.
+    """
+    ended = or_(
+        logins.c.revoked_at < moment,
+        logins.c.expires_at < moment,
+        and_(logins.c.kind == "login", logins.c.last_used_at < unused_since),
+    )
+    is_referred_to = exists().where(refresh_tokens.c.login == logins.c.id)
+    some = select(logins.c.id).where(ended, ~is_referred_to).limit(most)
+    return transaction.connection.execute(delete(logins).where(logins.c.id.in_(some))).rowcount
 
 
 def keep_refresh_token(

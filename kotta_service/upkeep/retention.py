@@ -1,10 +1,11 @@
-"""When what has ended is forgotten: what the settings say, done every hour."""
+"""When what has ended is forgotten: what the settings say, and logins, done every hour."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
+from functools import partial
 
 from kotta.errors import KottaError
 from kotta.models.upkeep import PruneReport
@@ -12,7 +13,7 @@ from kotta_service.parts import Parts
 from kotta_service.settings import MIB, KeepSettings
 from kotta_service.store.jobs import JobRow
 from kotta_service.upkeep import turns
-from kotta_service.upkeep.pruning import Pruner, Terms
+from kotta_service.upkeep.pruning import AT_ONCE, Pruner, Terms
 
 logger = logging.getLogger(__name__)
 EVERY_SECONDS = 3600.0
@@ -47,10 +48,7 @@ def prune(
 
 
 async def prune_regularly(parts: Parts) -> None:
-    """Forgets what the settings say, every hour, for as long as the service lives."""
-    keep = parts.settings.keep
-    if keep.days is None and keep.storage_mib is None:
-        return
+    """Forgets what the settings say, and logins that ended, every hour while the service lives."""
     pause = FIRST_SECONDS
     while True:
         await asyncio.sleep(pause)
@@ -58,9 +56,16 @@ async def prune_regularly(parts: Parts) -> None:
         # of several processes on one database, one does it
         if parts.dispatcher.is_its_turn:
             try:
-                done = await asyncio.to_thread(
-                    prune, parts, seconds(keep), keep.storage_mib, dry_run=False
-                )
-                logger.info("forgot %d jobs and %d uploads", done.jobs, done.uploads)
+                await asyncio.to_thread(_forget, parts)
             except (KottaError, OSError) as error:
                 logger.warning("nothing was forgotten, in an hour it is tried again: %s", error)
+
+
+def _forget(parts: Parts) -> None:
+    # others write between these
+    while parts.database.write(partial(parts.logins.forget_ended, most=AT_ONCE)).result():
+        pass
+    keep = parts.settings.keep
+    if keep.days is not None or keep.storage_mib is not None:
+        done = prune(parts, seconds(keep), keep.storage_mib, dry_run=False)
+        logger.info("forgot %d jobs and %d uploads", done.jobs, done.uploads)

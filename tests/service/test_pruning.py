@@ -143,6 +143,14 @@ def test_when_a_job_expires_is_told_once_it_has_ended(home: Path) -> None:
         service.close()
 
 
+def in_a_hurry(service: RunningService, folder: Path) -> None:
+    """Has a service forget what is old five times a second, from its next start."""
+    (folder / "sitecustomize.py").write_text(
+        "import kotta_service.upkeep.retention as r\nr.FIRST_SECONDS = r.EVERY_SECONDS = 0.2\n"
+    )
+    service.environment["PYTHONPATH"] = str(folder)
+
+
 @pytest.mark.slow
 def test_a_service_whose_settings_say_so_forgets_by_itself(
     aged: RunningService, tmp_path: Path
@@ -150,13 +158,37 @@ def test_a_service_whose_settings_say_so_forgets_by_itself(
     made(aged, "old")
     make_old(aged, 3)
     aged.stop()
-    hurry = tmp_path / "sitecustomize.py"
-    hurry.write_text(
-        "import kotta_service.upkeep.retention as r\nr.FIRST_SECONDS = r.EVERY_SECONDS = 0.2\n"
-    )
-    aged.environment |= {"KOTTA_SERVICE_KEEP_DAYS": "2", "PYTHONPATH": str(tmp_path)}
+    in_a_hurry(aged, tmp_path)
+    aged.environment["KOTTA_SERVICE_KEEP_DAYS"] = "2"
     aged.start()
     wait_until(lambda: ids(aged) == set(), timeout=20, what=aged.log)
+
+
+def test_logins_that_ended_are_forgotten_whatever_the_settings_say(
+    aged: RunningService, tmp_path: Path
+) -> None:
+    aged.stop()
+    now = time.time()
+    ends = {
+        "ended": (None, now - 2 * DAY),
+        "expired": (now - 2 * DAY, None),
+        "counts": (None, None),
+    }
+    with sqlite3.connect(aged.data / "kotta.db") as connection:
+        connection.execute("INSERT INTO users VALUES ('ada', 'a@b', 'user', 0, 0, NULL, NULL)")
+        connection.executemany(
+            "INSERT INTO logins (id, user, kind, label, scopes, created_at, expires_at, revoked_at)"
+            " VALUES (?, 'ada', 'token', '', '[]', 0, ?, ?)",
+            [(name, *end) for name, end in ends.items()],
+        )
+    in_a_hurry(aged, tmp_path)
+    aged.start()
+
+    def kept() -> list[tuple[str]]:
+        return connection.execute("SELECT id FROM logins").fetchall()
+
+    wait_until(lambda: kept() == [("counts",)], timeout=20, what=kept)
+    connection.close()
 
 
 def test_an_upload_that_is_sent_again_just_then_stays(service: RunningService) -> None:

@@ -181,3 +181,66 @@ def test_a_token_of_another_service_is_none(desk: Desk, tmp_path: Path) -> None:
     elsewhere = TokenKeys(tmp_path / "keys.json", "https://elsewhere.lab")
     login = desk.begin()
     assert elsewhere.login_in(login.access_token) is None
+
+
+def logins_kept(desk: Desk) -> int:
+    with desk.database.read() as connection:
+        found: int = connection.exec_driver_sql("SELECT count(*) FROM logins").scalar_one()
+    return found
+
+
+def forget(desk: Desk) -> None:
+    while desk.write(lambda tx: desk.logins.forget_ended(tx, most=2)):
+        pass
+
+
+def make_token(desk: Desk, expires_at: float | None = None) -> str:
+    identifier, _ = desk.write(
+        lambda tx: desk.logins.make_token(
+            tx, "ada", label="ci", scopes=["read"], expires_at=expires_at
+        )
+    )
+    return str(identifier)
+
+
+def test_what_ended_is_forgotten_a_day_later_and_nothing_else(clock: Clock, desk: Desk) -> None:
+    lasting = make_token(desk)
+    tokens = desk.begin()
+    for _ in range(5):
+        make_token(desk, expires_at=clock.now + 60)
+        ended = make_token(desk)
+        desk.write(lambda tx, ended=ended: desk.logins.end(tx, [ended]))
+    clock.now += logins.ENDED_SECONDS - 10
+    forget(desk)
+    assert logins_kept(desk) == 12
+    clock.now += 100
+    forget(desk)
+    assert logins_kept(desk) == 2
+    with desk.database.read() as connection:
+        assert {row.kind for row in desk.logins.listed(connection, "ada")} == {"token", "login"}
+        assert store.login(connection, lasting) is not None
+    assert desk.refresh(tokens.refresh_token) is not None
+
+
+def test_a_login_that_nobody_renewed_is_forgotten_with_what_could(clock: Clock, desk: Desk) -> None:
+    desk.begin()
+    clock.now += logins.REFRESH_SECONDS + 10
+    forget(desk)
+    assert logins_kept(desk) == 1
+    clock.now += logins.ENDED_SECONDS
+    forget(desk)
+    assert logins_kept(desk) == 0
+
+
+def test_a_stolen_token_is_noticed_for_as_long_as_it_would_have_counted(
+    clock: Clock, desk: Desk
+) -> None:
+    stolen = desk.begin().refresh_token
+    latest = desk.refresh(stolen)
+    assert latest is not None
+    clock.now += logins.REFRESH_SECONDS - 10
+    renewed = desk.refresh(latest.refresh_token)
+    assert renewed is not None
+    forget(desk)
+    assert desk.refresh(stolen) is None
+    assert refused(desk, renewed.access_token)
