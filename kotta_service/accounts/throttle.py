@@ -59,7 +59,7 @@ def attempt(transaction: Transaction, *kinds: Guesses) -> int:
     """Counts an attempt as a guess of each kind, if all of them allow it.
 
     Returns:
-        0 if it may be made; else for how many seconds none may, and nothing was counted.
+        0 if it may be made; else for how many seconds none may, and nothing more was counted.
     """
     now = time.time()
     store.forget_failures_before(transaction, now - FORGET_SECONDS)
@@ -67,6 +67,10 @@ def attempt(transaction: Transaction, *kinds: Guesses) -> int:
     wait = 0.0
     for kind in kinds:
         kept, last_at = store.failure(transaction.connection, kind.key)
+        if last_at > now:
+            # the clock was ahead: who waits does so from now on, and not until it would be then
+            last_at = now
+            store.note_failure(transaction, kind.key, kept, now)
         counts[kind.key] = count = kind.count_at(now, kept, last_at)
         wait = max(wait, last_at + kind.pause_seconds(count) - now)
     if wait > 0:

@@ -161,7 +161,7 @@ def test_one_address_cannot_fill_the_table(monkeypatch: pytest.MonkeyPatch, desk
     desk.begin(client="192.0.2.8")
 
 
-ADA = Guesses.of_name("password", "ada")
+ADA, BOB = (Guesses.of_name("password", name) for name in ("ada", "bob"))
 NETWORK = Guesses.from_address("password", "192.0.2.7")
 
 
@@ -186,6 +186,21 @@ def test_wrong_guesses_are_forgiven_one_by_one(clock: Clock, desk: Desk) -> None
         guesses += desk.attempt(ADA) == 0
         clock.now += 60
     assert 5 < guesses < 110
+
+
+def test_a_clock_that_was_ahead_has_nobody_wait_for_longer(clock: Clock, desk: Desk) -> None:
+    clock.now += 24 * 3600
+    assert desk.attempt(ADA, NETWORK) == 0
+    for _ in range(8):
+        desk.attempt(BOB)
+        clock.now += 10
+    clock.now -= 24 * 3600
+    assert [desk.attempt(ADA, NETWORK) for _ in range(4)] == [0] * 4
+    # who had to wait waits, and not anew each time that they ask
+    wait = desk.attempt(BOB)
+    assert 1 <= wait <= 8
+    clock.now += wait
+    assert desk.attempt(BOB) == 0
 
 
 def test_a_room_full_of_people_may_mistype(clock: Clock, desk: Desk) -> None:
