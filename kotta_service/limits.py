@@ -5,7 +5,8 @@ Who comes by the service's own socket has no limits.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
@@ -13,7 +14,7 @@ from kotta.errors import QuotaError
 from kotta.models.accounts import Limit
 from kotta_service.doors import LOCAL
 from kotta_service.settings import MIB, LimitSettings, Settings
-from kotta_service.store import accounts, holdings, queues
+from kotta_service.store import accounts, holdings, queues, uploads
 from kotta_service.store.jobs import JobRow
 from kotta_service.store.queues import OwnerLoad
 
@@ -63,7 +64,7 @@ def refuse_submission(
     """
     limits = limits_of(connection, settings, owner)
     if limits.storage_mib is not None:
-        refuse_storage(connection, limits.storage_mib, owner, 1)
+        _room_within(connection, limits.storage_mib, owner).refuse(1)
     if limits.cores is not None and max(cpus) > limits.cores:
         raise QuotaError(
             f"a job asks for {max(cpus)} cores, and yours may use {limits.cores} at once",
@@ -86,28 +87,57 @@ def refuse_submission(
     )
 
 
-def refuse_upload(connection: Connection, settings: Settings, owner: str, more_bytes: int) -> None:
-    """Refuses a file that a user has no room left for.
+@dataclass(frozen=True)
+class Room:
+    """What a user's files may hold, and held at one moment.
 
-    Raises:
-        QuotaError: they have not.
+    Attributes:
+        limit_mib: None: any amount.
+    """
+
+    limit_mib: int | None = None
+    held_bytes: int = 0
+
+    def refuse(self, more_bytes: int) -> None:
+        """Refuses what there is no room left for.
+
+        Raises:
+            QuotaError: there is none.
+        """
+        if self.limit_mib is None:
+            return
+        left = max(0, self.limit_mib * MIB - self.held_bytes)
+        if more_bytes > left:
+            raise QuotaError(
+                f"your files may hold {self.limit_mib} MiB: they hold "
+                f"{self.held_bytes / MIB:.1f} MiB, and {left / MIB:.1f} MiB are left",
+                hint=_WHERE,
+                code=NEVER,
+            )
+
+    async def filled_by(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """These chunks of a file, refused with the first for which there is no room."""
+        size = 0
+        async for chunk in chunks:
+            size += len(chunk)
+            self.refuse(size)
+            yield chunk
+
+
+def room_for_upload(connection: Connection, settings: Settings, owner: str, sha256: str) -> Room:
+    """The room that there is now for an upload; what its owner has already takes none.
+
+    Args:
+        sha256: of what is sent, "" if nobody told.
     """
     limit = limits_of(connection, settings, owner).storage_mib
-    if limit is not None:
-        refuse_storage(connection, limit, owner, more_bytes)
+    if limit is None or (sha256 and not uploads.missing(connection, owner, [sha256])):
+        return Room()
+    return _room_within(connection, limit, owner)
 
 
-def refuse_storage(connection: Connection, limit_mib: int, owner: str, more_bytes: int) -> None:
-    """The same for a limit that is known."""
-    held = holdings.storage_bytes(connection, owner)
-    left = max(0, (limit_mib * MIB) - held)
-    if more_bytes > left:
-        raise QuotaError(
-            f"your files may hold {limit_mib} MiB: they hold {held / MIB:.1f} MiB, and "
-            f"{left / MIB:.1f} MiB are left",
-            hint=_WHERE,
-            code=NEVER,
-        )
+def _room_within(connection: Connection, limit_mib: int, owner: str) -> Room:
+    return Room(limit_mib, holdings.storage_bytes(connection, owner))
 
 
 class Allowance:

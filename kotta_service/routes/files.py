@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
@@ -13,11 +12,11 @@ from urllib.parse import quote
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from kotta.errors import NotFoundError, RequestError
+from kotta.errors import NotFoundError, QuotaError, RequestError
 from kotta.models import UploadMissing, Usage
 from kotta.models.requests import OutputsWanted, UploadCheck
 from kotta.models.signed import SignedFiles, SignedUpload, UploadFinish, UploadStart
-from kotta_service import access, jobs, limits
+from kotta_service import access, jobs, uploading
 from kotta_service.callers import Caller, Owner, WithCaller
 from kotta_service.doors import Door, door_of
 from kotta_service.executors import Key
@@ -27,6 +26,7 @@ from kotta_service.parts import Parts, WithParts
 from kotta_service.routes.bounds import Moment
 from kotta_service.store import jobs as store
 from kotta_service.store import uploads
+from kotta_service.store.database import Transaction
 from kotta_service.store.jobs import JobRow
 from kotta_service.streams import Piece, Start, Stream, StreamOfAttempt
 from kotta_service.usage import usage as read_usage
@@ -53,14 +53,10 @@ def check_uploads(wanted: UploadCheck, parts: WithParts, owner: Owner) -> Upload
     summary="Upload a file's bytes",
 )
 async def upload(sha256: Sha256, request: Request, parts: WithParts, owner: Owner) -> Response:
-    limit = parts.settings.max_upload_mib << 20
-    announced = request.headers.get("content-length", "")
-    more_bytes = int(announced) if announced.isdigit() else 1
-    await asyncio.to_thread(_refuse_upload, parts, owner, sha256, more_bytes)
-    size = await parts.storage.keep_upload(owner, sha256, request.stream(), limit)
-    is_new = await asyncio.wrap_future(
-        parts.database.write(lambda tx: uploads.keep(tx, owner, sha256, size, time.time()))
-    )
+    def record(transaction: Transaction, _: str, size: int) -> bool:
+        return uploading.record(transaction, parts.settings, owner, sha256, size)
+
+    is_new = await uploading.keep(parts, owner, sha256, request, record)
     return Response(status_code=201 if is_new else 200)
 
 
@@ -71,7 +67,7 @@ def sign_upload(
     limit = parts.settings.max_upload_mib << 20
     if wanted.size_bytes > limit:
         raise RequestError(f"an upload may hold {limit} bytes at most", code="too_large")
-    _refuse_upload(parts, owner, sha256, wanted.size_bytes)
+    uploading.refuse(parts, owner, sha256, wanted.size_bytes)
     kept = parts.storage.upload(owner, sha256)
     return parts.storage.sign_upload(
         kept, sha256, wanted.size_bytes, wanted.upload_id, wanted.first_part
@@ -87,21 +83,17 @@ def sign_upload(
     summary="Tell that a file was sent to S3",
 )
 def finish_upload(sha256: Sha256, sent: UploadFinish, parts: WithParts, owner: Owner) -> Response:
-    _refuse_upload(parts, owner, sha256, sent.size_bytes)
-    kept = parts.storage.upload(owner, sha256)
-    parts.storage.finish_upload(kept, sha256, sent.size_bytes, sent.upload_id, sent.parts)
-    size = sent.size_bytes
-    is_new = parts.database.write(
-        lambda tx: uploads.keep(tx, owner, sha256, size, time.time())
-    ).result()
+    kept, size = parts.storage.upload(owner, sha256), sent.size_bytes
+    try:
+        uploading.refuse(parts, owner, sha256, size)
+        parts.storage.finish_upload(kept, sha256, size, sent.upload_id, sent.parts)
+        is_new = parts.database.write(
+            lambda tx: uploading.record(tx, parts.settings, owner, sha256, size)
+        ).result()
+    except QuotaError:
+        uploading.forget(parts.database, parts.storage, owner, sha256)
+        raise
     return Response(status_code=201 if is_new else 200)
-
-
-def _refuse_upload(parts: Parts, owner: str, sha256: str, more_bytes: int) -> None:
-    """Refuses what there is no room for before it is sent; what one has already takes none."""
-    with parts.database.read() as connection:
-        if uploads.missing(connection, owner, [sha256]):
-            limits.refuse_upload(connection, parts.settings, owner, more_bytes)
 
 
 @router.get(

@@ -12,7 +12,7 @@ manifest of its job's exit record.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -99,24 +99,24 @@ class Storage(Protocol):
     def output(self, job_id: str, attempt: int, name: str) -> Kept:
         """The place of an output."""
 
-    async def keep_upload(
-        self, owner: str, sha256: str, chunks: AsyncIterator[bytes], limit_bytes: int
-    ) -> int:
+    def keep_upload(
+        self, owner: str, announced: str | None, chunks: AsyncIterator[bytes], limit_bytes: int
+    ) -> AbstractAsyncContextManager[tuple[str, int]]:
         """Keeps an upload that comes through the service, under the hash of its bytes.
 
+        Nobody removes uploads within the context: there it is recorded.
+
+        Args:
+            announced: their SHA-256, None if nobody told.
+
         Returns:
-            Its size in bytes.
+            Their SHA-256 and their number.
 
         Raises:
             RequestError: it is larger than `limit_bytes` (`too_large`), or its bytes have another
                 hash (`hash_mismatch`).
             StorageFullError: there is no room; nothing was kept.
         """
-
-    async def keep_unannounced(
-        self, owner: str, chunks: AsyncIterator[bytes], limit_bytes: int
-    ) -> tuple[str, int]:
-        """The same for bytes whose hash nobody told; it and their number are the result."""
 
     def sign_upload(
         self, kept: Kept, sha256: str, size_bytes: int, upload_id: str = "", first_part: int = 1

@@ -102,28 +102,20 @@ class FileStorage:
     def output(self, job_id: str, attempt: int, name: str) -> KeptFile:
         return KeptFile(self.root / "outputs" / job_id[:2] / f"{job_id}.{attempt}" / name)
 
+    @contextlib.asynccontextmanager
     async def keep_upload(
-        self, owner: str, sha256: str, chunks: AsyncIterator[bytes], limit_bytes: int
-    ) -> int:
-        return (await self._keep(sha256, chunks, limit_bytes))[1]
-
-    async def keep_unannounced(
-        self, owner: str, chunks: AsyncIterator[bytes], limit_bytes: int
-    ) -> tuple[str, int]:
-        return await self._keep(None, chunks, limit_bytes)
-
-    async def _keep(
-        self, announced: str | None, chunks: AsyncIterator[bytes], limit_bytes: int
-    ) -> tuple[str, int]:
-        with told_if_full(), self._incoming.aside() as (descriptor, aside):
-            sha256, size = await receive(descriptor, announced, chunks, limit_bytes)
-            final = self.upload("", sha256).path
-            final.parent.mkdir(mode=0o700, exist_ok=True)
-            with self._incoming.adding():
+        self, owner: str, announced: str | None, chunks: AsyncIterator[bytes], limit_bytes: int
+    ) -> AsyncIterator[tuple[str, int]]:
+        async with contextlib.AsyncExitStack() as adding:
+            with told_if_full(), self._incoming.aside() as (descriptor, aside):
+                sha256, size = await receive(descriptor, announced, chunks, limit_bytes)
+                final = self.upload("", sha256).path
+                final.parent.mkdir(mode=0o700, exist_ok=True)
+                await adding.enter_async_context(self._incoming.adding_one())
                 aside.rename(final)
-            sync_directory(final.parent)
-            sync_directory(final.parent.parent)
-        return sha256, size
+                sync_directory(final.parent)
+                sync_directory(final.parent.parent)
+            yield sha256, size
 
     def sign_upload(
         self, kept: Kept, sha256: str, size_bytes: int, upload_id: str = "", first_part: int = 1

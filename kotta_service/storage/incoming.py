@@ -31,18 +31,34 @@ class Incoming:
         """Nobody removes uploads meanwhile, in no process; any number may add some."""
         return self._held(fcntl.LOCK_SH)
 
+    @contextlib.asynccontextmanager
+    async def adding_one(self) -> AsyncIterator[None]:
+        """The same as `adding`; where it has to be waited for, others are served meanwhile."""
+        folder = self._opened()
+        try:
+            try:
+                fcntl.flock(folder, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                await asyncio.to_thread(fcntl.flock, folder, fcntl.LOCK_SH)
+            yield
+        finally:
+            os.close(folder)
+
     def alone(self) -> AbstractContextManager[None]:
         """Nobody puts an upload in its place meanwhile, in no process."""
         return self._held(fcntl.LOCK_EX)
 
     @contextlib.contextmanager
     def _held(self, how: int) -> Iterator[None]:
-        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        folder = self._opened()
         try:
             fcntl.flock(folder, how)
             yield
         finally:
             os.close(folder)
+
+    def _opened(self) -> int:
+        return os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     @contextlib.contextmanager
     def aside(self) -> Iterator[tuple[int, Path]]:

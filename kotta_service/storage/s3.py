@@ -117,26 +117,18 @@ class S3Storage:
     def _kept(self, key: str) -> KeptObject:
         return KeptObject(self.bucket, self.prefix + key, self._settings.signed_seconds)
 
+    @contextlib.asynccontextmanager
     async def keep_upload(
-        self, owner: str, sha256: str, chunks: AsyncIterator[bytes], limit_bytes: int
-    ) -> int:
-        return (await self._keep(owner, sha256, chunks, limit_bytes))[1]
-
-    async def keep_unannounced(
-        self, owner: str, chunks: AsyncIterator[bytes], limit_bytes: int
-    ) -> tuple[str, int]:
-        return await self._keep(owner, None, chunks, limit_bytes)
-
-    async def _keep(
         self, owner: str, announced: str | None, chunks: AsyncIterator[bytes], limit_bytes: int
-    ) -> tuple[str, int]:
-        with told_if_full(), self._incoming.aside() as (descriptor, aside):
-            # nothing has a name in the bucket before its hash is known
-            sha256, size = await receive(descriptor, announced, chunks, limit_bytes)
-            key = self.upload(owner, sha256).key
-            with self._incoming.adding():
+    ) -> AsyncIterator[tuple[str, int]]:
+        async with contextlib.AsyncExitStack() as adding:
+            with told_if_full(), self._incoming.aside() as (descriptor, aside):
+                # nothing has a name in the bucket before its hash is known
+                sha256, size = await receive(descriptor, announced, chunks, limit_bytes)
+                key = self.upload(owner, sha256).key
+                await adding.enter_async_context(self._incoming.adding_one())
                 await anyio.to_thread.run_sync(self.bucket.put_file, key, aside)
-        return sha256, size
+            yield sha256, size
 
     def sign_upload(
         self, kept: Kept, sha256: str, size_bytes: int, upload_id: str = "", first_part: int = 1

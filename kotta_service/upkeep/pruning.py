@@ -13,13 +13,13 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import partial
 from operator import attrgetter
 from pathlib import Path
 
 from sqlalchemy import Connection
 
 from kotta.models.upkeep import PruneReport
+from kotta_service import uploading
 from kotta_service.storage import Storage
 from kotta_service.storage.files import remove_path
 from kotta_service.store import pruning as store
@@ -160,14 +160,7 @@ class Pruner:
 
         before = time.time() - YOUNG_SECONDS
         for row in self._database.write(action).result():
-            is_wanted = partial(self._is_wanted, row.owner, row.sha256)
-            self._storage.forget_upload(row.owner, row.sha256, before, is_wanted)
-
-    def _is_wanted(self, owner: str, sha256: str) -> bool:
-        # where each owner's lie by themselves, others' are of no matter
-        of_whom = owner if self._storage.is_direct else None
-        with self._database.read() as connection:
-            return store.has_upload(connection, sha256, of_whom)
+            uploading.forget(self._database, self._storage, row.owner, row.sha256, before)
 
 
 @dataclass

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from kotta.errors import ForbiddenError, NotFoundError
 from kotta.models.field_values import input_name
-from kotta_service import limits
+from kotta_service import uploading
 from kotta_service.file_answers import at_its_place
 from kotta_service.launching import kept_input
 from kotta_service.parts import Parts, WithParts
@@ -71,16 +71,23 @@ async def upload(
     grant = Links(parts).check(signature, "upload", owner, name)
     request.scope["kotta.caller"] = owner
     await asyncio.to_thread(_refuse_if_not_for_them, parts, owner)
-    limit = parts.settings.max_upload_mib << 20
-    sha256, size = await parts.storage.keep_unannounced(owner, request.stream(), limit)
-    await asyncio.wrap_future(
-        parts.database.write(lambda tx: _keep(tx, owner, name, sha256, size, grant))
-    )
+
+    def record(transaction: Transaction, sha256: str, size: int) -> str:
+        _record(transaction, parts, owner, name, sha256, size, grant)
+        return sha256
+
+    sha256 = await uploading.keep(parts, owner, "", request, record)
     return Response(headers={"ETag": f'"{sha256}"'})
 
 
-def _keep(
-    transaction: Transaction, owner: str, name: str, sha256: str, size: int, grant: Grant
+def _record(
+    transaction: Transaction,
+    parts: Parts,
+    owner: str,
+    name: str,
+    sha256: str,
+    size: int,
+    grant: Grant,
 ) -> None:
     now = time.time()
     taken = uploads.taken_by(transaction.connection, grant.signature)
@@ -89,14 +96,13 @@ def _keep(
     if taken is not None:
         raise ForbiddenError("this link has taken a file already", code="link_used")
     uploads.take(transaction, grant.signature, sha256, expires_at=grant.expires_at, now=now)
-    uploads.keep(transaction, owner, sha256, size, now)
+    uploading.record(transaction, parts.settings, owner, sha256, size)
     uploads.keep_name(transaction, owner, name, sha256, now)
 
 
 def _refuse_if_not_for_them(parts: Parts, owner: str) -> None:
     with parts.database.read() as connection:
         user = accounts.user(connection, owner)
-        limits.refuse_upload(connection, parts.settings, owner, 1)
     if user is not None and user.is_disabled:
         raise ForbiddenError("this link does not count any more", code="link_invalid")
 

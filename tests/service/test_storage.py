@@ -40,8 +40,17 @@ async def chunks_of(content: bytes) -> AsyncIterator[bytes]:
 
 def keep(storage: Storage, content: bytes, sha256: str = "", limit: int = 1 << 20) -> int:
     """Keeps an upload of ada's that comes through the service."""
-    chunks = chunks_of(content)
-    return asyncio.run(storage.keep_upload("ada", sha256 or sha256_of(content), chunks, limit))
+    return kept_as(storage, content, sha256 or sha256_of(content), limit)[1]
+
+
+def kept_as(storage: Storage, content: bytes, announced: str | None, limit: int) -> tuple[str, int]:
+    """The same; its SHA-256 and size, as the storage tells them."""
+
+    async def main() -> tuple[str, int]:
+        async with storage.keep_upload("ada", announced, chunks_of(content), limit) as kept:
+            return kept
+
+    return asyncio.run(main())
 
 
 def record(*outputs: tuple[str, bytes], **values: Any) -> ExitRecord:
@@ -131,8 +140,7 @@ def test_nothing_is_kept_of_what_is_too_large(storage: Storage) -> None:
 
 
 def test_the_hash_of_what_nobody_announced_is_told(storage: Storage) -> None:
-    kept = asyncio.run(storage.keep_unannounced("ada", chunks_of(b"some"), 10))
-    assert kept == (sha256_of(b"some"), 4)
+    assert kept_as(storage, b"some", None, 10) == (sha256_of(b"some"), 4)
     assert keep(storage, b"some") == 4, "twice is the same as once"
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -220,6 +221,27 @@ def test_an_upload_that_was_never_finished_is_not_there(ada: Kotta, here: Path) 
         ada.submit({"executable": "true", "inputs": [f"kotta://uploads/{sha256}/x"]})
     with pytest.raises(NotFoundError):
         ada.status("3f0c1d52-6f0f-4c57-8a4e-5d5ed5f0a001")
+
+
+def test_uploads_that_were_announced_together_are_held_to_the_limit_as_they_arrive(
+    shared: SharedService, s3: S3Server, bucket: str
+) -> None:
+    shared.add_user("hal")
+    assert shared.http.patch("/users/hal", json={"limits": {"storage_mib": 1}}).status_code == 200
+    hal = shared.client(shared.token("hal"))
+    contents = {hashlib.sha256(each).hexdigest(): each for each in (b"a" * 700_000, b"b" * 700_000)}
+    for sha256, content in contents.items():
+        answer = hal.post(f"/uploads/{sha256}/urls", json={"size_bytes": len(content)})
+        (url,), headers = answer.json()["urls"], answer.json()["headers"]
+        httpx.put(url, content=content, headers=headers, trust_env=False).raise_for_status()
+    with ThreadPoolExecutor(2) as pool:
+        finished = pool.map(
+            lambda sha256: hal.post(f"/uploads/{sha256}/finish", json={"size_bytes": 700_000}),
+            contents,
+        )
+        assert sorted(answer.status_code for answer in finished) == [201, 403]
+    kept = [key for key in s3.keys(bucket) if key.startswith("lab/uploads/hal/")]
+    assert len(kept) == 1, "what was refused is not left lying"
 
 
 # what fails

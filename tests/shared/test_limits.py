@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from first_clients import FirstLibrary
 from postgres_server import NewDatabase
 from shared_service import SharedService
 from waiting import wait_until
@@ -173,6 +178,90 @@ def test_files_beyond_the_limit_are_refused_and_what_runs_ends_properly(
     set_limits(limited, ada, storage_mib=100)
     assert ada.put(path, content=content).status_code == 201
     assert ada.put(path, content=content).status_code == 200
+
+
+def storage_of(client: httpx.Client) -> dict[str, int]:
+    limits = {each["name"]: each for each in client.get("/me").json()["limits"]}
+    found = limits["storage_mib"]
+    return {"used": found["used"], "limit": found["limit"]}
+
+
+def address_of(content: bytes) -> str:
+    return f"/uploads/{hashlib.sha256(content).hexdigest()}"
+
+
+def kept_uploads(service: SharedService) -> int:
+    """How many uploads lie in the storage, whether or not anybody has them."""
+    return sum(path.is_file() for path in (service.data / "files" / "uploads").rglob("*"))
+
+
+def test_an_upload_of_a_size_that_nobody_announced_is_held_to_the_limit(
+    limited: SharedService, ada: httpx.Client
+) -> None:
+    content = os.urandom(3 << 20)
+    kept = kept_uploads(limited)
+    pieces = (content[start : start + 65_536] for start in range(0, len(content), 65_536))
+    refused = ada.put(address_of(content), content=pieces)
+    assert (refused.status_code, refused.json()["code"]) == (403, "beyond_quota")
+    assert storage_of(ada) == {"used": 0, "limit": 1}
+    assert kept_uploads(limited) == kept
+    fits = content[:1000]
+    assert ada.put(address_of(fits), content=iter([fits])).status_code == 201
+    assert ada.put(address_of(fits), content=iter([fits])).status_code == 200
+
+
+def test_uploads_that_come_at_once_are_held_to_the_limit_together(
+    limited: SharedService, ada: httpx.Client
+) -> None:
+    kept = kept_uploads(limited)
+    together = threading.Barrier(6)
+    token = str(ada.headers["authorization"])[7:]
+
+    def send(number: int) -> int:
+        content = bytes([number]) * 700_000
+
+        def pieces() -> Iterator[bytes]:
+            yield content[:1000]
+            together.wait(20)  # all of them have been let in
+            yield content[1000:]
+
+        headers = {"Content-Length": str(len(content))}
+        client = limited.client(token)
+        return client.put(address_of(content), content=pieces(), headers=headers).status_code
+
+    with ThreadPoolExecutor(6) as pool:
+        statuses = sorted(pool.map(send, range(6)))
+    assert statuses == [201, 403, 403, 403, 403, 403]
+    assert storage_of(ada) == {"used": 1, "limit": 1}
+    assert kept_uploads(limited) == kept + 1, "what was refused is not left lying"
+
+
+def test_a_refused_upload_leaves_the_same_file_of_another_user(
+    limited: SharedService, ada: httpx.Client
+) -> None:
+    limited.add_user("hal")
+    hal = limited.client(limited.token("hal"))
+    content = os.urandom(900_000)
+    assert hal.put(address_of(content), content=content).status_code == 201
+    assert ada.put(address_of(b"x" * 300_000), content=b"x" * 300_000).status_code == 201
+    assert ada.put(address_of(content), content=iter([content])).status_code == 403
+    url = f"kotta://uploads/{hashlib.sha256(content).hexdigest()}/data"
+    (job_id,) = ids(submit(hal, {"executable": "wc -c data", "inputs": [url]}))
+    assert ended(hal, job_id)["status"] == "completed"
+
+
+def test_uploads_of_the_first_clients_are_held_to_the_limit(
+    limited: SharedService, ada: httpx.Client, tmp_path: Path
+) -> None:
+    first = FirstLibrary(limited.url, access_token=str(ada.headers["authorization"])[7:])
+    (tmp_path / "big").write_bytes(os.urandom(3 << 20))
+    kept = kept_uploads(limited)
+    link = urlsplit(first.upload_url("big"))
+    url = f"{limited.url}{link.path}?{link.query}"
+    for content in ((tmp_path / "big").read_bytes(), iter([(tmp_path / "big").read_bytes()])):
+        refused = httpx.put(url, content=content, trust_env=False)
+        assert (refused.status_code, refused.json()["code"]) == (403, "beyond_quota")
+    assert (storage_of(ada)["used"], kept_uploads(limited)) == (0, kept)
 
 
 def test_the_operator_has_no_limits(limited: SharedService) -> None:
