@@ -11,9 +11,9 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.dialects.postgresql.base import PGDDLCompiler
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import String
 
@@ -22,6 +22,7 @@ from kotta_service.store.backends import Begun, News
 from kotta_service.store.glob import Glob
 from kotta_service.store.leases import Leases
 from kotta_service.store.notifications import CHANNEL, Listener
+from kotta_service.store.postgresql_url import parameters, shown
 
 OPEN_SECONDS = 5
 """A process that stops in the middle of a transaction keeps others waiting so long at most."""
@@ -127,7 +128,7 @@ def problems(url: str) -> list[str]:
             return _unfit(connection)
     except DBAPIError as error:
         reason = " ".join(str(error.orig).split())
-        return [f"the database {_shown(url)} cannot be reached: {reason}"]
+        return [f"the database {shown(url)} cannot be reached: {reason}"]
     finally:
         engine.dispose()
 
@@ -153,21 +154,9 @@ def _unfit(connection: Connection) -> list[str]:
 
 
 def _engine(url: str) -> Engine:
-    try:
-        import psycopg  # noqa: F401
-    except ImportError:
-        raise ConfigError(
-            "`database` is PostgreSQL, and its driver is not installed",
-            hint="pip install 'kotta-cli[postgres]'",
-        ) from None
-    try:
-        given = make_url(url).set(drivername="postgresql+psycopg")
-    except ArgumentError:
-        raise ConfigError("`database` is no URL", hint="postgresql://user@host/name") from None
-    unless_given = {name: value for name, value in _PARAMETERS.items() if name not in given.query}
     engine = create_engine(
-        given,
-        connect_args=unless_given,
+        "postgresql+psycopg://",
+        connect_args={**_PARAMETERS, **parameters(url)},
         pool_size=8,
         max_overflow=12,
     )
@@ -183,10 +172,6 @@ def _engine(url: str) -> Engine:
 
 def _state(error: BaseException) -> str:
     return getattr(getattr(error, "orig", None), "sqlstate", None) or ""
-
-
-def _shown(url: str) -> str:
-    return make_url(url).render_as_string(hide_password=True)
 
 
 class _TextByBytes(PGDDLCompiler):

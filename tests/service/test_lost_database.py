@@ -10,17 +10,20 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psycopg
 import pytest
 from postgres_server import PostgresServer, postgres_server
 from running_service import RunningService
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, text
 from waiting import wait_until
 
 from kotta import Kotta
+from kotta.errors import ConfigError
 from kotta_service.deployment import problems
 from kotta_service.settings import Settings
+from kotta_service.store.backends import backend_of
 from kotta_service.store.database import Database, Transaction, last_change
 from kotta_service.store.migration import prepare
 
@@ -46,8 +49,13 @@ def service(own_postgres: PostgresServer) -> Iterator[RunningService]:
 
 
 @pytest.fixture
-def database(postgres: PostgresServer) -> Iterator[Database]:
-    database = Database(postgres.new_database())
+def url(postgres: PostgresServer) -> str:
+    return postgres.new_database()
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[Database]:
+    database = Database(url)
     prepare(database.backend)
     database.start()
     yield database
@@ -174,9 +182,11 @@ def number(database: Database) -> int:
 
 
 @pytest.mark.slow
-def test_who_stops_in_the_middle_of_a_transaction_does_not_stop_others(database: Database) -> None:
+def test_who_stops_in_the_middle_of_a_transaction_does_not_stop_others(
+    url: str, database: Database
+) -> None:
     """Its session is ended by the server, which a machine that vanished cannot do itself."""
-    other = Database(database.engine.url.render_as_string(hide_password=False))
+    other = Database(url)
     entered, leave = threading.Event(), threading.Event()
     runs = []
 
@@ -198,8 +208,10 @@ def test_who_stops_in_the_middle_of_a_transaction_does_not_stop_others(database:
     other.close()
 
 
-def test_a_word_is_heard_by_other_processes_and_not_by_its_own(database: Database) -> None:
-    other = Database(database.engine.url.render_as_string(hide_password=False))
+def test_a_word_is_heard_by_other_processes_and_not_by_its_own(
+    url: str, database: Database
+) -> None:
+    other = Database(url)
     heard: list[str] = []
     own: list[str] = []
     other.on_word, database.on_word = heard.append, own.append
@@ -235,3 +247,31 @@ def test_a_database_that_is_not_there_is_named_without_its_password() -> None:
     (found,) = [each for each in problems(settings) if "database" in each]
     assert "ada:***@127.0.0.1:1/kotta" in found
     assert "hunter2" not in found + repr(settings)
+
+
+def test_the_first_of_several_hosts_with_ports_may_be_away(postgres: PostgresServer) -> None:
+    with psycopg.connect(postgres.new_database()) as connection:
+        name, folder = connection.info.dbname, connection.info.host
+    hosts = f"127.0.0.1:1,{quote(folder, safe='')}:5432"
+    url = f"postgresql://kotta@{hosts}/{name}"
+    assert not [each for each in problems(Settings(database=url)) if "database" in each]
+    backend = backend_of(url)
+    with backend.engine.connect() as connection:
+        assert connection.execute(text("SELECT current_database()")).scalar() == name
+    backend.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("postgresql://localhost:abc/", "a port is no number"),
+        ("postgresql://h:1,h:70000/kotta", "a port is no number"),
+        ("postgresql://[::1/kotta", "is no URL that PostgreSQL knows"),
+        ("postgresql:///kotta?sllmode=require", "knows no parameter `sllmode`"),
+    ],
+)
+def test_a_url_that_postgresql_does_not_understand_is_refused(url: str, words: str) -> None:
+    (found,) = [each for each in problems(Settings(database=url)) if "database" in each]
+    assert words in found
+    with pytest.raises(ConfigError, match=words):
+        backend_of(url)
