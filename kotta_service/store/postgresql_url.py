@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import unquote
 
 from kotta.errors import ConfigError
 
@@ -14,6 +15,10 @@ _FORM = (
 _PARAMETERS = "https://www.postgresql.org/docs/current/libpq-connect.html lists them"
 _UNKNOWN = re.compile('invalid URI query parameter: "(.*)"')
 _USER = re.compile(r"^([^/]+://[^:@/]*):[^@/]*@")
+_PARAMETER = re.compile(r"(?<=[?&])([^=&]*)=[^&]*")
+_SECRETS = frozenset(
+    {"password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"}
+)
 
 
 def parameters(url: str) -> dict[str, Any]:
@@ -31,6 +36,10 @@ def parameters(url: str) -> dict[str, Any]:
             "`database` is PostgreSQL, and its driver is not installed",
             hint="pip install 'kotta-cli[postgres]'",
         ) from None
+    authority, _, path = url.partition("://")[2].partition("/")
+    # libpq takes the first for the end of the password, and its rest for a host
+    if authority.count("@") > 1 or "@" in path.partition("?")[0]:
+        raise ConfigError("`database` has more than one @, or one behind a /", hint=_FORM)
     try:
         given = conninfo_to_dict(url)
     except ProgrammingError as error:
@@ -46,4 +55,8 @@ def parameters(url: str) -> dict[str, Any]:
 
 def shown(url: str) -> str:
     """A URL that is understood, for messages."""
-    return _USER.sub(r"\1:***@", url)
+
+    def masked(parameter: re.Match[str]) -> str:
+        return f"{parameter[1]}=***" if unquote(parameter[1]) in _SECRETS else parameter[0]
+
+    return _PARAMETER.sub(masked, _USER.sub(r"\1:***@", url))

@@ -242,11 +242,40 @@ def test_what_may_lose_commits_is_not_served(postgres: PostgresServer) -> None:
     assert "synchronous_commit" in found
 
 
-def test_a_database_that_is_not_there_is_named_without_its_password() -> None:
-    settings = Settings(database="postgresql://ada:hunter2@127.0.0.1:1/kotta")
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("ada:hunter2@127.0.0.1:1/kotta", "ada:***@127.0.0.1:1/kotta"),
+        ("ada:hunt?er2@127.0.0.1:1/kotta", "ada:***@127.0.0.1:1/kotta"),
+        (
+            "/kotta?host=/none&password=hunter2&sslpassword=hunter2&sslmode=disable",
+            "/kotta?host=/none&password=***&sslpassword=***&sslmode=disable",
+        ),
+        ("127.0.0.1:1/kotta?user=ada&pass%77ord=hunter2", "/kotta?user=ada&pass%77ord=***"),
+    ],
+)
+def test_a_database_that_is_not_there_is_named_without_its_password(url: str, shown: str) -> None:
+    settings = Settings(database=f"postgresql://{url}")
     (found,) = [each for each in problems(settings) if "database" in each]
-    assert "ada:***@127.0.0.1:1/kotta" in found
-    assert "hunter2" not in found + repr(settings)
+    assert f"{shown} cannot be reached" in found
+    assert "er2" not in found + repr(settings)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ada:hun@er2@localhost/kotta",
+        "ada:hun/er2@localhost/kotta",
+        "ada:1/er2@localhost/kotta",
+        "ada:hun%er2@localhost/kotta",
+    ],
+)
+def test_a_password_that_is_no_part_of_a_url_is_not_shown(url: str) -> None:
+    (found,) = [
+        each for each in problems(Settings(database=f"postgresql://{url}")) if "database" in each
+    ]
+    assert "@ is written %40" in found
+    assert "er2" not in found
 
 
 def test_the_first_of_several_hosts_with_ports_may_be_away(postgres: PostgresServer) -> None:
