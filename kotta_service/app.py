@@ -109,6 +109,7 @@ def build(
                 for what, work in (
                     ("leaving when idle", _stop_when_idle),
                     ("forgetting what is old", prune_regularly),
+                    ("watching the storage", _watch_storage),
                 )
             ]
             try:
@@ -240,6 +241,11 @@ def _metrics() -> Metrics:
     from kotta_service.metrics import Metrics
 
     return Metrics()
+
+
+async def _watch_storage(parts: Parts) -> None:
+    if parts.settings.storage:  # plain files do not go away, and cost nothing so
+        await parts.storage_watch.tell_regularly()
 
 
 async def _stop_when_idle(parts: Parts) -> None:

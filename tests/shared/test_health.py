@@ -19,9 +19,17 @@ from shared_service import SharedService
 from kotta_service.app import build
 from kotta_service.parts import Parts
 from kotta_service.settings import Settings
+from kotta_service.storage.files import FileStorage
+from kotta_service.storage.watching import StorageWatch
 
 WITHIN_SECONDS = 5.0
 Ask = Callable[[], Awaitable[tuple[int, list[str]]]]
+
+
+AWAY = {
+    "storage": "s3://lab-files/kotta",
+    "s3": {"endpoint": "http://127.0.0.1:9", "access_key_id": "a", "secret_access_key": "b"},
+}
 
 
 @asynccontextmanager
@@ -176,3 +184,46 @@ def test_a_service_of_ones_own_keeps_no_figures(tmp_path: Path) -> None:
             assert parts.metrics is None
 
     asyncio.run(main())
+
+
+def test_a_storage_that_is_away_is_logged_though_nobody_asks(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        settings = Settings.model_validate(AWAY)
+        data = tmp_path / "data"
+        data.mkdir(mode=0o700)
+        app = build(settings, data=data, address="here", log_file=None, stop=lambda: None)
+        async with app.router.lifespan_context(app):
+            began = time.monotonic()
+            while "storage: " not in caplog.text:
+                assert time.monotonic() - began < WITHIN_SECONDS
+                await asyncio.sleep(0.05)
+
+    asyncio.run(main())
+
+
+def test_a_storage_that_is_slow_to_answer_is_told_of_once_and_again_when_it_does(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hangs, answers = threading.Event(), threading.Event()
+
+    class Slow(FileStorage):
+        def problem(self) -> str:
+            hangs.set()
+            answers.wait()
+            return ""
+
+    async def main() -> None:
+        watch = StorageWatch(Slow(tmp_path))
+        assert await watch.problem() == "it does not answer"
+        assert hangs.is_set()
+        assert await watch.problem() == "it does not answer"
+        answers.set()
+        while await watch.problem():
+            await asyncio.sleep(0.01)
+
+    monkeypatch.setattr("kotta_service.storage.watching.ANSWER_SECONDS", 0.05)
+    asyncio.run(main())
+    told = [record.getMessage() for record in caplog.records]
+    assert told == ["storage: it does not answer", "storage: it can be used again"]
