@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 JobOrId = Job | str
 T = TypeVar("T")
 MAX_AT_ONCE = 10_000
+MAX_SHARES_AT_ONCE = 50_000
 
 log.be_silent_by_default()
 
@@ -342,7 +343,8 @@ class Kotta:
         """
         given = [jobs] if isinstance(jobs, (str, Job)) else jobs
         ids = [_id(job) for job in given]
-        parts = [ids[start : start + MAX_AT_ONCE] for start in range(0, len(ids), MAX_AT_ONCE)]
+        at_once = max(1, min(MAX_AT_ONCE, MAX_SHARES_AT_ONCE // max(1, len(readers))))
+        parts = [ids[start : start + at_once] for start in range(0, len(ids), at_once)]
         return [job for part in parts for job in self.api.share(part, readers, replace=replace)]
 
     def place(self, job: JobOrId) -> Place:

@@ -4,12 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kotta.errors import NotFoundError
+from sqlalchemy import Connection
+
+from kotta.errors import NotFoundError, RequestError
 from kotta.models import SharedJob
 from kotta_service.store import accounts, sharing
 from kotta_service.store import jobs as store
 from kotta_service.store.database import Transaction
+from kotta_service.store.jobs import JobRow
 from kotta_service.store.visibility import EVERYBODY, own
+
+MAX_SHARES = 50_000
+"""Jobs times readers of one request: the one writer adds them within about a second."""
+
+
+def refuse_excess(ids: Sequence[str], readers: Sequence[str]) -> None:
+    """Refuses to share more than can be done at once.
+
+    Raises:
+        RequestError: it is more (`too_large`).
+    """
+    if len(ids) * len(readers) > MAX_SHARES:
+        raise RequestError(
+            f"{len(ids):,} jobs for each of {len(readers)} readers are more than the "
+            f"{MAX_SHARES:,} shares that can be made at once",
+            hint="share fewer jobs at once",
+            code="too_large",
+        )
 
 
 def share(
@@ -19,7 +40,7 @@ def share(
     readers: Sequence[str],
     *,
     replace: bool,
-) -> list[SharedJob]:
+) -> list[JobRow]:
     """Lets users see jobs of `owner`: all of them, or none.
 
     Args:
@@ -27,7 +48,7 @@ def share(
         replace: nobody else may see them any more.
 
     Returns:
-        The jobs in the order of `ids`, each with everybody who may see it now.
+        The jobs in the order of `ids`.
 
     Raises:
         NotFoundError: one of the jobs does not exist or is not the owner's, or there is no such
@@ -47,8 +68,12 @@ def share(
     if replace:
         sharing.end(transaction, numbers)
     sharing.add(transaction, numbers, wanted)
-    now = sharing.readers_of(connection, numbers)
+    return [known[job_id] for job_id in asked]
+
+
+def told(connection: Connection, jobs: Sequence[JobRow]) -> list[SharedJob]:
+    """Jobs, each with everybody who may see it now."""
+    readers = sharing.readers_of(connection, [job.number for job in jobs])
     return [
-        SharedJob(id=job_id, name=known[job_id].name, shared_with=now.get(known[job_id].number, []))
-        for job_id in asked
+        SharedJob(id=job.id, name=job.name, shared_with=readers.get(job.number, [])) for job in jobs
     ]

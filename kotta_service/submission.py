@@ -16,7 +16,7 @@ from kotta.errors import DescriptionError, FieldProblem, RequestError
 from kotta.models import JobDescription
 from kotta.models.array import expand
 from kotta.models.problems import pointer, unknown_queue
-from kotta_service import isolation, limits, own_urls
+from kotta_service import extent, isolation, limits, own_urls
 from kotta_service.executors.router import Executors
 from kotta_service.settings import QueueSettings, Settings
 from kotta_service.store import jobs as store
@@ -50,7 +50,8 @@ def expanded(descriptions: Sequence[JobDescription]) -> list[Wanted]:
     """Every job that descriptions ask for.
 
     Raises:
-        DescriptionError: an entry of an array cannot be accepted, or there are too many.
+        DescriptionError: an entry of an array cannot be accepted, or they are too many, or too
+            large.
     """
     count = sum(len(description.array) or 1 for description in descriptions)
     if count > MAX_JOBS:
@@ -58,6 +59,7 @@ def expanded(descriptions: Sequence[JobDescription]) -> list[Wanted]:
             f"these are {count} jobs, and {MAX_JOBS} can be submitted at once",
             hint="submit them in parts",
         )
+    extent.refuse_excess(descriptions)
     wanted: list[Wanted] = []
     for place, description in enumerate(descriptions):
         if not description.array:
@@ -180,9 +182,10 @@ def submit(
             for job in wanted
         ],
     )
-    for row, job in zip(rows, wanted, strict=True):
-        if numbers := needed[job.place]:
-            store.need(transaction, row.number, numbers)
+    store.need(
+        transaction,
+        {row.number: needed[job.place] for row, job in zip(rows, wanted, strict=True)},
+    )
     if key is not None:
         store.keep_submission(
             transaction,

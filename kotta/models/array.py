@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 
 from pydantic import ValidationError
@@ -72,6 +74,20 @@ def expand(description: JobDescription, prefix: tuple[str | int, ...] = ()) -> l
             problems=tuple(problems[:100]),
         )
     return found
+
+
+def expanded_bytes(description: JobDescription) -> int:
+    """At most how many bytes the descriptions hold, as JSON, that an array stands for."""
+    texts = [str(getattr(description, field)) for field in TEXTS]
+    texts += [item for field in LISTS for item in getattr(description, field)]
+    times = Counter(name for text in texts for name in _PLACE.findall(text))
+    common = len(json.dumps(description.model_dump(exclude={"array"})))
+    return common * len(description.array) + sum(
+        # each is in a variable as well
+        len(json.dumps(text)) * (1 + times[name])
+        for values in description.array
+        for name, text in values.items()
+    )
 
 
 def filled(text: str, values: Mapping[str, str]) -> str:

@@ -101,7 +101,7 @@ async def checked(
     parts: Parts, owner: str, descriptions: Sequence[JobDescription]
 ) -> list[submission.Wanted]:
     """Every job that is asked for, none of them with a problem."""
-    found = submission.expanded(descriptions)
+    found = await _expanded(descriptions)
 
     def look_at_inputs() -> tuple[list[submission.Wanted], list[FieldProblem]]:
         bucket = parts.settings.serve.bucket
@@ -121,6 +121,13 @@ async def checked(
         problems += more
     submission.refuse_if(problems)
     return found
+
+
+async def _expanded(descriptions: Sequence[JobDescription]) -> list[submission.Wanted]:
+    if any(description.array for description in descriptions):
+        # others are answered while many jobs are made of few words
+        return await asyncio.to_thread(submission.expanded, descriptions)
+    return submission.expanded(descriptions)
 
 
 @router.get("", summary="List jobs, newest first")

@@ -7,7 +7,7 @@ import asyncio
 from fastapi import APIRouter
 
 from kotta.errors import ConflictError
-from kotta.models import ShareReply
+from kotta.models import SharedJob, ShareReply
 from kotta.models.requests import ShareRequest
 from kotta_service import audit, sharing
 from kotta_service.callers import WithCaller
@@ -23,13 +23,20 @@ async def share(wanted: ShareRequest, parts: WithParts, who: WithCaller) -> Shar
             "there is nobody to share with: this service is yours alone",
             hint="kotta login https://… talks to a shared one",
         )
-    found = await asyncio.wrap_future(
+    sharing.refuse_excess(wanted.jobs, wanted.readers)
+    rows = await asyncio.wrap_future(
         parts.database.write(
             lambda transaction: sharing.share(
                 transaction, who.name, wanted.jobs, wanted.readers, replace=wanted.replace
             )
         )
     )
+
+    def look() -> list[SharedJob]:
+        with parts.database.read() as connection:
+            return sharing.told(connection, rows)
+
+    found = await asyncio.to_thread(look)
     names = ",".join(wanted.readers) or "nobody"
     audit.note("shared jobs", who, jobs=len(found), first=found[0].id, readers=names)
     return ShareReply(jobs=found)

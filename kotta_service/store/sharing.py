@@ -30,16 +30,18 @@ def readers_of(connection: Connection, numbers: Sequence[int]) -> dict[int, list
 
 def add(transaction: Transaction, numbers: Sequence[int], readers: Sequence[str]) -> None:
     """Lets these readers see these jobs; who may already still may."""
-    known = readers_of(transaction.connection, numbers)
+    connection = transaction.connection
+    known = _among(connection, numbers, readers)
     rows = [
         {"job_number": number, "reader": reader}
         for number in numbers
         for reader in readers
-        if reader not in known.get(number, ())
+        if (number, reader) not in known
     ]
     if rows:
-        transaction.connection.execute(insert(shares), rows)
-        _add_inputs(transaction, [number for number in numbers if number not in known])
+        shared = _shared(connection, numbers)
+        connection.execute(insert(shares), rows)
+        _add_inputs(transaction, [number for number in numbers if number not in shared])
 
 
 def end(transaction: Transaction, numbers: Sequence[int]) -> None:
@@ -74,6 +76,29 @@ def lenders(connection: Connection, reader: str, sha256: str) -> set[str]:
         .distinct()
     )
     return set(connection.execute(statement).scalars())
+
+
+def _among(
+    connection: Connection, numbers: Sequence[int], readers: Sequence[str]
+) -> set[tuple[int, str]]:
+    """Which of these jobs which of these readers may see already."""
+    found: set[tuple[int, str]] = set()
+    for start in range(0, len(numbers), MANY_IDS):
+        statement = select(shares.c.job_number, shares.c.reader).where(
+            shares.c.job_number.in_(numbers[start : start + MANY_IDS]), shares.c.reader.in_(readers)
+        )
+        found.update((number, reader) for number, reader in connection.execute(statement))
+    return found
+
+
+def _shared(connection: Connection, numbers: Sequence[int]) -> set[int]:
+    """Those of these jobs that are shared with anybody."""
+    found: set[int] = set()
+    for start in range(0, len(numbers), MANY_IDS):
+        part = numbers[start : start + MANY_IDS]
+        statement = select(shares.c.job_number).where(shares.c.job_number.in_(part)).distinct()
+        found.update(connection.execute(statement).scalars())
+    return found
 
 
 def _add_inputs(transaction: Transaction, numbers: Sequence[int]) -> None:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from running_service import RunningService
+
+from kotta.models import JobDescription
+from kotta_service import submission
 
 
 def test_an_array_is_many_jobs_with_values_filled_in(service: RunningService) -> None:
@@ -54,6 +58,51 @@ def test_an_entry_that_makes_no_description_is_named(service: RunningService) ->
 def test_too_many_jobs_are_refused_before_anything_is_made(service: RunningService) -> None:
     many = {"executable": "true", "array": list(range(6000))}
     assert "12000 jobs" in refused(service, many, many)["detail"]
+
+
+@pytest.mark.parametrize("field", ["inputs", "outputs", "tags", "after", "env"])
+def test_lists_that_an_array_multiplies_are_bounded(service: RunningService, field: str) -> None:
+    names = [f"https://example.org/{n}" if field == "inputs" else f"n{n}" for n in range(1001)]
+    entries = dict.fromkeys(names, "x") if field == "env" else names
+    answer = refused(service, {"executable": "true", field: entries, "array": list(range(100))})
+    assert answer["detail"].startswith("the lists of these jobs have 100,100 entries together")
+    assert "100,000 can be submitted at once" in answer["detail"]
+    (problem,) = answer["errors"]
+    assert problem["pointer"] == f"/jobs/0/{field}"
+    assert problem["detail"] == "has 1,001 entries in each of 100 jobs"
+
+
+def test_lists_of_many_jobs_are_bounded_together(service: RunningService) -> None:
+    short = {"executable": "true", "outputs": ["a"]}
+    answer = refused(service, short, *[{**short, "tags": [str(n) for n in range(5_000)]}] * 20)
+    assert "have 100,021 entries together" in answer["detail"]
+    assert answer["errors"][0]["pointer"] == "/jobs/1/tags"
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        {"script": "#" * 1_000_000, "script_name": "a.sh", "array": list(range(70))},
+        {"args": "{x}" * 1_000, "array": [{"x": "y" * 70_000}]},
+        {"args": "a {x} b {x}", "array": [{"x": "é" * 6_000}] * 700},
+    ],
+    ids=["a script", "many places of a long value", "what takes more room than it has letters"],
+)
+def test_descriptions_that_an_array_multiplies_are_bounded(
+    service: RunningService, description: dict[str, Any]
+) -> None:
+    answer = refused(service, {"executable": "true", **description})
+    assert "64 MiB can be submitted at once" in answer["detail"]
+    (problem,) = answer["errors"]
+    assert problem["pointer"] == "/jobs/0/array"
+
+
+def test_ten_thousand_jobs_with_some_outputs_each_are_within_the_bounds() -> None:
+    many = {"executable": "./fit {value}", "outputs": [f"{n}-{{value}}" for n in range(10)]}
+    array = JobDescription.model_validate({**many, "array": list(range(10_000))})
+    assert len(submission.expanded([array])) == 10_000
+    plain = JobDescription.model_validate({"executable": "true", "outputs": ["a", "b"]})
+    assert len(submission.expanded([plain] * 10_000)) == 10_000
 
 
 def test_an_array_is_submitted_once_by_its_key(service: RunningService) -> None:

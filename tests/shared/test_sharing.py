@@ -184,6 +184,29 @@ def test_what_does_not_exist_is_shared_by_nobody_and_with_nobody(ada: Person, bo
     assert "there is no user nobody" in answer.text
 
 
+def test_jobs_times_readers_are_bounded(ada: Person) -> None:
+    ids, readers = ["4f6c0000-0000-4000-8000-000000000000"] * 1_000, [f"r{n}" for n in range(51)]
+    answer = ada.http.post("/jobs/share", json={"jobs": ids, "readers": readers})
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+    assert "the 50,000 shares that can be made at once" in answer.json()["detail"]
+    within = ada.http.post("/jobs/share", json={"jobs": ids, "readers": readers[:50]})
+    assert within.status_code == 404
+
+
+def test_a_program_shares_more_in_parts(
+    shared: SharedService, ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kotta.client.MAX_SHARES_AT_ONCE", 4)
+    ids = [ada.done() for _ in range(3)]
+    with Kotta({"access_token": ada.token}, server=shared.url) as client:
+        told = client.share(ids, ["bob", "eve"])
+        assert [(job.id, job.shared_with) for job in told] == [
+            (each, ["bob", "eve"]) for each in ids
+        ]
+        assert all(bob.http.get(f"/jobs/{each}").status_code == 200 for each in ids)
+        assert [job.shared_with for job in client.share(ids, [], replace=True)] == [[]] * 3
+
+
 def test_nobody_is_there_to_share_with_at_ones_own_service() -> None:
     with tempfile.TemporaryDirectory(prefix="kotta-") as home:
         service = RunningService(Path(home))
