@@ -1,4 +1,4 @@
-"""Python environments for `requirements`: each made once, under a lock, and kept."""
+"""Python environments for `requirements`: each made once, under a lock, and kept while used."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from typing import Any, Dict, List
 
 from kotta_runner.staging import StagingError
 
+COMPLETE = "complete"
+"""What an environment has once all of it is there."""
 SUPPORT = "kotta-support-2"
 """Below an environment, what of ours makes calls there; another name where that has changed, as
 environments stay when Kotta is updated."""
@@ -36,23 +38,29 @@ def make_place(launch: Dict[str, Any], uid: int, gid: int) -> None:
 def ensure(launch: Dict[str, Any]) -> None:
     """Makes the environment unless it is there; others who want the same one wait for it.
 
+    When it was last used is what its marker was changed: the service removes what has long not
+    been, under the same lock.
+
     Raises:
         StagingError: a requirement could not be installed; with the installer's own words.
     """
     path = environment_path(launch)
-    complete, support = os.path.join(path, "complete"), os.path.join(path, SUPPORT)
-    if os.path.exists(complete) and os.path.exists(support):
-        return
+    complete, support = os.path.join(path, COMPLETE), os.path.join(path, SUPPORT)
     os.makedirs(launch["environments"], mode=0o700, exist_ok=True)
     lock = os.open(path + ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        if not (os.path.exists(complete) and os.path.exists(support)):
+            # two who have it together could not both have it alone, where it is a lock of NFS's
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         if not os.path.exists(complete):
             shutil.rmtree(path, ignore_errors=True)  # of somebody who was ended while at it
             _make(path, launch["requirements"], launch["environment"])
             os.close(os.open(complete, os.O_CREAT | os.O_WRONLY, 0o600))
         if not os.path.exists(support):
             _add_support(support)
+        os.utime(complete)
     finally:
         os.close(lock)
 

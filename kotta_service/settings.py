@@ -211,7 +211,8 @@ class KeepSettings(BaseModel):
     itself the service does so every hour.
 
     Attributes:
-        days: jobs are forgotten so long after their end, uploads after they came.
+        days: jobs are forgotten so long after their end, uploads after they came, Python
+            environments after a job last began to use them.
         storage_mib: uploads and outputs may hold so much together; of more, the oldest go.
     """
 

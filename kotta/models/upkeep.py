@@ -56,7 +56,8 @@ class PruneReport(_Reply):
         dry_run: nothing was.
         jobs: with their outputs, streams and history.
         uploads: that no job refers to which stays.
-        leftovers: files and folders that nobody referred to.
+        leftovers: files and folders that nobody referred to, and Python environments that nobody
+            used.
         freed_bytes: what outputs and uploads of those held.
         kept_as_needed: jobs and uploads old enough that stay, as what stays refers to them.
     """

@@ -38,6 +38,13 @@ def inputs_of(connection: Connection, *, after: int = 0, without_end: bool = Fal
     return _one_by_one(connection, statement)
 
 
+def wanted_requirements(connection: Connection) -> set[str]:
+    """The requirements of all jobs that have some and have not ended."""
+    found = jobs.c.description["requirements"].as_string()
+    statement = select(found).where(jobs.c.ended_at.is_(None)).distinct()
+    return {text for text in connection.execute(statement).scalars() if text}
+
+
 def ended_jobs(connection: Connection) -> Rows:
     """Each job that has ended, the longest ago first: number, id, attempt, at, size_bytes.
 

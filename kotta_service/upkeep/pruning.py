@@ -26,6 +26,7 @@ from kotta_service.store import pruning as store
 from kotta_service.store.database import Database, Transaction
 from kotta_service.store.jobs import JobRow
 from kotta_service.upkeep.checking import leftovers
+from kotta_service.upkeep.environments import Unused
 from kotta_service.upkeep.places import Places
 
 logger = logging.getLogger(__name__)
@@ -76,6 +77,7 @@ class Pruner:
         left = leftovers(
             self._database, self._storage, self._data, older_than=time.time() - YOUNG_SECONDS
         )
+        environments = self._unused().remove(self._data, dry_run=dry_run)
         if not dry_run:
             for start in range(0, len(plan.jobs), AT_ONCE):
                 self._forget(plan.jobs[start : start + AT_ONCE], plan.last_number)
@@ -86,10 +88,15 @@ class Pruner:
             dry_run=dry_run,
             jobs=len(plan.jobs),
             uploads=len(plan.uploads),
-            leftovers=len(left),
+            leftovers=len(left) + environments,
             freed_bytes=plan.freed_bytes,
             kept_as_needed=plan.kept_as_needed,
         )
+
+    def _unused(self) -> Unused:
+        with self._database.read() as connection:
+            wanted = frozenset(store.wanted_requirements(connection))
+        return Unused(self._terms.before, wanted)
 
     def _planned(self, connection: Connection) -> _Plan:
         # first: what is submitted from now on is looked at once more before anything goes

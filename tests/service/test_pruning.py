@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import sqlite3
@@ -14,6 +15,7 @@ from running_service import RunningService
 from waiting import wait_until
 
 from kotta_service.upkeep import pruning
+from kotta_service.upkeep.environments import Unused
 
 DAY = 24 * 3600
 
@@ -189,6 +191,78 @@ def test_logins_that_ended_are_forgotten_whatever_the_settings_say(
 
     wait_until(lambda: kept() == [("counts",)], timeout=20, what=kept)
     connection.close()
+
+
+def environments(service: RunningService) -> set[str]:
+    return {path.name for path in (service.data / "environments").iterdir() if path.is_dir()}
+
+
+def broken_off(service: RunningService, name: str) -> Path:
+    """An environment that somebody was making who is gone; its lock."""
+    path = service.data / "environments" / name
+    (path / "lib").mkdir(parents=True)
+    path.with_suffix(".txt").write_text("six\n")
+    lock = path.with_suffix(".lock")
+    lock.touch()
+    return lock
+
+
+@pytest.mark.slow
+def test_environments_go_that_nobody_uses_and_those_that_were_broken_off(
+    service: RunningService,
+) -> None:
+    # which are none here, so that nothing is brought
+    wanted = {"requirements": "six; python_version < '3'", "executable": "sleep 60"}
+    job = service.submit(wanted)[0]
+    service.until_status(job, "processing")
+    (used,) = environments(service)
+    marker = service.data / "environments" / used / "complete"
+    os.utime(marker, (0, 0))
+    gone, made = "0" * 24, "1" * 24
+    broken_off(service, gone)
+    with broken_off(service, made).open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert prune(service, storage_mib=1 << 20, dry_run=True)["leftovers"] == 1
+        assert environments(service) == {used, gone, made}
+        assert prune(service, older_than_seconds=0)["leftovers"] == 1
+        assert environments(service) == {used, made}
+    service.http.post(f"/jobs/{job['id']}/cancel")
+    service.wait(job)
+    # of one that is whole, when it was used last counts
+    again = service.run(**{**wanted, "executable": "true"})
+    assert again["status"] == "completed"
+    assert prune(service, older_than_seconds=600)["leftovers"] == 1
+    assert environments(service) == {used}
+    os.utime(marker, (time.time() - DAY, time.time() - DAY))
+    assert prune(service, older_than_seconds=600)["leftovers"] == 1
+    assert environments(service) == set()
+    assert (
+        service.run(**{**wanted, "executable": "test -x $VIRTUAL_ENV/bin/python"})["exit_code"] == 0
+    )
+
+
+def test_what_an_account_puts_among_its_environments_leads_nowhere(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "complete").touch()
+    its = tmp_path / "data" / "environments" / "ada"
+    its.mkdir(parents=True)
+    link, piped, linked, old = (its / (digit * 24) for digit in "0123")
+    link.symlink_to(elsewhere)
+    link.with_suffix(".lock").touch()
+    for path in (piped, linked, old):
+        path.mkdir()
+    for path in (old / "complete", old.with_suffix(".lock")):
+        path.touch()
+    os.mkfifo(piped.with_suffix(".lock"))
+    linked.with_suffix(".lock").symlink_to(elsewhere / "complete")
+    if os.geteuid() == 0:
+        for path in (its, *its.rglob("*")):
+            os.chown(path, 47_001, 47_001, follow_symlinks=False)
+    unused = Unused(time.time() + DAY, frozenset())
+    assert unused.remove(tmp_path / "data", dry_run=False) == 2
+    assert {path.name for path in its.iterdir() if path.is_dir()} == {piped.name, linked.name}
+    assert (elsewhere / "complete").exists()
 
 
 def test_an_upload_that_is_sent_again_just_then_stays(service: RunningService) -> None:
