@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from kotta_service import certificates, isolation
+from kotta_service.executors.slurm.checking import problems as cluster_problems
 from kotta_service.login_settings import problems as login_problems
 from kotta_service.parsl_settings import problems as parsl_problems
 from kotta_service.s3_settings import problems as s3_problems
@@ -57,19 +58,12 @@ def asked(settings: Settings, data: Path) -> list[str]:
     """
     words = bucket_problem(settings)
     found = [f"storage: {words}"] if words else []
-    return [*_schema(settings, data), *found, *_providers(settings)]
-
-
-def _schema(settings: Settings, data: Path) -> Iterator[str]:
-    file = data / "kotta.db"
-    if not settings.database and not file.exists():
-        return
-    backend = backend_of(settings.database or file)
-    try:
-        if words := schema_problem(backend):
-            yield f"the database {words}"
-    finally:
-        backend.close()
+    return [
+        *_schema(settings, data),
+        *found,
+        *cluster_problems(settings),
+        *_providers(settings),
+    ]
 
 
 def _providers(settings: Settings) -> Iterator[str]:

@@ -67,7 +67,15 @@ def problems(settings: Settings) -> list[str]:
             found.append(
                 "[slurm] url is missing: runners ask the service for the URLs of files in S3"
             )
+        found += _shared_folder(settings)
     return found
+
+
+def _shared_folder(settings: Settings) -> Iterator[str]:
+    ours, parsls = settings.slurm.folder, settings.parsl.folder
+    has_parsl = any(queue.executor == "parsl" for queue in settings.queues.values())
+    if has_parsl and ours is not None and parsls is not None and ours.resolve() == parsls.resolve():
+        yield f"[slurm] and [parsl] have the same folder, {ours}: each needs one of its own"
 
 
 def _problems(slurm: SlurmSettings) -> Iterator[str]:

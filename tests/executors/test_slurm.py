@@ -13,6 +13,9 @@ from running_service import RunningService
 from slurm_cluster import SlurmCluster, slurm_cluster
 from waiting import wait_until
 
+from kotta_service.deployment import asked
+from kotta_service.settings import load_settings
+
 
 def service_of(cluster: SlurmCluster, home: Path, **settings: Any) -> RunningService:
     file = home / "service.toml"
@@ -157,17 +160,48 @@ def test_what_slurm_refuses_fails_with_its_words(slurm: SlurmCluster) -> None:
     with tempfile.TemporaryDirectory(prefix="kotta-") as name:
         home = Path(name)
         file = home / "service.toml"
-        text = slurm.settings() + '\n[queues.Gone]\nexecutor = "slurm"\npartition = "Nope"\n'
-        file.write_text(text)
+        queue = '\n[queues.{}]\nexecutor = "slurm"\n{} = "nope"\n'
+        more = queue.format("Odd", "constraint") + queue.format("Gone", "partition")
+        file.write_text(slurm.settings() + more)
         service = RunningService(home, KOTTA_SERVICE_SETTINGS=str(file))
         service.start()
         try:
-            job = service.run(executable="true", queue="Gone")
+            job = service.run(executable="true", queue="Odd", walltime=10)
             assert outcome(job) == ("failed", "staging")
-            assert "Invalid partition name specified" in job["error"]
+            assert "Invalid feature specification" in job["error"]
+            gone = {"executable": "true", "queue": "Gone"}
+            answer = service.http.post("/jobs", json={"jobs": [gone]})
+            assert answer.status_code == 422
+            (problem,) = answer.json()["errors"]
+            assert problem["pointer"] == "/jobs/0/queue"
+            assert problem["detail"] == "is `Gone`, but Slurm has no partition `nope`"
         finally:
             service.close()
             slurm.until_idle()
+
+
+def test_what_slurm_would_refuse_of_settings_is_told(slurm: SlurmCluster, tmp_path: Path) -> None:
+    file = tmp_path / "service.toml"
+    file.write_text(slurm.settings())
+    assert asked(load_settings(file)) == []
+    queues = {
+        "A": 'partition = "Test,Nope"',
+        "B": 'constraint = "nope"',
+        "C": 'extra_arguments = ["--nope"]',
+        "D": 'extra_arguments = ["--exclude=node77"]',
+        "E": 'partition = "Test"\nmax_walltime_minutes = 5000',
+    }
+    more = [f'[queues.{name}]\nexecutor = "slurm"\n{text}\n' for name, text in queues.items()]
+    file.write_text(slurm.settings() + "\n".join(more))
+    says = "sbatch --test-only, for a job of one core, says"
+    a, b, c, d, e = asked(load_settings(file))
+    assert a == "queue `A`: Slurm has no partition `Nope`"
+    assert b == f"queue `B`: {says}: allocation failure: Invalid feature specification"
+    assert c.startswith(f"queue `C`: {says}: unrecognized option '--nope'")
+    assert d == f"queue `D`: {says}: allocation failure: Invalid node name specified"
+    place = "partition `Test` of Slurm has 60 at most"
+    assert e == f"queue `E`: max_walltime_minutes is 5000, but {place}"
+    assert not slurm.ask("squeue", "-h", "-a").strip()
 
 
 def test_a_runner_that_cannot_be_started_is_a_lost_job(slurm: SlurmCluster) -> None:

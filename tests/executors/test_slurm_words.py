@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from kotta_service.executors import Sight
-from kotta_service.executors.slurm import states
-from kotta_service.executors.slurm.partitions import Partition, minutes
+from kotta_service.executors.slurm import checking, states
+from kotta_service.executors.slurm.commands import Commands
+from kotta_service.executors.slurm.partitions import Partition, Partitions, minutes
 from kotta_service.executors.slurm.requests import time_limit_minutes
 from kotta_service.settings import Settings
 from kotta_service.slurm_settings import problems
@@ -119,3 +120,23 @@ def test_settings_that_cannot_be_kept_are_told(tmp_path: Path) -> None:
         "[slurm] folder: here is no absolute path",
     ]
     assert problems(Settings()) == []
+
+
+def test_slurm_and_parsl_need_a_folder_each(tmp_path: Path) -> None:
+    queues = {"A": {"executor": "slurm"}, "B": {"executor": "parsl"}}
+    (tmp_path / "link").symlink_to(tmp_path)
+    given = {"queues": queues, "slurm": {"folder": str(tmp_path)}}
+    same = Settings.model_validate({**given, "parsl": {"folder": str(tmp_path / "link")}})
+    assert any("have the same folder" in words for words in problems(same))
+    other = Settings.model_validate({**given, "parsl": {"folder": str(tmp_path / "other")}})
+    assert not any("have the same folder" in words for words in problems(other))
+
+
+def test_a_cluster_that_cannot_be_asked_is_told_and_refuses_nothing(tmp_path: Path) -> None:
+    queue = {"executor": "slurm", "partition": "batch"}
+    slurm = {"programs": str(tmp_path)}
+    settings = Settings.model_validate({"queues": {"A": queue}, "slurm": slurm})
+    (found,) = checking.problems(settings)
+    assert found.startswith("[slurm] the cluster cannot be asked: ")
+    partitions = Partitions(Commands(settings.slurm, lambda _: False))
+    assert partitions.missing(settings.queues["A"]) == []

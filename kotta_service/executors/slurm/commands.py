@@ -153,6 +153,14 @@ class Commands:
         # its own environment, which is nearly empty, goes along: nothing else is added to it
         return self.run("sbatch", "--parsable", *arguments, given=script).strip().split(";")[0]
 
+    def try_out(self, arguments: Sequence[str]) -> None:
+        """Asks Slurm whether it would take a job; none is submitted.
+
+        Raises:
+            SlurmError: it would not, or there was no answer.
+        """
+        self.run("sbatch", "--test-only", *arguments, given="#!/bin/sh\n")
+
     def cancel(self, jobs: Sequence[SlurmJob]) -> None:
         """Has Slurm end jobs that were seen just now.
 

@@ -155,6 +155,8 @@ class SlurmExecutor:
 
     def problems(self, queue: str, description: JobDescription) -> list[tuple[str, str]]:
         settings = self._settings.queues[queue]
+        if missing := self._partitions.missing(settings):
+            return [("queue", f"is `{queue}`, but Slurm has no partition `{missing[0]}`")]
         return list(requests.problems(settings, self._partitions.of(settings), description))
 
     def room(self, queue: str, waiting: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
 import time
@@ -15,6 +16,8 @@ from kotta_service.settings import QueueSettings
 _FRESH_SECONDS = 2
 _KNOWN_SECONDS = 60
 _NODE_FORMAT = "PartitionName:|,NodeList:|,CPUsState:|,Memory:|,AllocMem:|,Gres:|"
+_ELSEWHERE = ("-M", "--clusters")
+"""Beginnings of options that send jobs to another cluster than the one that is asked."""
 _KILL_WAIT = re.compile(r"^KillWait\s*=\s*(\d+) sec", re.MULTILINE)
 _GPUS = re.compile(r"gpu(?::[^:,()]+)?:(\d+)")
 
@@ -69,28 +72,55 @@ class Partitions:
         Args:
             is_fresh: how full it is matters, rather than how large.
         """
-        seconds = _FRESH_SECONDS if is_fresh else _KNOWN_SECONDS
-        with self._lock:
-            if time.monotonic() - self._asked_at > seconds:
-                try:
-                    self._found = _partitions(self._commands)
-                    text = self._commands.run("scontrol", "show", "config", seconds=BRIEF_SECONDS)
-                    if told := _KILL_WAIT.search(text):
-                        self._kill_wait_seconds = int(told[1])
-                except SlurmError:
-                    pass  # what was known before is better than nothing
-                # after a failure too: each caller would have to wait as long
-                self._asked_at = time.monotonic()
-            found = self._found
+        found = self._known(_FRESH_SECONDS if is_fresh else _KNOWN_SECONDS)
         if queue.partition:
             return found.get(queue.partition.split(",")[0])
         return next((each for each in found.values() if each.is_default), None)
+
+    def missing(self, queue: QueueSettings) -> list[str]:
+        """The partitions of a queue that Slurm says it has not; none before it has answered."""
+        if any(each.startswith(_ELSEWHERE) for each in queue.extra_arguments):
+            return []
+        names = queue.partition.split(",") if queue.partition else []
+        for seconds in (_KNOWN_SECONDS, _FRESH_SECONDS):  # one may have been added a moment ago
+            found = self._known(seconds)
+            missing = [name for name in names if name not in found] if found else []
+            if not missing:
+                break
+        return missing
+
+    def ask(self) -> None:
+        """Asks Slurm now.
+
+        Raises:
+            SlurmError: it does not answer.
+        """
+        with self._lock:
+            self._ask()
+
+    def _known(self, seconds: float) -> Mapping[str, Partition]:
+        """The partitions as Slurm last told of them; it is asked if that is longer ago."""
+        with self._lock:
+            if time.monotonic() - self._asked_at > seconds:
+                with contextlib.suppress(SlurmError):
+                    self._ask()  # what was known before is better than nothing
+            return self._found
+
+    def _ask(self) -> None:
+        try:
+            self._found = _partitions(self._commands)
+            text = self._commands.run("scontrol", "show", "config", seconds=BRIEF_SECONDS)
+            if told := _KILL_WAIT.search(text):
+                self._kill_wait_seconds = int(told[1])
+        finally:
+            # after a failure too: each caller would have to wait as long
+            self._asked_at = time.monotonic()
 
 
 def _partitions(commands: Commands) -> dict[str, Partition]:
     found = {}
     for line in commands.run(
-        "scontrol", "--oneliner", "show", "partition", seconds=BRIEF_SECONDS
+        "scontrol", "--all", "--oneliner", "show", "partition", seconds=BRIEF_SECONDS
     ).splitlines():
         values = dict(word.partition("=")[::2] for word in line.split())
         name = values.get("PartitionName", "")

@@ -67,18 +67,22 @@ def wanted(
     ]
     if asked["gpus"]:
         arguments.append(f"--gres=gpu:{asked['gpus']}")
-    named = ((name, getattr(queue, name)) for name in queue.slurm_options)
-    arguments += [f"--{name}={value}" for name, value in named if value]
     # a function may need what is in site-packages, a script does not; and -c spares `runpy`
     options = ["-c"] if launch["function"] else ["-S", "-E", "-c"]
     command = shlex.join([settings.slurm.python, *options, _MAIN, str(archive), str(written)])
-    arguments += queue.extra_arguments
+    arguments += options_of(queue)
     if account is None:
         return Wanted(arguments, f"#!/bin/sh\nexec {command}\n")
     own = {name: launch["environment"].get(name, "") for name in ("HOME", "LOGNAME", "USER")}
     exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in own.items())
     arguments += [f"--uid={account.uid}", f"--gid={account.gid}"]
     return Wanted(arguments, f"#!/bin/sh\nexport {exports}\nexec {command}\n")
+
+
+def options_of(queue: QueueSettings) -> list[str]:
+    """The options of `sbatch` that all jobs of a queue have."""
+    named = ((name, getattr(queue, name)) for name in queue.slurm_options)
+    return [*(f"--{name}={value}" for name, value in named if value), *queue.extra_arguments]
 
 
 def time_limit_minutes(
