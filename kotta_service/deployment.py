@@ -66,6 +66,18 @@ def asked(settings: Settings, data: Path) -> list[str]:
     ]
 
 
+def _schema(settings: Settings, data: Path) -> Iterator[str]:
+    file = data / "kotta.db"
+    if not settings.database and not file.exists():
+        return
+    backend = backend_of(settings.database or file)
+    try:
+        if words := schema_problem(backend):
+            yield f"the database {words}"
+    finally:
+        backend.close()
+
+
 def _providers(settings: Settings) -> Iterator[str]:
     ours = {name: queue for name, queue in settings.queues.items() if queue.executor == "parsl"}
     if not ours:
