@@ -160,7 +160,8 @@ class _Run:
             if end in _STOPS:
                 return _STOPS[end]
             if error or end != 0:
-                raise StagingError(error or "bringing the inputs was ended by signal %d" % -end)
+                ended = "ended by signal %d" % -end if end < 0 else "broken off"
+                raise StagingError(error or "bringing the inputs was " + ended)
         write_script(self.attempt, self.launch.get("script"), self.owner)
         return None
 
@@ -386,11 +387,14 @@ def _child_end(child: int) -> Any:
 
 def _in_child(writer: int, action: Callable[[], None]) -> None:
     """In a forked child: does it, writes an error's words to the pipe, and never returns."""
+    code = 1
     try:
         plain_signals()
         try:
             action()
+            code = 0
         except Exception as error:
-            os.write(writer, str(error).encode()[-8192:])
+            words = str(error) or type(error).__name__
+            os.write(writer, words.encode("utf-8", "backslashreplace")[-8192:])
     finally:
-        os._exit(0)
+        os._exit(code)

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from waiting import wait_until
 
+from kotta_runner.run import _in_child
+
 from .conftest import Attempts, Server
 
 
@@ -240,3 +242,19 @@ def test_a_broken_download_leaves_no_part_of_it(attempts: Attempts, server: Serv
     failed_in_staging(attempts.record(launch))
     work = attempts.file(launch, "work")
     wait_until(lambda: not work.exists() or not any(work.iterdir()))
+
+
+@pytest.mark.parametrize("words", ["", "half a pair: \udc80", "no such host"])
+def test_what_fails_beside_the_runner_never_counts_as_done(words: str) -> None:
+    def fails() -> None:
+        raise MemoryError(words)
+
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        _in_child(writer, fails)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        told = pipe.read().decode()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+    assert told == (words.encode("utf-8", "backslashreplace").decode() or "MemoryError")
