@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 requests = logging.getLogger("kotta_service.requests")
 MAX_BODY_BYTES = 64 << 20
+MAX_RUNNER_BODY_BYTES = 16 << 20
+"""A record of 10,000 outputs with the longest names there are has 10 MiB."""
+_OF_RUNNERS = "/api/v2/runner/"
 _UNBOUNDED = ("/api/v2/uploads/", "/uploads/")
 """What is PUT below these is a file, whose route bounds it itself."""
 _API = "/api/v2"
@@ -165,25 +168,26 @@ def _route(scope: Scope) -> str:
     return f"{_API}{route}" if is_below and not route.startswith(_API) else route
 
 
-def _too_large() -> HTTPException:
+def _too_large(most: int) -> HTTPException:
     # FastAPI makes any other exception, while it reads a body, a body that is not JSON
-    return HTTPException(413, f"a request may hold {MAX_BODY_BYTES >> 20} MiB at most")
+    return HTTPException(413, f"a request may hold {most >> 20} MiB at most")
 
 
 def _bounded(scope: Scope, receive: Receive) -> Receive:
     if scope["method"] == "PUT" and scope["path"].startswith(_UNBOUNDED):
         return receive
+    most = MAX_RUNNER_BODY_BYTES if scope["path"].startswith(_OF_RUNNERS) else MAX_BODY_BYTES
     announced = Headers(scope=scope).get("content-length", "0")
     received = 0
 
     async def bounded() -> Message:
         nonlocal received
-        if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
-            raise _too_large()
+        if announced.isdigit() and int(announced) > most:
+            raise _too_large(most)
         message = await receive()
         received += len(message.get("body", b""))
-        if received > MAX_BODY_BYTES:
-            raise _too_large()
+        if received > most:
+            raise _too_large(most)
         return message
 
     return bounded

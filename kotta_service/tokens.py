@@ -22,10 +22,27 @@ class JobTokens:
         return cls(read_or_make(path, lambda: secrets.token_bytes(32)))
 
     def make(self, job_id: str, attempt: int) -> str:
-        return hmac.new(self._secret, f"{job_id}/{attempt}".encode(), hashlib.sha256).hexdigest()
+        """The token of an attempt, which tells whose it is, and the signature under that."""
+        return f"{job_id}.{attempt}.{self._signature(job_id, attempt)}"
+
+    def counts(self, token: str) -> bool:
+        """Whether it is that of some attempt: who shows it may be listened to."""
+        job_id, _, rest = token.partition(".")
+        attempt, _, signature = rest.partition(".")
+        expected = self._signature(job_id, attempt)
+        return hmac.compare_digest(signature.encode(), expected.encode())
 
     def fits(self, token: str, job_id: str, attempt: int) -> bool:
-        return hmac.compare_digest(token.encode(), self.make(job_id, attempt).encode())
+        """Whether it is that of this attempt.
+
+        What an earlier version gave to runners that are still at work is the signature alone.
+        """
+        signature = self._signature(job_id, attempt)
+        expected = self.make(job_id, attempt) if "." in token else signature
+        return hmac.compare_digest(token.encode(), expected.encode())
+
+    def _signature(self, job_id: str, attempt: int | str) -> str:
+        return hmac.new(self._secret, f"{job_id}/{attempt}".encode(), hashlib.sha256).hexdigest()
 
     def key_for(self, purpose: str) -> bytes:
         """A key of its own for something else; no job token says anything about it."""

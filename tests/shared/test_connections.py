@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -15,8 +17,11 @@ import uvicorn
 from shared_service import SharedService
 from uvicorn.server import ServerState
 
+from kotta.models.field_values import MAX_LIST_ENTRIES
 from kotta_service import connections
 from kotta_service.connections import MAX_HEAD_BYTES, Bounded
+from kotta_service.front import MAX_RUNNER_BODY_BYTES
+from kotta_service.tokens import JobTokens
 
 LARGE = b"x" * (8 << 20)
 WAITS_SECONDS = 10
@@ -246,6 +251,65 @@ def test_others_are_served_while_200_slow_clients_hold_sockets(shared: SharedSer
             writer.close()
 
     asyncio.run(main())
+
+
+JOB = "4f6c0000-0000-4000-8000-000000000000"
+
+
+@pytest.mark.parametrize(
+    ("token", "length"),
+    [
+        ("", "Content-Length: 60000000"),
+        ("Bearer x", "Content-Length: 60000000"),
+        (f"Bearer {JOB}.1.{'0' * 64}", "Content-Length: 1000"),
+        (f"Bearer {'0' * 64}", "Content-Length: 60000000"),
+        (f"Bearer {'0' * 64}", "Transfer-Encoding: chunked"),
+    ],
+    ids=["none", "nonsense", "of a job", "of an earlier version", "the same without a length"],
+)
+@pytest.mark.parametrize("path", ["reports", "inputs", "uploads", "uploads/finish"])
+def test_no_body_is_waited_for_of_who_shows_no_token_of_a_job(
+    shared: SharedService, path: str, token: str, length: str
+) -> None:
+    address = urlsplit(shared.url)
+    head = f"POST /api/v2/runner/{path} HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\n"
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        connection.sendall(f"{head}Content-Type: application/json\r\n{length}\r\n\r\n".encode())
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 404 ")
+
+
+def test_a_runner_is_heard_by_the_token_of_its_attempt_within_bounds(shared: SharedService) -> None:
+    (job,) = shared.submit({"executable": "sleep 600"})
+    shared.until_status(job, "processing")
+    tokens = JobTokens.from_file(shared.data / "job-tokens.key")
+    token = tokens.make(job["id"], 1)
+    runner = shared.client()
+
+    def report(token: str, **more: Any) -> httpx.Response:
+        body = {"job_id": job["id"], "attempt": 1, "phase": "processing", **more}
+        headers = {"Authorization": f"Bearer {token}"}
+        return runner.post("/runner/reports", json=body, headers=headers)
+
+    assert report(token).json() == {"cancel": False}
+    earlier = token.rpartition(".")[2]
+    assert report(earlier).json() == {"cancel": False}, "a runner that was at work before"
+    assert report(tokens.make(job["id"], 2)).status_code == 404
+    assert report(tokens.make(JOB, 1)).status_code == 404
+    assert report(token, more="x" * (10 << 20)).json() == {"cancel": False}
+    assert report(token, more="x" * MAX_RUNNER_BODY_BYTES).status_code == 413
+    shared.http.post(f"/jobs/{job['id']}/cancel")
+    shared.wait(job)
+
+
+def test_a_record_of_as_much_as_a_job_may_have_is_within_the_bound() -> None:
+    output = {"available": True, "size_bytes": 1 << 50, "sha256": "0" * 64}
+    names = [f"{n:05}" + "é" * 125 for n in range(MAX_LIST_ENTRIES)]
+    result = {
+        "format": "error",
+        "error": {"traceback": "x" * (1 << 20), "exception": "x" * (1 << 20)},
+    }
+    record = {"outputs": [{"name": name, **output} for name in names], "result": result}
+    assert len(json.dumps({"record": record})) < MAX_RUNNER_BODY_BYTES
 
 
 def test_a_user_has_no_more_than_so_many_requests_under_way(shared: SharedService) -> None:
