@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List, Optional
 
 LEFTOVER_GRACE_SECONDS = 2.0
+INSTALLERS_BYTES = 512 << 20
+"""What may be used while requirements are installed, by jobs that may use less."""
 _RECORD_PAUSE_SECONDS = 1.0
 _RECORD_TRIES = 3600
 _UNDRIVEN_POLL_SECONDS = 0.02
@@ -152,18 +154,43 @@ class _Run:
                 process_tree.end_with_parent(runner)
                 _in_child(writer, lambda: self._bring(runner))
             os.close(writer)
-            end = self._wait(child, "staging_inputs", deadline=None)
-            if end in _STOPS:
+            self.watch = self._installers_watch()
+            end = self._wait(child, "staging_inputs", self._staging_deadline())
+            watch, self.watch = self.watch, None
+            if isinstance(end, str):
                 self.children.kill()
             with os.fdopen(reader, "rb") as pipe:
                 error = pipe.read().decode("utf-8", "replace")
             if end in _STOPS:
                 return _STOPS[end]
+            if isinstance(end, str):
+                words = watch.words if watch is not None and watch.words else ""
+                words = words or "it may take %g s" % (self._staging_seconds() or 0)
+                raise StagingError("bringing what it needs was ended: " + words)
             if error or end != 0:
                 ended = "ended by signal %d" % -end if end < 0 else "broken off"
                 raise StagingError(error or "bringing the inputs was " + ended)
         write_script(self.attempt, self.launch.get("script"), self.owner)
         return None
+
+    def _staging_seconds(self) -> Optional[float]:
+        found: Optional[float] = self.launch.get("downloads", {}).get("max_seconds")
+        return found
+
+    def _staging_deadline(self) -> Optional[float]:
+        """Until when, on the monotonic clock, all that it needs has to be there."""
+        seconds = self._staging_seconds()
+        return None if seconds is None else self.clock["staging_inputs"] + seconds
+
+    def _installers_watch(self) -> Optional[limits.Watch]:
+        """What holds an installer to what the job may use, as it runs what it has downloaded."""
+        if not self.launch.get("requirements"):
+            return None
+        held = dict(self.launch.get("limits") or {})
+        if held.get("memory_bytes") is not None:
+            # an installer is no part of what the job asked for
+            held["memory_bytes"] = max(held["memory_bytes"], INSTALLERS_BYTES)
+        return limits.Watch({**self.launch, "limits": held})
 
     def _bring(self, runner: int) -> None:
         # imported here: a cluster's runners pay for what they import, each anew
