@@ -154,8 +154,9 @@ class _Run:
                 process_tree.end_with_parent(runner)
                 _in_child(writer, lambda: self._bring(runner))
             os.close(writer)
-            self.watch = self._installers_watch()
-            end = self._wait(child, "staging_inputs", self._staging_deadline())
+            self.watch, seconds = self._installers_watch(), self._installers_seconds()
+            deadline = None if seconds is None else self.clock["staging_inputs"] + seconds
+            end = self._wait(child, "staging_inputs", deadline)
             watch, self.watch = self.watch, None
             if isinstance(end, str):
                 self.children.kill()
@@ -165,7 +166,7 @@ class _Run:
                 return _STOPS[end]
             if isinstance(end, str):
                 words = watch.words if watch is not None and watch.words else ""
-                words = words or "it may take %g s" % (self._staging_seconds() or 0)
+                words = words or "it may take %g s" % (seconds or 0)
                 raise StagingError("bringing what it needs was ended: " + words)
             if error or end != 0:
                 ended = "ended by signal %d" % -end if end < 0 else "broken off"
@@ -173,14 +174,15 @@ class _Run:
         write_script(self.attempt, self.launch.get("script"), self.owner)
         return None
 
-    def _staging_seconds(self) -> Optional[float]:
-        found: Optional[float] = self.launch.get("downloads", {}).get("max_seconds")
-        return found
+    def _installers_seconds(self) -> Optional[float]:
+        """How long all may take where requirements are to be installed; inputs see to themselves.
 
-    def _staging_deadline(self) -> Optional[float]:
-        """Until when, on the monotonic clock, all that it needs has to be there."""
-        seconds = self._staging_seconds()
-        return None if seconds is None else self.clock["staging_inputs"] + seconds
+        Those have as long before it.
+        """
+        seconds: Optional[float] = self.launch.get("downloads", {}).get("max_seconds")
+        if seconds is None or not self.launch.get("requirements"):
+            return None
+        return seconds * 2 if self.launch["inputs"] else seconds
 
     def _installers_watch(self) -> Optional[limits.Watch]:
         """What holds an installer to what the job may use, as it runs what it has downloaded."""

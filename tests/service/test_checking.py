@@ -14,7 +14,7 @@ import tracemalloc
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -162,7 +162,8 @@ def test_it_takes_no_more_memory_for_more_jobs(data: Path) -> None:
         copy_job(data, "done", 300)
         few = held_bytes()
         copy_job(data, "done", 1200)
-        assert held_bytes() < few + 500_000
+        # other threads of this process may hold something meanwhile
+        assert min(held_bytes() for _ in range(3)) < few + 500_000
     finally:
         tracemalloc.stop()
 
@@ -264,11 +265,12 @@ def barred(data: Path) -> Iterator[None]:
 
 
 def children_that_check(parent: int | None = None) -> list[psutil.Process]:
-    return [
-        child
-        for child in psutil.Process(parent).children()
-        if "kotta_service.upkeep.apart" in child.cmdline()
-    ]
+    found = []
+    for child in psutil.Process(parent).children():
+        with suppress(psutil.Error):  # one of before may just be ending
+            if "kotta_service.upkeep.apart" in child.cmdline():
+                found.append(child)
+    return found
 
 
 def test_a_service_at_work_is_checked_without_harm(service: RunningService) -> None:

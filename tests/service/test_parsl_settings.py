@@ -67,4 +67,4 @@ def test_an_option_that_a_provider_does_not_have_is_told(tmp_path: Path) -> None
     file = tmp_path / "service.toml"
     file.write_text(f'{QUEUE}provider = "slurm"\noptions = {{ partition = "a", patrition = "b" }}')
     words = "queue `Fast`: Parsl's provider slurm has no option `patrition`"
-    assert asked(load_settings(file)) == [words]
+    assert asked(load_settings(file), tmp_path) == [words]

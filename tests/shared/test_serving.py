@@ -148,7 +148,7 @@ def test_what_would_not_be_safe_is_not_served(tmp_path: Path) -> None:
     assert "public_url is missing" in found('trusted_proxies = ["10.0.0.1"]')
     assert found(f'{url}host = "0.0.0.0"\ntrusted_proxies = ["10.0.0.1"]') == ""
     assert "belong together" in found('tls_key = "/nowhere"')
-    assert "cannot be used" in found('tls_key = "/nowhere"\ntls_certificate = "/nowhere"')
+    assert "/nowhere: No such file" in found('tls_key = "/nowhere"\ntls_certificate = "/nowhere"')
     assert "no address" in found('public_url = "kotta.lab"')
     assert "not https" in found('public_url = "http://kotta.lab"')
     for wrong in ("proxy", "10.0.0.1/8", "*"):
