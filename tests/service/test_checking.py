@@ -163,7 +163,7 @@ def test_it_takes_no_more_memory_for_more_jobs(data: Path) -> None:
         few = held_bytes()
         copy_job(data, "done", 1200)
         # other threads of this process may hold something meanwhile
-        assert min(held_bytes() for _ in range(3)) < few + 500_000
+        assert any(held_bytes() < few + 500_000 for _ in range(3))
     finally:
         tracemalloc.stop()
 
