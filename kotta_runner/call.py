@@ -28,7 +28,6 @@ from kotta_runner import buffers
 
 MAX_INLINE_BYTES = 64 << 10
 MAX_MESSAGE = 8192
-MAX_TYPE = 512
 MAX_TRACEBACK = 64 << 10
 MAX_EXCEPTION_BYTES = 256 << 10
 _PLAIN = (bool, int, str, type(None))
@@ -227,7 +226,7 @@ def _told_error(kind: str, error: BaseException, skip: int) -> Dict[str, Any]:
     content = _pickled(error)
     if content is not None and len(content) <= MAX_EXCEPTION_BYTES:
         pickled = base64.b64encode(content).decode()
-    name = ("%s.%s" % (type(error).__module__, type(error).__qualname__))[:MAX_TYPE]
+    name = "%s.%s" % (type(error).__module__, type(error).__qualname__)
     return _error(kind, name, str(error), text[-MAX_TRACEBACK:], pickled)
 
 

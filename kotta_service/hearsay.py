@@ -7,8 +7,7 @@ is looked at once more when it is taken over.
 from __future__ import annotations
 
 from kotta.models import JobDescription
-from kotta.models.field_values import RESULT_FILES
-from kotta_service.messages import ExitRecord
+from kotta_service.messages import RESULT_FILES, ExitRecord
 from kotta_service.settings import MIB
 from kotta_service.storage.refusing import without
 

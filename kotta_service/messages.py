@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    WrapValidator,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from kotta.models.signed import MAX_PARTS, ETag, SignedUpload, UploadId
 
@@ -32,14 +22,11 @@ def _keepable(text: object) -> object:
 
 # what a function raises may hold anything, and how its job ended has to be known all the same
 _Words = Annotated[str, BeforeValidator(_keepable)]
-
-
-def _beginning(most: int) -> BeforeValidator:
-    """Of text that is longer, so many characters."""
-    return BeforeValidator(lambda text: text[:most] if isinstance(text, str) else text)
-
-
 _FileName = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^/\x00]+$")]
+RESULT_FILES = ("RESULT.json", "RESULT.pkl", "RESULT.buffers")
+"""What a large result of a function's call is kept as, beside the outputs that were declared."""
+
+
 _Phase = Literal["staging_inputs", "processing", "staging_outputs", "ended"]
 
 
@@ -67,9 +54,9 @@ class RecordedError(_Message):
     """Why a function's call has no result."""
 
     kind: Annotated[str, Field(max_length=64)]
-    type: Annotated[_Words, _beginning(1024)]
-    message: Annotated[_Words, _beginning(65_536)]
-    traceback: Annotated[_Words, _beginning(1 << 20)] = ""
+    type: Annotated[_Words, Field(max_length=1024)]
+    message: Annotated[_Words, Field(max_length=65_536)]
+    traceback: Annotated[_Words, Field(max_length=1 << 20)] = ""
     exception: Annotated[str, Field(max_length=1 << 20)] | None = None
 
 
@@ -84,21 +71,6 @@ class RecordedResult(_Message):
     error: RecordedError | None = None
 
 
-def _understood(result: object, read: Callable[[object], RecordedResult | None]) -> object:
-    """The result; one that cannot be understood keeps nobody from knowing how the attempt ended."""
-    try:
-        return read(result)
-    except ValidationError:
-        words = "what its runner told of it cannot be understood"
-        error = RecordedError(kind="unpicklable_result", type="", message=words)
-        return RecordedResult(format="error", error=error)
-
-
-def _each_name_once(outputs: list[RecordedOutput]) -> list[RecordedOutput]:
-    first = {output.name: output for output in reversed(outputs)}
-    return [output for output in outputs if first[output.name] is output]
-
-
 class ExitRecord(_Message):
     """How an attempt ended, in its runner's words; the last word on it."""
 
@@ -109,17 +81,15 @@ class ExitRecord(_Message):
     reason: Literal["exit", "walltime", "memory", "limit", "staging", "user", "lost"]
     exit_code: Annotated[int, Field(ge=0, le=255)] | None = None
     signal: Annotated[int, Field(ge=1, le=64)] | None = None
-    error: Annotated[_Words, _beginning(65_536)] = ""
+    error: Annotated[_Words, Field(max_length=65_536)] = ""
     timeline: dict[str, _Seconds]
     staging_inputs_seconds: _Seconds | None = None
     processing_seconds: _Seconds | None = None
     staging_outputs_seconds: _Seconds | None = None
     cpu_seconds: _Seconds | None = None
     peak_memory_bytes: _Count | None = None
-    result: Annotated[RecordedResult | None, WrapValidator(_understood)] = None
-    outputs: Annotated[
-        list[RecordedOutput], Field(max_length=20_000), AfterValidator(_each_name_once)
-    ]
+    result: RecordedResult | None = None
+    outputs: Annotated[list[RecordedOutput], Field(max_length=20_000)]
 
 
 class RunnerPhase(_Message):

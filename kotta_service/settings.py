@@ -231,7 +231,7 @@ class Settings(BaseModel):
         grace_seconds: between SIGTERM and SIGKILL of a job that is cancelled or out of walltime.
         max_upload_mib: largest single uploaded file.
         max_input_mib: how much the inputs of one job may hold together.
-        input_seconds: how long bringing them may take, and installing `requirements`.
+        input_seconds: how long bringing them may take.
         refuse_private_inputs: whether inputs are downloaded from public addresses only; None: in a
             shared service yes, in a user's own no.
         allowed_input_networks: what may be downloaded from nevertheless, such as `10.1.0.0/16`.

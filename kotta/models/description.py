@@ -136,9 +136,6 @@ class JobDescription(BaseModel):
             raise ValueError("calls a function, so `executable`, `args` and `script` have no use")
         if bool(self.function.payload) == bool(self.function.payload_input):
             raise ValueError("needs one of `payload` and `payload_input` in its `function`")
-        for name in (*self.outputs, self.output_file_stdout, self.output_file_stderr):
-            if name in values.RESULT_FILES:
-                raise ValueError(f"calls a file `{name}`, which is what a call's result may be")
         inputs = [values.input_name(item) for item in self.inputs]
         if self.function.payload_input not in ("", *inputs):
             raise ValueError("names a `payload_input` that is none of its `inputs`")

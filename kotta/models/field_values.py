@@ -25,8 +25,6 @@ MAX_WALLTIME_MINUTES = 366 * 24 * 60
 MAX_LIST_ENTRIES = 10_000
 MAX_LABEL_CHARACTERS = 256
 """Of a name, a tag or a queue."""
-RESULT_FILES = ("RESULT.json", "RESULT.pkl", "RESULT.buffers")
-"""What a large result of a function's call is kept as, beside the outputs that were declared."""
 CALL_FILE = re.compile(r"^\.kotta-[0-9a-f]{32}\.pkl$")
 """What a large part of a function's call is named: hidden, so that a function that lists its folder
 sees its own files."""

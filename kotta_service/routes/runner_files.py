@@ -12,10 +12,10 @@ from sqlalchemy import Connection
 
 from kotta.errors import ConflictError, NotFoundError, RequestError
 from kotta.models import JobDescription
-from kotta.models.field_values import RESULT_FILES
 from kotta.models.signed import SignedFiles
 from kotta_service.launching import InputGoneError, kept_input
 from kotta_service.messages import (
+    RESULT_FILES,
     RunnerFile,
     RunnerInputs,
     RunnerSent,

@@ -347,23 +347,3 @@ def test_a_directory_is_removed_and_what_it_links_to_stays(held: Held) -> None:
     assert not held.directory.exists()
     assert (others / "file").exists()
     assert held.secret.exists()
-
-
-def test_what_cannot_be_understood_of_a_result_leaves_how_it_ended() -> None:
-    said = {
-        "job_id": "j", "attempt": 1, "status": "completed", "reason": "exit", "exit_code": 0,
-        "timeline": {}, "outputs": [
-            {"name": "a", "available": True, "size_bytes": 1, "sha256": "0" * 64},
-            {"name": "b", "available": False},
-            {"name": "a", "available": True, "size_bytes": 2, "sha256": "1" * 64},
-        ],
-    }  # fmt: skip
-    record = ExitRecord.model_validate({**said, "result": {"format": "poem"}})
-    assert (record.status, record.result and record.result.format) == ("completed", "error")
-    assert [(each.name, each.size_bytes) for each in record.outputs] == [("a", 1), ("b", None)]
-    error = {"kind": "exception", "type": "X" * 2000, "message": "m", "traceback": "t" * (2 << 20)}
-    result = ExitRecord.model_validate(
-        {**said, "result": {"format": "error", "error": error}}
-    ).result
-    assert result is not None and result.error is not None
-    assert (len(result.error.type), len(result.error.traceback)) == (1024, 1 << 20)

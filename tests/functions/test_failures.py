@@ -325,26 +325,3 @@ def test_every_error_is_in_the_tree_that_is_drawn() -> None:
     for kind in found:
         if issubclass(kind, errors.KottaError):
             assert kind.__name__ in drawn
-
-
-def test_an_exception_with_a_long_name_is_raised_once_as_what_it_is(
-    konn: Kotta, tmp_path: Path
-) -> None:
-    ran = tmp_path / "ran"
-
-    @kottajob(konn, "Test", 5, retries=1)
-    def fails() -> None:
-        with open(ran, "a") as file:
-            file.write("x")
-        raise type("X" * 1100, (Exception,), {})("no")
-
-    with pytest.raises(Exception, match="no") as caught:
-        fails()
-    assert not isinstance(caught.value, errors.JobLostError)
-    assert ran.read_text() == "x"
-
-
-def test_an_output_that_a_result_may_be_called_is_refused(konn: Kotta) -> None:
-    called = kottajob(konn, "Test", 5, outputs=["RESULT.json"])(nap)
-    with pytest.raises(errors.DescriptionError, match=r"calls a file `RESULT\.json`"):
-        called.submit()

@@ -6,15 +6,11 @@ import errno
 import hashlib
 import os
 import stat
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from waiting import wait_until
-
-from kotta_runner.run import _in_child
 
 from .conftest import Attempts, Server
 
@@ -244,56 +240,3 @@ def test_a_broken_download_leaves_no_part_of_it(attempts: Attempts, server: Serv
     failed_in_staging(attempts.record(launch))
     work = attempts.file(launch, "work")
     wait_until(lambda: not work.exists() or not any(work.iterdir()))
-
-
-@pytest.mark.parametrize("words", ["", "half a pair: \udc80", "no such host"])
-def test_what_fails_beside_the_runner_never_counts_as_done(words: str) -> None:
-    def fails() -> None:
-        raise MemoryError(words)
-
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        _in_child(writer, fails)
-    os.close(writer)
-    with os.fdopen(reader, "rb") as pipe:
-        told = pipe.read().decode()
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
-    assert told == (words.encode("utf-8", "backslashreplace").decode() or "MemoryError")
-
-
-@pytest.mark.parametrize(
-    ("installer", "changes", "words"),
-    [
-        ("sleep 60", {"max_seconds": 1}, "it may take 1 s"),
-        (
-            "exec {python} -c 'import time; kept = b\"x\" * (700 << 20); time.sleep(60)'",
-            {},
-            "and may use 512 MiB",
-        ),
-    ],
-)
-def test_an_installer_is_held_to_time_and_memory(
-    attempts: Attempts, tmp_path: Path, installer: str, changes: dict[str, float], words: str
-) -> None:
-    uv = tmp_path / "bin" / "uv"
-    uv.parent.mkdir()
-    process = tmp_path / "process"
-    uv.write_text(f"#!/bin/sh\necho $$ > {process}\n" + installer.format(python=sys.executable))
-    uv.chmod(0o755)
-    began = time.monotonic()
-    record = attempts.run(
-        "touch started",
-        requirements="attrs",
-        environments=str(tmp_path / "environments"),
-        environment={"PATH": f"{uv.parent}:{os.environ['PATH']}"},
-        downloads={"max_bytes": None, "max_seconds": 100, **changes},
-        limits={"memory_bytes": 64 << 20, "processes": None, "output_bytes": None},
-        outputs=["started"],
-    )
-    assert (record["status"], record["reason"]) == ("failed", "staging")
-    assert words in record["error"]
-    assert record["outputs"] == []
-    assert time.monotonic() - began < 30
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(process.read_text()), 0)
