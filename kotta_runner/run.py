@@ -160,7 +160,7 @@ class _Run:
             if end in _STOPS:
                 return _STOPS[end]
             if error or end != 0:
-                raise StagingError(error or "bringing the inputs was ended by signal %d" % -end)
+                raise StagingError(error or _without_words(end))
         write_script(self.attempt, self.launch.get("script"), self.owner)
         return None
 
@@ -384,13 +384,26 @@ def _child_end(child: int) -> Any:
         os.close(descriptor)
 
 
+def _without_words(end: int) -> str:
+    """What is said of a child that has brought nothing, and did not say why."""
+    if end < 0:
+        return "bringing the inputs was ended by signal %d" % -end
+    return "the inputs were not brought"
+
+
 def _in_child(writer: int, action: Callable[[], None]) -> None:
-    """In a forked child: does it, writes an error's words to the pipe, and never returns."""
+    """In a forked child: does it, and never returns.
+
+    It exits with 0 if that was done, and only then; an error's words go to the pipe.
+    """
+    code = 1
     try:
         plain_signals()
         try:
             action()
+            code = 0
         except Exception as error:
-            os.write(writer, str(error).encode()[-8192:])
+            words = str(error) or type(error).__name__
+            os.write(writer, words.encode("utf-8", "backslashreplace")[-8192:])
     finally:
-        os._exit(0)
+        os._exit(code)

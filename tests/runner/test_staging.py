@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +89,36 @@ def test_a_download_that_fails_says_why(
     url = server.url(path)
     record = attempts.run("true", inputs=[{"name": "in", "url": url}])
     failed_in_staging(record, url, word)
+
+
+FAILING = """
+import sys, kotta_runner.download
+from kotta_runner.__main__ import main
+def download(*_):
+    raise %s
+kotta_runner.download.download = download
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "word"),
+    [
+        ("MemoryError()", "MemoryError"),
+        ("ValueError('a\\udc80b')", "a\\udc80b"),
+        ("SystemExit", "the inputs were not brought"),
+    ],
+)
+def test_a_failure_without_words_is_one_all_the_same(
+    attempts: Attempts, tmp_path: Path, error: str, word: str
+) -> None:
+    inputs = [{"name": "in", "url": "http://127.0.0.1:1/in"}]
+    launch = attempts.describe("true", inputs=inputs)
+    path = tmp_path / "launch.json"
+    path.write_text(json.dumps(launch))
+    subprocess.run([sys.executable, "-c", FAILING % error, path], check=True, timeout=20)
+    failed_in_staging(attempts.record(launch), word)
+    assert not attempts.file(launch, "started").exists()
 
 
 def test_a_server_that_is_not_there_is_named(attempts: Attempts, server: Server) -> None:
