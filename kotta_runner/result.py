@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 RESULT = "result"
 """What the two files of a function's result are called, before `.json` and `.bin`."""
 MAX_RESULT_BYTES = 4 << 20
-_FILE_NAMES = {"json": "RESULT.json", "pickle": "RESULT.pkl", "buffers": "RESULT.buffers"}
+_SUFFIXES = {"json": ".json", "pickle": ".pkl", "buffers": ".buffers"}
 
 
 def take_result(
@@ -41,12 +41,22 @@ def take_result(
         content = base64.b64decode(result["data"])
         digest = hashlib.sha256(content).hexdigest()
         return {**result, "size_bytes": len(content), "sha256": digest}
-    name = _FILE_NAMES[result["format"]]
+    name = _free_name(result["format"], outputs)
     kept = kept_outputs.keep(attempt.path(RESULT + ".bin"), None, name)
     outputs.append(kept)
     if not kept["available"]:
         return None
     return {**result, "size_bytes": kept["size_bytes"], "sha256": kept["sha256"], "file": name}
+
+
+def _free_name(format: str, outputs: List[Dict[str, Any]]) -> str:  # noqa: A002
+    """What a large result is called: what the job declared has its name first."""
+    taken = {output["name"] for output in outputs}
+    name, number = "RESULT" + _SUFFIXES[format], 1
+    while name in taken:
+        number += 1
+        name = "RESULT-%d%s" % (number, _SUFFIXES[format])
+    return name
 
 
 def _read(path: str) -> Optional[Dict[str, Any]]:

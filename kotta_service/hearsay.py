@@ -7,7 +7,7 @@ is looked at once more when it is taken over.
 from __future__ import annotations
 
 from kotta.models import JobDescription
-from kotta_service.messages import RESULT_FILES, ExitRecord
+from kotta_service.messages import ExitRecord, result_files
 from kotta_service.settings import MIB
 from kotta_service.storage.refusing import without
 
@@ -21,7 +21,7 @@ def believed(record: ExitRecord, description: JobDescription, most_mib: int) -> 
     told = {output.name: output for output in record.outputs}
     names = description.declared_outputs
     if description.function is not None:
-        names += [name for name in RESULT_FILES if name not in names]
+        names += result_files(names)
     outputs = [told[name] for name in names if name in told]
     result = record.result
     if result is not None and result.file not in (None, *(each.name for each in outputs)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from itertools import chain, count
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -23,16 +25,25 @@ def _keepable(text: object) -> object:
 # what a function raises may hold anything, and how its job ended has to be known all the same
 _Words = Annotated[str, BeforeValidator(_keepable)]
 _FileName = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^/\x00]+$")]
-RESULT_FILES = ("RESULT.json", "RESULT.pkl", "RESULT.buffers")
-"""What a large result of a function's call is kept as, beside the outputs that were declared."""
-
-
 _Phase = Literal["staging_inputs", "processing", "staging_outputs", "ended"]
 
 
 class _Message(BaseModel):
     # a runner may be newer than the service that hears it
     model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+def result_files(declared: Collection[str]) -> list[str]:
+    """What a large result of a function's call is kept as, beside the outputs that were declared.
+
+    The runner finds the name by the same rule: the first that is free.
+    """
+    return [_result_file(suffix, declared) for suffix in (".json", ".pkl", ".buffers")]
+
+
+def _result_file(suffix: str, declared: Collection[str]) -> str:
+    numbered = (f"RESULT-{number}{suffix}" for number in count(2))
+    return next(name for name in chain([f"RESULT{suffix}"], numbered) if name not in declared)
 
 
 def _no_folder(name: str) -> str:
@@ -48,6 +59,14 @@ class RecordedOutput(_Message):
     available: bool
     size_bytes: _Count | None = None
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+
+
+def _of_one_name_each(outputs: list[RecordedOutput]) -> list[RecordedOutput]:
+    """The first of each name: it is what the job declared, in whose place nothing is shown."""
+    first: dict[str, RecordedOutput] = {}
+    for output in outputs:
+        first.setdefault(output.name, output)
+    return list(first.values())
 
 
 class RecordedError(_Message):
@@ -89,7 +108,9 @@ class ExitRecord(_Message):
     cpu_seconds: _Seconds | None = None
     peak_memory_bytes: _Count | None = None
     result: RecordedResult | None = None
-    outputs: Annotated[list[RecordedOutput], Field(max_length=20_000)]
+    outputs: Annotated[
+        list[RecordedOutput], Field(max_length=20_000), AfterValidator(_of_one_name_each)
+    ]
 
 
 class RunnerPhase(_Message):

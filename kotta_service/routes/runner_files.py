@@ -15,12 +15,12 @@ from kotta.models import JobDescription
 from kotta.models.signed import SignedFiles
 from kotta_service.launching import InputGoneError, kept_input
 from kotta_service.messages import (
-    RESULT_FILES,
     RunnerFile,
     RunnerInputs,
     RunnerSent,
     RunnerUploads,
     SignedUploads,
+    result_files,
 )
 from kotta_service.parts import Parts, WithParts
 from kotta_service.s3_inputs import SCHEME
@@ -112,7 +112,7 @@ def _readable(parts: Parts, connection: Connection, row: JobRow, url: str) -> st
 
 def _refuse_foreign(parts: Parts, row: JobRow, file: RunnerFile) -> None:
     declared = JobDescription.model_construct(**row.description).declared_outputs
-    if file.name not in declared and file.name not in RESULT_FILES:
+    if file.name not in declared and file.name not in result_files(declared):
         raise NotFoundError(f"job {row.id} has no output {file.name}")
     limit = parts.settings.max_output_mib << 20
     if file.size_bytes > limit:

@@ -293,6 +293,28 @@ def test_a_record_counts_for_what_its_job_declared_and_within_its_limit(held: He
     assert (large.status, large.reason) == ("failed", "limit")
 
 
+def test_a_large_result_counts_under_the_first_free_name(held: Held) -> None:
+    from kotta.models import JobDescription
+
+    function = {"name": "f", "python": "3.11", "payload": "AAAA"}
+    description = JobDescription.model_validate(
+        {"jobtype": "python", "function": function, "outputs": ["RESULT.json"]}
+    )
+    record = held.record("RESULT.json", "RESULT-2.json", "RESULT-3.json", "RESULT.pkl")
+    names = [output.name for output in believed(record, description, 1).outputs]
+    assert names == ["RESULT.json", "RESULT-2.json", "RESULT.pkl"]
+
+
+def test_of_two_outputs_of_one_name_the_first_counts(held: Held) -> None:
+    twice = held.record("a", "b").model_dump()
+    twice["outputs"] += [{**twice["outputs"][0], "size_bytes": 1}]
+    record = ExitRecord.model_validate(twice)
+    assert [(each.name, each.size_bytes) for each in record.outputs] == [
+        ("a", len(CONTENT)),
+        ("b", len(CONTENT)),
+    ]
+
+
 @pytest.mark.parametrize("name", ["../x", "a/b", "..", ".", "a\0b", ""])
 def test_no_output_has_a_name_that_leads_elsewhere(held: Held, name: str) -> None:
     with pytest.raises(ValueError, match="outputs"):

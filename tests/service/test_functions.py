@@ -138,6 +138,23 @@ def test_a_large_result_is_an_output(service: RunningService) -> None:
     assert pickle.loads(content) == b"x" * 200_000
 
 
+def test_a_large_result_leaves_declared_outputs_alone(service: RunningService) -> None:
+    def both() -> list[int]:
+        with open("RESULT.json", "w") as file:
+            file.write("mine")
+        return list(range(20_000))
+
+    # one of them is not made, and its name is not free all the same
+    declared = ["RESULT.json", "RESULT-2.json"]
+    job = service.run(**call(both, outputs=declared))
+    assert job["status"] == "completed"
+    assert service.output(job, "RESULT.json") == "mine"
+    assert job["result"]["file"] == "RESULT-3.json"
+    assert json.loads(service.output_bytes(job, "RESULT-3.json")) == list(range(20_000))
+    names = [output["name"] for output in job["outputs"]]
+    assert sorted(names) == sorted(set(names))
+
+
 def test_a_large_argument_is_an_input(service: RunningService) -> None:
     payload = cloudpickle.dumps((len, (b"x" * 2_000_000,), {}))
     sha256 = hashlib.sha256(payload).hexdigest()
