@@ -100,6 +100,14 @@ def _call_failure(konn: Kotta, job: JobDetail, error: ResultError, stderr: str) 
             f"the call could not be unpickled where it runs: {error.type}: {error.message}",
             hint="the packages that it needs must have the same versions on both sides",
         )
+    if error.kind == "unreadable_result":
+        # the job may have completed, or failed for a reason of its own
+        return RemoteError(
+            f"job {job.id} ({job.name}): {job.error or error.message}",
+            job_id=job.id,
+            stderr=stderr,
+            hint=f"kotta status {job.id}",
+        )
     carried: dict[str, Any] = {
         "job_id": job.id,
         "stderr": stderr,

@@ -26,6 +26,8 @@ FRESH_SECONDS = 60.0
 Callback = Callable[[KottaError | None], None]
 """Told None at a job's end, or why nobody follows the job any more."""
 
+_WITHOUT_VALUE = ("error", "unreadable")
+
 
 class Submission:
     """A job of the service's; may be used by several threads.
@@ -60,7 +62,7 @@ class Submission:
     def is_plain(self) -> bool:
         """Whether opening the outcome needs no further request."""
         result = self._result
-        return result is not None and result.format != "error" and result.file is None
+        return result is not None and result.format not in _WITHOUT_VALUE and result.file is None
 
     def note(self, job: Job, result: Result | None) -> None:
         """Takes in what was heard of the job; on its end, those who wait are told."""
@@ -218,9 +220,9 @@ class Submission:
         if result is None and (self.latest.jobtype == "python" or not self._succeeded):
             result = self.detail().result
         try:
-            if result is not None and result.format != "error":
+            if result is not None and result.format not in _WITHOUT_VALUE:
                 return value_of(self.konn, self.id, result), None
-            if self._succeeded:
+            if self._succeeded and result is None:
                 return None, None
             return None, failure_of(self.konn, self.detail())
         except KottaError as error:

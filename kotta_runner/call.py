@@ -27,6 +27,7 @@ import cloudpickle
 from kotta_runner import buffers
 
 MAX_INLINE_BYTES = 64 << 10
+MAX_TYPE = 1024
 MAX_MESSAGE = 8192
 MAX_TRACEBACK = 64 << 10
 MAX_EXCEPTION_BYTES = 256 << 10
@@ -268,7 +269,7 @@ def _error(
 ) -> Dict[str, Any]:
     error = {
         "kind": kind,
-        "type": name,
+        "type": name[:MAX_TYPE],
         "message": message[:MAX_MESSAGE],
         "traceback": trace,
         "exception": exception,

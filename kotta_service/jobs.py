@@ -168,7 +168,7 @@ def finish(transaction: Transaction, row: JobRow, record: ExitRecord) -> None:
         reason=record.reason,
         exit_code=record.exit_code,
         signal=record.signal,
-        error=record.error,
+        error=record.words,
         started_at=record.timeline.get("processing"),
         ended_at=ended,
         staging_inputs_seconds=record.staging_inputs_seconds,

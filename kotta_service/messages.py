@@ -6,7 +6,17 @@ from collections.abc import Collection
 from itertools import chain, count
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
 from kotta.models.signed import MAX_PARTS, ETag, SignedUpload, UploadId
 
@@ -22,8 +32,16 @@ def _keepable(text: object) -> object:
     return text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
 
 
-# what a function raises may hold anything, and how its job ended has to be known all the same
-_Words = Annotated[str, BeforeValidator(_keepable)]
+def _words(most: int) -> BeforeValidator:
+    """What a function raises may hold anything: how its job ended has to be known all the same."""
+
+    def bounded(text: object) -> object:
+        text = _keepable(text)
+        return text[:most] if isinstance(text, str) else text
+
+    return BeforeValidator(bounded)
+
+
 _FileName = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^/\x00]+$")]
 _Phase = Literal["staging_inputs", "processing", "staging_outputs", "ended"]
 
@@ -73,21 +91,37 @@ class RecordedError(_Message):
     """Why a function's call has no result."""
 
     kind: Annotated[str, Field(max_length=64)]
-    type: Annotated[_Words, Field(max_length=1024)]
-    message: Annotated[_Words, Field(max_length=65_536)]
-    traceback: Annotated[_Words, Field(max_length=1 << 20)] = ""
+    type: Annotated[str, _words(1024)]
+    message: Annotated[str, _words(65_536)]
+    traceback: Annotated[str, _words(1 << 20)] = ""
     exception: Annotated[str, Field(max_length=1 << 20)] | None = None
 
 
 class RecordedResult(_Message):
     """What a function's call returned, or where it lies."""
 
-    format: Literal["json", "pickle", "buffers", "error"]
+    format: Literal["json", "pickle", "buffers", "error", "unreadable"]
     size_bytes: _Count = 0
     sha256: Annotated[str, Field(max_length=64)] = ""
     data: Annotated[str, Field(max_length=1 << 20)] | None = None
     file: _FileName | None = None
     error: RecordedError | None = None
+
+
+_UNREADABLE_WORDS = "its value cannot be read: what its runner says of it is not understood"
+_UNREADABLE = RecordedResult(
+    format="unreadable",  # which no client, however old, takes for a value, or for None
+    error=RecordedError(kind="unreadable_result", type="ValueError", message=_UNREADABLE_WORDS),
+)
+
+
+def _or_unreadable(result: object, validate: ValidatorFunctionWrapHandler) -> RecordedResult | None:
+    """What a call returned harms nothing else that its record says."""
+    try:
+        found: RecordedResult | None = validate(result)
+    except ValidationError:
+        return _UNREADABLE
+    return found
 
 
 class ExitRecord(_Message):
@@ -100,17 +134,22 @@ class ExitRecord(_Message):
     reason: Literal["exit", "walltime", "memory", "limit", "staging", "user", "lost"]
     exit_code: Annotated[int, Field(ge=0, le=255)] | None = None
     signal: Annotated[int, Field(ge=1, le=64)] | None = None
-    error: Annotated[_Words, Field(max_length=65_536)] = ""
+    error: Annotated[str, _words(65_536)] = ""
     timeline: dict[str, _Seconds]
     staging_inputs_seconds: _Seconds | None = None
     processing_seconds: _Seconds | None = None
     staging_outputs_seconds: _Seconds | None = None
     cpu_seconds: _Seconds | None = None
     peak_memory_bytes: _Count | None = None
-    result: RecordedResult | None = None
+    result: Annotated[RecordedResult | None, WrapValidator(_or_unreadable)] = None
     outputs: Annotated[
         list[RecordedOutput], Field(max_length=20_000), AfterValidator(_of_one_name_each)
     ]
+
+    @property
+    def words(self) -> str:
+        """Why it ended so, or that what it returned cannot be read."""
+        return self.error or (_UNREADABLE_WORDS if self.result == _UNREADABLE else "")
 
 
 class RunnerPhase(_Message):

@@ -38,8 +38,8 @@ class ResultError(_Reply):
     """Why a function's call has no result.
 
     Attributes:
-        kind: `exception`, `missing_package`, `unpicklable_result`, `unreadable_call` or
-            `python_version`.
+        kind: `exception`, `missing_package`, `unpicklable_result`, `unreadable_call`,
+            `python_version` or `unreadable_result`.
         type: qualified name of the exception's class.
         traceback: where it was raised, as Python prints it.
         exception: base64 of the pickled exception, None where it cannot be pickled.
@@ -56,12 +56,13 @@ class Result(_Reply):
     """What a function's call returned; see docs/functions.md.
 
     Attributes:
-        format: `json`, `pickle`, `buffers` (a pickle beside its large buffers), or `error`.
+        format: `json`, `pickle`, `buffers` (a pickle beside its large buffers), `error`, or
+            `unreadable`.
         size_bytes: size of the value's bytes.
         sha256: their SHA-256 in lower-case hex.
         data: the bytes in base64, None if there are none or they are in a file.
         file: name of the output that holds them, None if they are in `data`.
-        error: with format `error`, what went wrong.
+        error: with format `error` or `unreadable`, what went wrong.
     """
 
     format: str

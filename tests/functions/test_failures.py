@@ -136,6 +136,41 @@ def test_a_call_whose_process_ends_before_it_returns_has_failed(konn: Kotta) -> 
         kottajob(konn, "Test", 5)(leaves)()
 
 
+def test_a_value_that_cannot_be_told_leaves_the_rest_of_its_job(konn: Kotta) -> None:
+    @kottajob(konn, "Test", 5, False, outputs=["mine"], retries=1)
+    def returns() -> str:
+        import kotta_runner.call
+
+        kotta_runner.call.MAX_INLINE_BYTES = 2 << 20  # a runner that says more than is understood
+        with open("mine", "w") as file:
+            file.write("mine")
+        return "x" * (1 << 20)
+
+    job = returns()
+    with pytest.raises(errors.RemoteError, match="its value cannot be read"):
+        job.result()
+    detail = konn.status(job.job_id)
+    assert (detail.status.value, detail.attempt) == ("completed", 1)
+    assert "cannot be read" in detail.error
+    assert {output.name for output in detail.outputs if output.available} >= {"mine", "STDOUT.txt"}
+
+
+def test_an_exception_that_cannot_be_told_leaves_its_words(konn: Kotta) -> None:
+    @kottajob(konn, "Test", 5, False, retries=1)
+    def raises() -> None:
+        import kotta_runner.call
+
+        kotta_runner.call.MAX_EXCEPTION_BYTES = 2 << 20
+        error = ValueError("no")
+        error.more = "x" * (1 << 20)  # type: ignore[attr-defined]
+        raise error
+
+    job = raises()
+    with pytest.raises(errors.RemoteError, match="ValueError: no"):
+        job.result()
+    assert konn.status(job.job_id).attempt == 1
+
+
 def test_an_unknown_queue_is_named_with_those_that_there_are(konn: Kotta) -> None:
     with pytest.raises(
         errors.DescriptionError, match=r"`Nope` is no queue here \(the queues are .*Test"

@@ -103,6 +103,18 @@ def test_what_an_exception_says_may_hold_anything(
     assert str(pickle.loads(base64.b64decode(error["exception"]))) == said
 
 
+def test_the_name_of_an_exception_may_be_of_any_length(service: RunningService) -> None:
+    def bad() -> None:
+        raise type("X" * 1100, (Exception,), {})("no")
+
+    job = service.run(**call(bad, retries=1))
+    assert (job["status"], job["reason"], job["attempt"]) == ("failed", "exit", 1)
+    assert job["error"].endswith("X: no")
+    error = job["result"]["error"]
+    assert (len(error["type"]), error["message"]) == (1024, "no")
+    assert "raise type" in service.output(job, "STDERR.txt")
+
+
 def test_a_missing_package_is_named(service: RunningService) -> None:
     def needs() -> None:
         import no_such_package  # type: ignore[import-not-found]  # noqa: F401
