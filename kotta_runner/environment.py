@@ -35,6 +35,25 @@ def make_place(launch: Dict[str, Any], uid: int, gid: int) -> None:
     os.chown(launch["environments"], uid, gid, follow_symlinks=False)
 
 
+def use(launch: Dict[str, Any]) -> bool:
+    """Notes that the environment is used, if it is there and nobody has to be waited for."""
+    path = environment_path(launch)
+    try:
+        lock = os.open(path + ".lock", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        if not os.path.exists(os.path.join(path, SUPPORT)):
+            return False
+        os.utime(os.path.join(path, COMPLETE))
+    except OSError:
+        return False
+    finally:
+        os.close(lock)
+    return True
+
+
 def ensure(launch: Dict[str, Any]) -> None:
     """Makes the environment unless it is there; others who want the same one wait for it.
 
@@ -56,7 +75,9 @@ def ensure(launch: Dict[str, Any]) -> None:
             fcntl.flock(lock, fcntl.LOCK_EX)
         if not os.path.exists(complete):
             shutil.rmtree(path, ignore_errors=True)  # of somebody who was ended while at it
-            _make(path, launch["requirements"], launch["environment"])
+            # by the tag is found what goes on if a runner is killed
+            tag = "%s/%d" % (launch["job_id"], launch["attempt"])
+            _make(path, launch["requirements"], {**launch["environment"], "KOTTA_TAG": tag})
             os.close(os.open(complete, os.O_CREAT | os.O_WRONLY, 0o600))
         if not os.path.exists(support):
             _add_support(support)

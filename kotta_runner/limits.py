@@ -76,6 +76,12 @@ def limit(process: int, launch: Dict[str, Any]) -> None:
     limits = launch.get("limits") or {}
     if limits.get("output_bytes") is not None:
         _lower(process, resource.RLIMIT_FSIZE, limits["output_bytes"])
+    limit_processes(process, launch)
+
+
+def limit_processes(process: int, launch: Dict[str, Any]) -> None:
+    """Bounds the processes of the account that a process is, where there is a limit of them."""
+    limits = launch.get("limits") or {}
     account = account_of(launch)
     if account is not None and limits.get("processes") is not None:
         # counted by the kernel for the account, not the job: a bound for what grows faster than we

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 LEFTOVER_GRACE_SECONDS = 2.0
 _RECORD_PAUSE_SECONDS = 1.0
 _RECORD_TRIES = 3600
+_REQUIREMENTS_SECONDS = 3600.0
+"""How long installing them may take, for a launch that does not say it."""
 _UNDRIVEN_POLL_SECONDS = 0.02
 """How often to look where the kernel cannot wake us for a child's end (no pidfd)."""
 
@@ -142,47 +144,87 @@ class _Run:
         if self.owner is not None:
             self.attempt.give_work_to(*self.owner)
         link(self.attempt, self.launch)
-        if to_be_brought(self.launch) or self.launch.get("requirements"):
-            # in a process of its own, which can be ended while it waits for a silent server
-            runner = os.getpid()
-            reader, writer = os.pipe()
-            child = os.fork()
-            if child == 0:
-                # it shares the lock, and would keep it from the next runner if this one were lost
-                process_tree.end_with_parent(runner)
-                _in_child(writer, lambda: self._bring(runner))
-            os.close(writer)
-            end = self._wait(child, "staging_inputs", deadline=None)
-            if end in _STOPS:
-                self.children.kill()
-            with os.fdopen(reader, "rb") as pipe:
-                error = pipe.read().decode("utf-8", "replace")
-            if end in _STOPS:
-                return _STOPS[end]
-            if error or end != 0:
-                raise StagingError(error or _without_words(end))
-        write_script(self.attempt, self.launch.get("script"), self.owner)
-        return None
-
-    def _bring(self, runner: int) -> None:
-        # imported here: a cluster's runners pay for what they import, each anew
-        from kotta_runner import environment
-
         if self.launch.get("requirements") and kind_of(self.launch) == "bubblewrap":
             # an installer runs what it downloads, and would do so outside
             raise StagingError("requirements cannot be installed for a job in a sandbox")
+        outcome = None
+        if to_be_brought(self.launch):
+            outcome = _STOPS.get(self._in_child(self._bring))
+        if outcome is None and self.launch.get("requirements"):
+            outcome = self._install()
+        if outcome is None:
+            write_script(self.attempt, self.launch.get("script"), self.owner)
+        return outcome
+
+    def _in_child(self, action: Callable[[int], None], deadline: Optional[float] = None) -> Any:
+        """Does it in a process of its own, which can be ended while it waits for a silent server.
+
+        Args:
+            action: gets the runner's process id.
+
+        Returns:
+            What `_wait` does; unless it is 0, nothing of it is left running.
+
+        Raises:
+            StagingError: it failed.
+        """
+        runner = os.getpid()
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            # it shares the lock, and would keep it from the next runner if this one were lost
+            process_tree.end_with_parent(runner)
+            _do_in_child(writer, lambda: action(runner))
+        os.close(writer)
+        end = self._wait(child, "staging_inputs", deadline)
+        if end != 0:
+            self.children.kill()
+        with os.fdopen(reader, "rb") as pipe:
+            error = pipe.read().decode("utf-8", "replace")
+        if isinstance(end, int) and end != 0:
+            raise StagingError(error or _without_words(end))
+        return end
+
+    def _bring(self, runner: int) -> None:
         inputs = Inputs(self.attempt, self.launch, self.owner)
         inputs.copy()
         if self.account is not None:
-            # what strangers send is read, and what they wrote is installed, as the job's account
-            if self.launch.get("requirements"):
-                environment.make_place(self.launch, *self.account.owner)
+            # what strangers send is read as the job's account
             inputs.load()
             become(self.account)
             process_tree.end_with_parent(runner)  # which a change of account takes back
         inputs.download()
-        if self.launch.get("requirements"):
+
+    def _install(self) -> Optional[Outcome]:
+        """None when the environment is there; what installs it is held to bounds as a command."""
+        # imported here: a cluster's runners pay for what they import, each anew
+        from kotta_runner import environment
+
+        # what lies in an account's folder is touched by that account alone
+        if self.account is None and environment.use(self.launch):
+            return None
+
+        def ensure(runner: int) -> None:
+            if self.account is not None:
+                # what strangers wrote is installed as the job's account
+                environment.make_place(self.launch, *self.account.owner)
+                become(self.account)
+                process_tree.end_with_parent(runner)
+            limits.limit_processes(0, self.launch)
             environment.ensure(self.launch)
+
+        seconds = self.launch.get("requirements_seconds", _REQUIREMENTS_SECONDS)
+        self.callers.end()  # nothing else is to run beside it, or to be counted as its
+        self.watch = limits.Watch(self.launch)
+        end = self._in_child(ensure, time.monotonic() + seconds)
+        self.children.kill()  # what an installer leaves that has come to its end
+        if end == "walltime":
+            words = "its requirements were not installed within %g minutes" % (seconds / 60)
+            raise StagingError(words)
+        if end in ("memory", "limit"):
+            words = "its requirements were not installed: %s" % self.watch.words
+            return Outcome("failed", end, error=words)
+        return _STOPS.get(end)
 
     def _process(self) -> Outcome:
         if self.attempt.cancel_asked():
@@ -247,12 +289,13 @@ class _Run:
         """Waits for a child's end, and looks after everything else meanwhile.
 
         Args:
-            deadline: of the walltime, on the monotonic clock.
+            deadline: of the walltime, or of what else it may take, on the monotonic clock.
             caller: the child, if it may answer instead of ending.
 
         Returns:
             Its exit code, the negative of the signal that ended it, `"cancel"`, `"cluster"` if that
-            takes back its cores, `"walltime"`, or the limit it went over: `"memory"` or `"limit"`.
+            takes back its cores, `"walltime"` at the deadline, or the limit it went over:
+            `"memory"` or `"limit"`.
         """
         report_at: Optional[float] = self.clock[phase] + COALESCE_SECONDS
         poller = select.poll()
@@ -385,13 +428,13 @@ def _child_end(child: int) -> Any:
 
 
 def _without_words(end: int) -> str:
-    """What is said of a child that has brought nothing, and did not say why."""
+    """What is said of a child that did not do what it was to, and did not say why."""
     if end < 0:
-        return "bringing the inputs was ended by signal %d" % -end
-    return "the inputs were not brought"
+        return "staging was ended by signal %d" % -end
+    return "staging ended without a word"
 
 
-def _in_child(writer: int, action: Callable[[], None]) -> None:
+def _do_in_child(writer: int, action: Callable[[], None]) -> None:
     """In a forked child: does it, and never returns.
 
     It exits with 0 if that was done, and only then; an error's words go to the pipe.

@@ -122,6 +122,7 @@ class Launches:
             "environment": {**self._environment, **own, **description.env},
             "function": function,
             "requirements": description.requirements,
+            "requirements_seconds": self._settings.requirements_seconds,
             "environments": str(self._environments / own.get("LOGNAME", "")),
             "resources": {
                 "queue": row.queue,

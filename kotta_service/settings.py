@@ -232,6 +232,8 @@ class Settings(BaseModel):
         max_upload_mib: largest single uploaded file.
         max_input_mib: how much the inputs of one job may hold together.
         input_seconds: how long bringing them may take.
+        requirements_seconds: how long making the environment for a job's `requirements` may take,
+            or waiting for another job to make it.
         refuse_private_inputs: whether inputs are downloaded from public addresses only; None: in a
             shared service yes, in a user's own no.
         allowed_input_networks: what may be downloaded from nevertheless, such as `10.1.0.0/16`.
@@ -257,6 +259,7 @@ class Settings(BaseModel):
     max_upload_mib: Annotated[int, Field(ge=1)] = 1 << 20
     max_input_mib: Annotated[int, Field(ge=1)] = 1 << 20
     input_seconds: Annotated[float, Field(gt=0)] = 24 * 3600
+    requirements_seconds: Annotated[float, Field(gt=0)] = 3600
     refuse_private_inputs: bool | None = None
     allowed_input_networks: list[_Network] = Field(default_factory=list)
     max_output_mib: Annotated[int, Field(ge=1)] = 1 << 20

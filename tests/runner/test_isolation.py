@@ -454,6 +454,31 @@ def test_requirements_are_never_installed_outside_a_sandbox(attempts: Attempts) 
     assert record["error"] == "requirements cannot be installed for a job in a sandbox"
 
 
+def test_an_accounts_installer_is_ended_in_time(
+    attempts: Attempts, two_accounts: list[pwd.struct_passwd]
+) -> None:
+    seen = attempts.root / "seen"
+    seen.touch()
+    seen.chmod(0o666)
+    uv = attempts.root / "uv"
+    uv.write_text(f"#!/bin/sh\nid -u > {seen}\nsetsid sleep 60 &\nsleep 60\n")
+    uv.chmod(0o755)
+    launch = attempts.describe(
+        "true",
+        requirements="attrs",
+        requirements_seconds=1.2,
+        environments=str(attempts.root / "environments" / "one"),
+        environment={"PATH": f"{uv.parent}:{PATH}"},
+        isolation=as_user(two_accounts[0]),
+    )
+    attempts.hand_over(launch)
+    record = attempts.record(launch)
+    assert (record["status"], record["reason"]) == ("failed", "staging")
+    assert record["error"] == "its requirements were not installed within 0.02 minutes"
+    assert seen.read_text() == f"{two_accounts[0].pw_uid}\n"
+    assert tagged(tag(launch)) == []
+
+
 def test_what_a_killed_runner_leaves_is_found_and_ended(
     attempts: Attempts, isolation: dict[str, Any]
 ) -> None:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from waiting import wait_until
 
-from .conftest import Attempts, Server
+from kotta_runner.environment import environment_path
+
+from .conftest import Attempts, Server, tag, tagged
 
 
 def failed_in_staging(record: dict[str, Any], *words: str) -> None:
@@ -106,7 +110,7 @@ sys.exit(main())
     [
         ("MemoryError()", "MemoryError"),
         ("ValueError('a\\udc80b')", "a\\udc80b"),
-        ("SystemExit", "the inputs were not brought"),
+        ("SystemExit", "staging ended without a word"),
     ],
 )
 def test_a_failure_without_words_is_one_all_the_same(
@@ -148,6 +152,91 @@ def test_an_input_stays_in_the_working_directory(
 
 def available(record: dict[str, Any]) -> dict[str, bool]:
     return {output["name"]: output["available"] for output in record["outputs"]}
+
+
+@pytest.fixture
+def describe_installing(attempts: Attempts, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Describes a launch whose requirements are installed by a shell script in place of uv."""
+
+    def describe(command: str, installer: str, **changes: Any) -> dict[str, Any]:
+        uv = tmp_path / "bin" / "uv"
+        uv.parent.mkdir()
+        uv.write_text(f"#!/bin/sh\n{installer}\n")
+        uv.chmod(0o755)
+        return attempts.describe(
+            command,
+            requirements="a-package",
+            environments=str(tmp_path / "environments"),
+            environment={"PATH": f"{uv.parent}:/usr/bin:/bin"},
+            **changes,
+        )
+
+    return describe
+
+
+def test_requirements_are_installed_in_time_or_not_at_all(
+    attempts: Attempts, tmp_path: Path, describe_installing: Callable[..., dict[str, Any]]
+) -> None:
+    begun = tmp_path / "begun"
+    installer = f"setsid sleep 60 &\ntouch {begun}\nsleep 60"
+    launch = describe_installing("true", installer, requirements_seconds=1.2)
+    attempts.hand_over(launch)
+    record = attempts.record(launch)
+    failed_in_staging(record, "its requirements were not installed within 0.02 minutes")
+    assert begun.exists()
+    assert not attempts.file(launch, "started").exists()
+    assert not tagged(tag(launch))
+
+
+def test_requirements_that_another_job_installs_are_waited_for_in_time(
+    attempts: Attempts, describe_installing: Callable[..., dict[str, Any]]
+) -> None:
+    launch = describe_installing("true", "true", requirements_seconds=0.3)
+    lock = Path(environment_path(launch) + ".lock")
+    lock.parent.mkdir()
+    with lock.open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        attempts.hand_over(launch)
+        failed_in_staging(attempts.record(launch), "were not installed within 0.005 minutes")
+
+
+@pytest.mark.parametrize("limit", ["memory", "processes"])
+def test_what_installs_requirements_is_held_to_the_limits_of_its_job(
+    attempts: Attempts, describe_installing: Callable[..., dict[str, Any]], limit: str
+) -> None:
+    takes = "exec python3 -c 'import time; x = b\"x\" * (300 << 20); time.sleep(60)'"
+    if limit == "processes":
+        takes = "for each in 1 2 3 4 5 6 7 8; do sleep 60 & done; wait"
+    limits = {
+        "memory_bytes": 200 << 20 if limit == "memory" else None,
+        "processes": 6 if limit == "processes" else None,
+        "output_bytes": None,
+    }
+    launch = describe_installing("true", takes, limits=limits)
+    attempts.hand_over(launch)
+    record = attempts.record(launch)
+    reason, words = ("memory", "200 MiB") if limit == "memory" else ("limit", "may have 6")
+    assert (record["status"], record["reason"]) == ("failed", reason)
+    assert record["error"].startswith("its requirements were not installed: it ")
+    assert words in record["error"]
+    assert not attempts.file(launch, "started").exists()
+    assert not tagged(tag(launch))
+
+
+def test_nothing_of_an_installer_is_there_with_the_command(
+    attempts: Attempts, tmp_path: Path, describe_installing: Callable[..., dict[str, Any]]
+) -> None:
+    left = tmp_path / "left"
+    launch = describe_installing(
+        f"for each in $(cat {left}); do test -e /proc/$each && echo $each; done; true",
+        'if test "$1" = venv; then for last; do :; done; mkdir -p "$last"; fi\n'
+        f"setsid sleep 60 > /dev/null 2>&1 &\necho $! >> {left}",
+    )
+    attempts.hand_over(launch)
+    record = attempts.record(launch)
+    assert (record["status"], record["error"]) == ("completed", "")
+    assert len(left.read_text().split()) == 2
+    assert attempts.output(launch, "STDOUT.txt") == b""
 
 
 def test_what_is_no_regular_file_is_not_available(attempts: Attempts) -> None:
