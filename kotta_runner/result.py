@@ -41,7 +41,7 @@ def take_result(
         content = base64.b64decode(result["data"])
         digest = hashlib.sha256(content).hexdigest()
         return {**result, "size_bytes": len(content), "sha256": digest}
-    name = _free_name(result["format"], outputs)
+    name = _free_name(_SUFFIXES[result["format"]], outputs)
     kept = kept_outputs.keep(attempt.path(RESULT + ".bin"), None, name)
     outputs.append(kept)
     if not kept["available"]:
@@ -49,13 +49,13 @@ def take_result(
     return {**result, "size_bytes": kept["size_bytes"], "sha256": kept["sha256"], "file": name}
 
 
-def _free_name(format: str, outputs: List[Dict[str, Any]]) -> str:  # noqa: A002
+def _free_name(suffix: str, outputs: List[Dict[str, Any]]) -> str:
     """What a large result is called: what the job declared has its name first."""
     taken = {output["name"] for output in outputs}
-    name, number = "RESULT" + _SUFFIXES[format], 1
+    name, number = "RESULT" + suffix, 1
     while name in taken:
         number += 1
-        name = "RESULT-%d%s" % (number, _SUFFIXES[format])
+        name = "RESULT-%d%s" % (number, suffix)
     return name
 
 
