@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from kotta_service.metrics import Metrics
 
 logger = logging.getLogger(__name__)
-_NONE: TelemetryConfig = {
+_NO_TELEMETRY: TelemetryConfig = {
     "tracing": False, "metrics": False, "logs": False, "operation_spans": False,
     "auto_configure": False,
 }  # fmt: skip
@@ -127,7 +127,7 @@ def build(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        telemetry=_NONE,
+        telemetry=_NO_TELEMETRY,
         generate_unique_id_function=lambda route: route.name,  # the verb
     )
     api = APIRouter(prefix="/api/v2", responses=problems.ERROR_ANSWERS)
