@@ -67,6 +67,7 @@ class Bounded(HttpToolsProtocol):
         self._head_since: float | None = now
         self._head_bytes = 0
         self._is_head_too_large = False
+        self._is_body_coming = False
         self._is_refused = False
         self._received = 0
         self._body_mark = (now, 0)
@@ -77,7 +78,9 @@ class Bounded(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._is_refused or self.transport.is_closing():
             return
-        if self._head_since is None and (self.cycle is None or self.cycle.response_complete):
+        # what is left of a body that was answered before its end is no head
+        is_over = self.cycle is None or self.cycle.response_complete
+        if self._head_since is None and is_over and not self._is_body_coming:
             self._head_since = self.loop.time()
         self._received += len(data)
         super().data_received(data)
@@ -86,9 +89,14 @@ class Bounded(HttpToolsProtocol):
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._refuse_head()
 
+    def on_message_complete(self) -> None:
+        self._is_body_coming = False
+        super().on_message_complete()
+
     def on_headers_complete(self) -> None:
         self._head_since = None
         self._head_bytes = 0
+        self._is_body_coming = True
         self._body_mark = (self.loop.time(), self._received)
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
         if size > MAX_HEAD_BYTES or len(self.headers) > MAX_HEADERS:
@@ -117,7 +125,7 @@ class Bounded(HttpToolsProtocol):
                 self._refuse(408, "timeout", "the request's head did not come in time")
         elif self.flow.write_paused:
             self._look_at_reader(now)
-        elif self.cycle is not None and self.cycle.more_body and not self.cycle.response_complete:
+        elif self.cycle is not None and self._is_body_coming:
             self._look_at_body(now)
 
     def _look_at_body(self, now: float) -> None:

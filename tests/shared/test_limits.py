@@ -181,7 +181,9 @@ def test_files_beyond_the_limit_are_refused_and_what_runs_ends_properly(
 
 
 def storage_of(client: httpx.Client) -> dict[str, int]:
-    limits = {each["name"]: each for each in client.get("/me").json()["limits"]}
+    answer = client.get("/me")
+    assert answer.status_code == 200, answer.text
+    limits = {each["name"]: each for each in answer.json()["limits"]}
     found = limits["storage_mib"]
     return {"used": found["used"], "limit": found["limit"]}
 
