@@ -17,6 +17,7 @@ import select
 import signal
 import socket
 import sys
+import time
 import traceback
 from importlib import import_module
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional
@@ -47,6 +48,20 @@ class Runner(NamedTuple):
     launches: socket.socket
 
 
+class Attempt:
+    """What a runner is busy with.
+
+    Attributes:
+        has_place: whether another of its queue may begin once it has ended.
+    """
+
+    def __init__(self, runner: Runner, launch: Dict[str, Any]) -> None:
+        self.runner = runner
+        self.key = _key_of(launch)
+        self.queue = launch["resources"]["queue"]
+        self.has_place = True
+
+
 def main() -> int:
     for name in _FOR_FORKS:
         with contextlib.suppress(ImportError):
@@ -72,7 +87,8 @@ class _Pool:
         self._notes = Inbox(notes_reader)
         self._wakes, self._waker = os.pipe()
         self._idle: List[Runner] = []
-        self._busy: Dict[int, "tuple[Runner, Dict[str, Any]]"] = {}
+        self._busy: Dict[int, Attempt] = {}
+        self._held: List[Dict[str, Any]] = []
 
     def serve(self) -> None:
         """Until the end of input; runners run on."""
@@ -92,41 +108,77 @@ class _Pool:
                 self._reap()
             if self._commands.descriptor in ready:
                 for command in self._commands.receive():
-                    self._launch(command["launch"])
-        for runner in [*self._idle, *(runner for runner, _ in self._busy.values())]:
+                    self._heed(command)
+        for runner in self._runners():
             runner.launches.close()
 
+    def _runners(self) -> List[Runner]:
+        return [*self._idle, *(attempt.runner for attempt in self._busy.values())]
+
+    def _heed(self, command: Dict[str, Any]) -> None:
+        """Does as the service says; of what is held, it is told once more that it is to begin."""
+        key = command["drop"] if "drop" in command else _key_of(command["launch"])
+        self._held = [launch for launch in self._held if _key_of(launch) != key]
+        if any(attempt.key == key for attempt in self._busy.values()):
+            return
+        if "hold" in command:
+            self._held.append(command["launch"])
+        elif "launch" in command:
+            self._launch(command["launch"])
+
     def _launch(self, launch: Dict[str, Any]) -> None:
-        key = {"job_id": launch["job_id"], "attempt": launch["attempt"]}
         try:
             runner = self._idle.pop() if self._idle else self._forked()
-            self._busy[runner.pid] = (runner, key)
+            self._busy[runner.pid] = Attempt(runner, launch)
             send(runner.launches.fileno(), {"launch": launch})
         except OSError as error:
             # a runner that was killed while it was idle is missed by `_reap`, which tells the rest
-            send(self._answers, {"failed": {**key, "error": str(error)}})
+            send(self._answers, {"failed": {**_key_of(launch), "error": str(error)}})
 
     def _hear(self, note: Dict[str, Any]) -> None:
         if "phase" in note:
+            phase = note["phase"]
+            key = _key_of(phase)
+            for attempt in list(self._busy.values()):
+                if attempt.key == key and phase["phase"] == "staging_outputs":
+                    note = {**note, **self._give_place(attempt)}
             send(self._answers, note)
             return
         if note["ended"] not in self._busy:
             return  # it was killed right after, and `_reap` has told of it
-        runner, key = self._busy.pop(note["ended"])
-        send(self._answers, {"ended": key})
+        attempt = self._busy.pop(note["ended"])
         if note["leaves"] or len(self._idle) >= MAX_IDLE:
-            runner.launches.close()
+            attempt.runner.launches.close()
         else:
-            self._idle.append(runner)
+            self._idle.append(attempt.runner)
+        send(self._answers, {"ended": attempt.key, **self._give_place(attempt)})
+
+    def _give_place(self, attempt: Attempt) -> Dict[str, Any]:
+        """Has the next that is held of its queue begin where it needs its cores no more.
+
+        Returns:
+            What to tell of it.
+        """
+        if not attempt.has_place:
+            return {}
+        attempt.has_place = False
+        for launch in self._held:
+            if launch["resources"]["queue"] == attempt.queue:
+                self._held.remove(launch)
+                at = time.time()
+                self._launch(launch)
+                return {"begun": {**_key_of(launch), "at": at}}
+        return {}
 
     def _reap(self) -> None:
         for pid in _ended_children():
             if pid in self._busy:
-                runner, key = self._busy.pop(pid)
-                runner.launches.close()
+                attempt = self._busy.pop(pid)
+                attempt.runner.launches.close()
                 if self._is_of_block:
-                    _end_leftovers(key)
-                send(self._answers, {"ended": key})
+                    _end_leftovers(attempt.key)
+                # what it left may be running: only the service gives its place away
+                send(self._answers, {"ended": attempt.key})
             self._idle = [runner for runner in self._idle if runner.pid != pid]
 
     def _forked(self) -> Runner:
@@ -135,7 +187,7 @@ class _Pool:
         pid = os.fork()
         if pid == 0:
             ours.close()
-            for runner in [*self._idle, *(runner for runner, _ in self._busy.values())]:
+            for runner in self._runners():
                 # held open here, it would keep that runner from seeing the launcher's end
                 runner.launches.close()
             for descriptor in (self._notes.descriptor, self._wakes, self._waker):
@@ -187,6 +239,10 @@ def _next(inbox: Inbox, callers: Callers) -> Optional[Dict[str, Any]]:
             launch: Dict[str, Any] = message["launch"]
             return launch
     return None
+
+
+def _key_of(launch: Dict[str, Any]) -> Dict[str, Any]:
+    return {"job_id": launch["job_id"], "attempt": launch["attempt"]}
 
 
 def _end_leftovers(key: Dict[str, Any]) -> None:

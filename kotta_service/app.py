@@ -172,11 +172,12 @@ def _opened(
     activity: Activity,
     stop: Callable[[], None],
 ) -> Iterator[Parts]:
+    dispatcher: Dispatcher
     executors = configured(
         settings,
         data,
-        on_phase=lambda key, timeline: dispatcher.runner_entered(key, timeline),
-        on_exit=lambda key, record: dispatcher.runner_left(key, record),
+        on_phase=lambda key, timeline, begun=None: dispatcher.runner_entered(key, timeline, begun),
+        on_exit=lambda key, record, begun=None: dispatcher.runner_left(key, record, begun),
     )
     executors.start()  # first: its launcher comes up while the database is opened
     database = Database(settings.database or data / "kotta.db")

@@ -12,7 +12,7 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import Any
@@ -22,8 +22,8 @@ from pydantic import ValidationError
 from kotta.errors import KottaError, UnavailableError
 from kotta.models import JobDescription
 from kotta_service import jobs
-from kotta_service.endings import Rule, ending, finishing, losing
-from kotta_service.executors import Executor, Key, Sight, Sighting
+from kotta_service.endings import Rule, advancing, ending, finishing, losing
+from kotta_service.executors import Begun, Executor, Key, Sight, Sighting
 from kotta_service.executors.router import Executors
 from kotta_service.hearsay import believed
 from kotta_service.launching import REFUSALS, Launches
@@ -113,24 +113,29 @@ class Dispatcher:
             word = f"{_LOOK} {key.job_id} {key.attempt}"
             self._database.write(lambda transaction: transaction.tell_others(word))
 
-    def runner_entered(self, key: Key, timeline: dict[str, float]) -> None:
+    def runner_entered(
+        self, key: Key, timeline: dict[str, float], begun: Begun | None = None
+    ) -> None:
         """Takes in that an attempt entered a phase, from any thread, waiting for nothing."""
-        self._ask(key, lambda transaction, row, _now: jobs.advance(transaction, row, timeline))
+        self._ask([*_beginning(begun), (key, advancing(timeline))])
 
-    def runner_left(self, key: Key, record: dict[str, Any] | None) -> None:
+    def runner_left(
+        self, key: Key, record: dict[str, Any] | None, begun: Begun | None = None
+    ) -> None:
         """Takes in the exit record of an attempt whose runner has just left, from any thread.
 
         Nothing is waited for: should this be lost, the next round finds the record.
         """
-        if record is None or self._storage.is_direct:
-            self.look_at(key)
-            return
+        heard = _beginning(begun)
         try:
-            checked = ExitRecord.model_validate(record)
+            if record is None or self._storage.is_direct:
+                self.look_at(key)
+            else:
+                heard.append((key, finishing(ExitRecord.model_validate(record))))
         except ValidationError:
             self.look_at(key)
-        else:
-            self._ask(key, finishing(checked))
+        if heard:
+            self._ask(heard)
 
     def assign(self, transaction: Transaction) -> None:
         """Moves the longest-waiting jobs that fit into their next attempt; hands them over after.
@@ -138,39 +143,57 @@ class Dispatcher:
         In each queue the first job that does not fit holds up those behind it, so that a large job
         is not starved by small ones. A user's job beyond their limits holds up theirs alone.
         An engine that counts by itself gets what it has room for, and what it starts when is its
-        own business.
+        own business. Where jobs end quickly, the next ones are held by the launcher beforehand.
         """
         now = time.time()
         allowance = Allowance(transaction.connection, self._settings)
         loads = queues.loads(transaction.connection)
         for name, size in self._settings.queues.items():
-            executor = self._executors.of(name)
             if size.is_counted:
-                room = Room.counted(size, loads.get(name, Load()))
+                load = loads.get(name, Load())
+                room = Room.counted(size, load, holds=name in transaction.quick_queues)
             else:
                 waiting = queues.handed_over(transaction.connection, name)
-                room = Room.of_engine(executor.room(name, waiting))
-            if not room.most:
-                continue
-            rows = []
-            for row in allowance.in_turn(transaction.connection, name, room.most):
-                if not room.fits(row):
-                    break
+                room = Room.of_engine(self._executors.of(name).room(name, waiting))
+            if room.most:
+                self._fill(transaction, name, room, allowance, now)
+
+    def _fill(
+        self, transaction: Transaction, name: str, room: Room, allowance: Allowance, now: float
+    ) -> None:
+        """Gives a queue's jobs to its executor as far as there is room for them."""
+        is_counted = self._settings.queues[name].is_counted
+        executor = self._executors.of(name)
+        started: list[JobRow] = []
+        handed_over: list[JobRow] = []
+        for row in allowance.in_turn(transaction.connection, name, room.most, held=is_counted):
+            is_held = row.handed_over_at is not None
+            if is_held and row.cancel_requested_at is not None:
+                continue  # its executor is about to be told
+            may_begin = room.fits(row)
+            if not may_begin and not room.may_hold(row):
+                break
+            if may_begin or not is_held:
                 try:
                     launch = self._launches.make(transaction.connection, row, row.attempt + 1)
                 except REFUSALS as error:
                     jobs.refuse(transaction, row, error.message, now)
                     continue
+                hand_over = executor.submit if may_begin else self._executors.local.hold
+                transaction.after_commit(partial(hand_over, launch))
+                if not is_held:
+                    allowance.take(row.owner, row.cpus)
+                (started if may_begin and is_counted else handed_over).append(row)
+            if may_begin:
                 room.take(row)
-                allowance.take(row.owner, row.cpus)
-                rows.append(row)
-                transaction.after_commit(partial(executor.submit, launch))
-                if not room.most:
-                    break
-            if rows and size.is_counted:
-                queues.start_attempts(transaction, rows, now)
-            elif rows:
-                queues.hand_over(transaction, rows, now)
+            else:
+                room.hold()
+            if not room.most:
+                break
+        if started:
+            queues.start_attempts(transaction, started, now)
+        if handed_over:
+            queues.hand_over(transaction, handed_over, now)
 
     def _before_commit(self, transaction: Transaction) -> None:
         if self._turn.is_ours_in(transaction):
@@ -296,7 +319,7 @@ class Dispatcher:
         elif sighting.sight is Sight.RUNNING and sighting.phase:
             timeline = sighting.phase.get("timeline", {})
             if row.status != sighting.phase.get("phase"):
-                self._write(key, lambda tx, row, _now: jobs.advance(tx, row, timeline))
+                self._write(key, advancing(timeline))
 
     def _finish(self, key: Key, sighting: Sighting) -> None:
         try:
@@ -338,24 +361,28 @@ class Dispatcher:
                 if row is None or not _is_at(row, key):
                     return
                 launch = self._launches.make(connection, row, key.attempt)
+                # begun by our own, it would be more than there is room for
+                is_held = row.status == "pending" and executor is self._executors.local
         except REFUSALS as error:
             words = error.message
             self._write(key, lambda tx, row, now: jobs.refuse(tx, row, words, now))
         else:
-            executor.submit(launch)
+            hand_over = self._executors.local.hold if is_held else executor.submit
+            hand_over(launch)
 
     def _write(self, key: Key, rule: Rule) -> None:
         """Applies a rule to the job, and waits until it is on disk."""
-        self._ask(key, rule).result()
+        self._ask([(key, rule)]).result()
         self._handovers.pop(key, None)
 
-    def _ask(self, key: Key, rule: Rule) -> Future[None]:
-        """Has a rule applied to the job, if it still is at this attempt and running."""
+    def _ask(self, rules: Sequence[tuple[Key, Rule]]) -> Future[None]:
+        """Has rules applied to jobs, each if it still is at this attempt and placed; together."""
 
         def action(transaction: Transaction) -> None:
-            row = store.summary_by_id(transaction.connection, key.job_id)
-            if row is not None and _is_at(row, key):
-                rule(transaction, row, time.time())
+            for key, rule in rules:
+                row = store.summary_by_id(transaction.connection, key.job_id)
+                if row is not None and _is_at(row, key):
+                    rule(transaction, row, time.time())
 
         return self._database.write(action)
 
@@ -365,6 +392,10 @@ class Dispatcher:
             self._database.write(_assigning).result()
         except KottaError:
             logger.exception("nothing could be started; the next commit tries again")
+
+
+def _beginning(begun: Begun | None) -> list[tuple[Key, Rule]]:
+    return [] if begun is None else [(begun.key, advancing({"staging_inputs": begun.at}))]
 
 
 def _assigning(transaction: Transaction) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from kotta_service import jobs
 from kotta_service.executors import Sight, Sighting
@@ -36,6 +36,11 @@ def losing(sighting: Sighting) -> Rule:
     if verdict is not None:
         return lambda tx, row, now: jobs.settle(tx, row, verdict, now)
     return lambda tx, row, now: jobs.lose(tx, row, now, words)
+
+
+def advancing(timeline: Mapping[str, float]) -> Rule:
+    """The rule that takes in the phases that a job has entered."""
+    return lambda transaction, row, _now: jobs.advance(transaction, row, timeline)
 
 
 def finishing(record: ExitRecord) -> Rule:

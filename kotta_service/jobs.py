@@ -33,6 +33,8 @@ from kotta_service.store.queues import is_placed, placed_attempt
 from kotta_service.store.visibility import Whose
 
 TERMINAL = frozenset(store.TERMINAL)
+QUICK_SECONDS = 0.25
+"""Where jobs end within it, the next ones are with the launcher before there is room for them."""
 _PHASES = ("staging_inputs", "processing", "staging_outputs")
 
 
@@ -180,6 +182,8 @@ def finish(transaction: Transaction, row: JobRow, record: ExitRecord) -> None:
     )
     files = [output.model_dump() for output in record.outputs]
     store.keep_outputs(transaction, row.number, attempt, files)
+    if (record.processing_seconds or 0) < QUICK_SECONDS:
+        transaction.quick_queues.add(row.queue)
     kept_bytes = sum(output.size_bytes or 0 for output in record.outputs if output.available)
     holdings.grow(transaction, row.owner, kept_bytes)
     transaction.needs_assignment = True

@@ -183,7 +183,9 @@ class Allowance:
         if any(each.running is not None or each.cores is not None for each in limited):
             self._loads = queues.loads_by_owner(self._connection)
 
-    def in_turn(self, connection: Connection, queue: str, most: int) -> Iterator[JobRow]:
+    def in_turn(
+        self, connection: Connection, queue: str, most: int, *, held: bool = False
+    ) -> Iterator[JobRow]:
         """The jobs of a queue that may start, longest-waiting first, all columns.
 
         Whose next job there has to wait for a limit of theirs is passed over, with all theirs
@@ -191,13 +193,18 @@ class Allowance:
 
         Args:
             most: how many are read at once.
+            held: those as well that the launcher holds already, and that count as theirs.
         """
         passed_over: set[str] = set()
         after = 0
         while True:
-            rows = queues.pending_in(connection, queue, most, after=after, without=passed_over)
+            rows = queues.pending_in(
+                connection, queue, most, after=after, without=passed_over, with_handed_over=held
+            )
             for row in rows:
-                if row.owner in passed_over or self.lack(row.owner, row.cpus) is not None:
+                if row.handed_over_at is not None:
+                    yield row
+                elif row.owner in passed_over or self.lack(row.owner, row.cpus) is not None:
                     passed_over.add(row.owner)
                 else:
                     yield row

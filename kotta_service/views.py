@@ -141,15 +141,17 @@ def place(
         lacks = "memory"
     # whose job stands before one is nobody else's business
     shown = head is not None and head.owner == reader and head.number != row.number
+    # an executor has the others, for which nothing here is in the way
+    waits_for_us = row.status == "pending" and row.handed_over_at is None
     # nor, to whom a job is shared with, what else its owner has
     needs = store.needed_by(connection, row.number, MAX_SHOWN) if row.owner == reader else []
     return Place(
         job=summary(row),
         position=queues.ahead_of(connection, row) + 1,
         needs=[summary(other) for other in needs],
-        next_up=summary(head) if shown and head is not None else None,
+        next_up=summary(head) if shown and head is not None and waits_for_us else None,
         head_lacks=lacks,
-        limit=allowance.lack(row.owner, row.cpus) if row.status == "pending" else None,
+        limit=allowance.lack(row.owner, row.cpus) if waits_for_us else None,
         queue=queue(row.queue, size, load, engine_size),
         running=[
             summary(other) for other in queues.running_in(connection, row.queue, reader, MAX_SHOWN)

@@ -25,6 +25,38 @@ class Key(NamedTuple):
     attempt: int
 
 
+class Begun(NamedTuple):
+    """An attempt that was held, and began in another's place.
+
+    Attributes:
+        at: when, seconds since 1970 (UTC).
+    """
+
+    job_id: str
+    attempt: int
+    at: float
+
+    @property
+    def key(self) -> Key:
+        return Key(self.job_id, self.attempt)
+
+
+class OnPhase(Protocol):
+    """Told, from a thread, of the timeline of an attempt that entered a phase."""
+
+    def __call__(
+        self, key: Key, timeline: dict[str, float], begun: Begun | None = None, /
+    ) -> None: ...
+
+
+class OnExit(Protocol):
+    """Told, from a thread, of an attempt whose runner has left, and of its exit record, if any."""
+
+    def __call__(
+        self, key: Key, record: dict[str, Any] | None, begun: Begun | None = None, /
+    ) -> None: ...
+
+
 class Sight(Enum):
     """What can be seen of an attempt."""
 

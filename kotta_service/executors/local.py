@@ -15,12 +15,21 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from kotta.models import JobDescription
-from kotta_service.executors import Key, QueueSize, Sight, Sighting, Wait
+from kotta_service.executors import (
+    Begun,
+    Key,
+    OnExit,
+    OnPhase,
+    QueueSize,
+    Sight,
+    Sighting,
+    Wait,
+)
 from kotta_service.persisting import persist
 from kotta_service.syncing import make_shards, sync_directory
 
@@ -46,8 +55,8 @@ class LocalExecutor:
     def __init__(
         self,
         root: Path,
-        on_phase: Callable[[Key, dict[str, float]], None],
-        on_exit: Callable[[Key, dict[str, Any] | None], None],
+        on_phase: OnPhase,
+        on_exit: OnExit,
     ) -> None:
         self.root = root
         self.on_phase = on_phase
@@ -55,6 +64,7 @@ class LocalExecutor:
         root.mkdir(mode=0o700, exist_ok=True)
         make_shards(root)
         self._handed_over: dict[Key, float] = {}
+        self._held: set[Key] = set()
         self._launches: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._sending = threading.Lock()
         self._is_leaving = False
@@ -83,8 +93,22 @@ class LocalExecutor:
     def submit(self, launch: dict[str, Any]) -> None:
         key = Key(launch["job_id"], launch["attempt"])
         self._handed_over[key] = time.monotonic()
-        launch = {**launch, "on_disk": f"{self.root}/{key.job_id[:2]}"}
-        text = json.dumps({"launch": launch}).encode()
+        self._held.discard(key)
+        self._tell({"launch": self._whole(launch)})
+
+    def hold(self, launch: dict[str, Any]) -> None:
+        """Hands a launch over that is to begin once another of its queue has ended, or is told to.
+
+        The launcher starts it then without having to be told.
+        """
+        self._held.add(Key(launch["job_id"], launch["attempt"]))
+        self._tell({"launch": self._whole(launch), "hold": True})
+
+    def _whole(self, launch: dict[str, Any]) -> dict[str, Any]:
+        return {**launch, "on_disk": f"{self.root}/{launch['job_id'][:2]}"}
+
+    def _tell(self, command: dict[str, Any]) -> None:
+        text = json.dumps(command).encode()
         if not self._sent_at_once(text):
             self._launches.put(text)
 
@@ -94,6 +118,9 @@ class LocalExecutor:
     def cancel(self, key: Key) -> bool:
         directory = self.directory(key)
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if key in self._held:
+            self._held.discard(key)
+            self._tell({"drop": key._asdict()})
         with _lock(directory) as locked:
             if locked:
                 return _bar(directory)
@@ -130,6 +157,8 @@ class LocalExecutor:
                 return Sighting(Sight.RUNNING, phase=_read_json(directory / "phase.json"))
             if (directory / "started").exists():
                 return Sighting(Sight.LOST)
+        if key in self._held:
+            return Sighting(Sight.WAITING)
         handed_over = self._handed_over.get(key)
         if handed_over is not None and time.monotonic() - handed_over < _START_SECONDS:
             return Sighting(Sight.WAITING)
@@ -204,6 +233,7 @@ class LocalExecutor:
         finally:
             # what it had not forked yet is absent now, and will be handed over again
             self._handed_over.clear()
+            self._held.clear()
             if launcher.stdout is not None:
                 launcher.stdout.close()
 
@@ -213,12 +243,22 @@ class LocalExecutor:
             message = json.loads(launcher.stdout.read(struct.unpack(">I", head)[0]))
             kind, body = next(iter(message.items()))
             key = Key(body["job_id"], body["attempt"])
+            begun = self._begun(message)
             if kind == "phase":
-                self.on_phase(key, body["timeline"])
+                self.on_phase(key, body["timeline"], begun)
                 continue
             # "ended", or "failed": in both cases the directory says what there is to say
             self._handed_over.pop(key, None)
-            self.on_exit(key, _read_json(f"{self._path(key)}/exit.json"))
+            self.on_exit(key, _read_json(f"{self._path(key)}/exit.json"), begun)
+
+    def _begun(self, message: dict[str, Any]) -> Begun | None:
+        """What was held and has begun in this one's place."""
+        if "begun" not in message:
+            return None
+        begun = Begun(**message["begun"])
+        self._handed_over[begun.key] = time.monotonic()
+        self._held.discard(begun.key)
+        return begun
 
 
 @contextlib.contextmanager

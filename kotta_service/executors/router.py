@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from kotta.errors import ConfigError
 from kotta.models import JobDescription
-from kotta_service.executors import Executor, Key, QueueSize
+from kotta_service.executors import Executor, Key, OnExit, OnPhase, QueueSize
 from kotta_service.executors.local import LocalExecutor
 from kotta_service.settings import Settings
 
@@ -65,8 +64,8 @@ class Executors:
 def configured(
     settings: Settings,
     data: Path,
-    on_phase: Callable[[Key, dict[str, float]], None],
-    on_exit: Callable[[Key, dict[str, Any] | None], None],
+    on_phase: OnPhase,
+    on_exit: OnExit,
 ) -> Executors:
     """The executors that the queues of these settings need.
 

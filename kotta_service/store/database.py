@@ -54,6 +54,7 @@ class Transaction:
         self._last: dict[Insert, list[dict[str, Any]]] = {}
         self.needs_assignment = False
         self.ends_jobs = False
+        self.quick_queues: set[str] = set()
         self.words_for_others: list[str] = []
         self.changes_accounts = False
         self._after_commit: list[Callable[[], None]] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
@@ -37,12 +38,12 @@ _PENDING_IN = (
     .where(
         jobs.c.status == "pending",
         jobs.c.queue == bindparam("queue_name"),
-        jobs.c.handed_over_at.is_(None),
         jobs.c.waits_for == 0,
     )
     .order_by(jobs.c.number)
     .limit(bindparam("most", type_=Integer))
 )
+_NOT_HANDED_OVER_IN = _PENDING_IN.where(jobs.c.handed_over_at.is_(None))
 _ANYTHING_WAITS = (
     select(literal(1))
     .where(jobs.c.status == "pending", jobs.c.handed_over_at.is_(None), jobs.c.waits_for == 0)
@@ -56,6 +57,8 @@ _LOADS = (
         func.count(),
         func.sum(case((_HOLDS, jobs.c.cpus), else_=0)),
         func.sum(case((_HOLDS, jobs.c.memory_mib), else_=0)),
+        func.min(case((_HOLDS, jobs.c.cpus))),
+        func.min(case((_HOLDS, jobs.c.memory_mib))),
     )
     .where(jobs.c.status.in_(ACTIVE))
     .group_by(jobs.c.queue)
@@ -79,11 +82,17 @@ _WATCHED = select(
 
 @dataclass(frozen=True)
 class Load:
-    """What a queue's running jobs use, how many wait, and how many of those for other jobs."""
+    """What a queue's running jobs use, how many wait, and how many of those for other jobs.
+
+    Attributes:
+        least_cpus, least_memory_mib: of one of those that run, and hold what they asked for.
+    """
 
     running: int = 0
     cpus: int = 0
     memory_mib: int = 0
+    least_cpus: float = math.inf
+    least_memory_mib: float = math.inf
     pending: int = 0
     pending_after: int = 0
 
@@ -142,14 +151,16 @@ def pending_in(
     *,
     after: int = 0,
     without: Collection[str] = (),
+    with_handed_over: bool = False,
 ) -> list[JobRow]:
     """The longest-waiting jobs of a queue that wait for no other job, all columns.
 
     Args:
         after: only jobs of a higher number.
         without: users whose jobs are left out.
+        with_handed_over: those as well that an executor has, and has not begun.
     """
-    statement = _PENDING_IN
+    statement = _PENDING_IN if with_handed_over else _NOT_HANDED_OVER_IN
     if after:
         statement = statement.where(jobs.c.number > after)
     if without:
@@ -195,8 +206,9 @@ def loads_by_owner(connection: Connection) -> dict[str, OwnerLoad]:
 def loads(connection: Connection, *, with_pending: bool = False) -> dict[str, Load]:
     """What runs in each queue, and with `with_pending` how many wait."""
     found: dict[str, Load] = {}
-    for queue, running, cpus, memory_mib in connection.execute(_LOADS):
-        found[queue] = Load(running, int(cpus), int(memory_mib))
+    for queue, running, cpus, memory_mib, *least in connection.execute(_LOADS):
+        least_cpus, least_memory_mib = (math.inf if each is None else int(each) for each in least)
+        found[queue] = Load(running, int(cpus), int(memory_mib), least_cpus, least_memory_mib)
     if with_pending:
         waits = jobs.c.waits_for > 0  # once, as in load_of
         waiting = (

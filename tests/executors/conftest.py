@@ -158,8 +158,8 @@ def placed(request: pytest.FixtureRequest) -> Iterator[Placed]:
             executors = configured(
                 settings,
                 root,
-                on_phase=lambda key, timeline: some.phases.append((key, timeline)),
-                on_exit=lambda key, record: some.told.append((key, record)),
+                on_phase=lambda key, timeline, begun=None: some.phases.append((key, timeline)),
+                on_exit=lambda key, record, begun=None: some.told.append((key, record)),
             )
             return executors.of("Test")
 

@@ -5,14 +5,22 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kotta.models import JobDescription
-from kotta_service.executors import Key, QueueSize, Sight, Sighting, Wait
+from kotta_service.executors import (
+    Key,
+    OnExit,
+    OnPhase,
+    QueueSize,
+    Sight,
+    Sighting,
+    Wait,
+)
 from kotta_service.executors.parsl.blocks import Blocks
 from kotta_service.executors.slurm.archive import runner_archive
 from kotta_service.executors.slurm.folder import BARRED, Lives, SharedFolder, Traces
@@ -67,8 +75,8 @@ class ParslExecutor:
         self,
         settings: Settings,
         folder: Path,
-        on_phase: Callable[[Key, dict[str, float]], None],
-        on_exit: Callable[[Key, dict[str, Any] | None], None],
+        on_phase: OnPhase,
+        on_exit: OnExit,
     ) -> None:
         self._settings = settings
         self._parsl = settings.parsl

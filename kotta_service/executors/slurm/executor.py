@@ -5,13 +5,21 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from kotta.models import JobDescription
-from kotta_service.executors import Key, QueueSize, Sight, Sighting, Wait
+from kotta_service.executors import (
+    Key,
+    OnExit,
+    OnPhase,
+    QueueSize,
+    Sight,
+    Sighting,
+    Wait,
+)
 from kotta_service.executors.slurm import requests, states
 from kotta_service.executors.slurm.archive import runner_archive
 from kotta_service.executors.slurm.asking import Asking, View
@@ -58,8 +66,8 @@ class SlurmExecutor:
         self,
         settings: Settings,
         folder: Path,
-        on_phase: Callable[[Key, dict[str, float]], None],
-        on_exit: Callable[[Key, dict[str, Any] | None], None],
+        on_phase: OnPhase,
+        on_exit: OnExit,
     ) -> None:
         self._settings = settings
         self._slurm = settings.slurm
