@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
 from kotta._version import __version__
 from kotta_service import problems
@@ -130,22 +130,21 @@ def build(
         telemetry=_NO_TELEMETRY,
         generate_unique_id_function=lambda route: route.name,  # the verb
     )
-    api = APIRouter(prefix="/api/v2", responses=problems.ERROR_ANSWERS)
-    for part in (
-        changes,  # they are looked for in this order, and each call of a function asks these two
-        jobs,
-        sharing,
-        files,
-        service,
-        login,
-        tokens,
-        users,
-        upkeep,
-        runner,
-        runner_files,
+    for router in (
+        changes.router,  # looked for in this order, and each call of a function asks these two
+        jobs.direct,
+        jobs.router,
+        sharing.router,
+        files.router,
+        service.router,
+        login.router,
+        tokens.router,
+        users.router,
+        upkeep.router,
+        runner.router,
+        runner_files.router,
     ):
-        api.include_router(part.router)
-    app.include_router(api)
+        app.include_router(router, prefix="/api/v2", responses=problems.ERROR_ANSWERS)
     app.include_router(health.router)
     app.include_router(login.metadata)
     if is_shared:

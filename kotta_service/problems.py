@@ -109,10 +109,20 @@ def install(app: FastAPI) -> None:
         )
 
 
-def _is_json(request: Request) -> bool:
+def is_json(request: Request) -> bool:
+    """Whether its body is said to be JSON."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     return kind == "application/json" or (
         kind.startswith("application/") and kind.endswith("+json")
+    )
+
+
+def wrong_content_type() -> RequestError:
+    """The error for a body that is not said to be JSON."""
+    return RequestError(
+        "the request's body is not application/json",
+        hint="send Content-Type: application/json",
+        code="wrong_content_type",
     )
 
 
@@ -194,12 +204,8 @@ def _refusal(request: Request, errors: Any) -> RequestError:
     in_body = [{**item, "loc": item["loc"][1:]} for item in errors if item["loc"][:1] == ("body",)]
     if any(item["type"] == "json_invalid" for item in errors):
         return RequestError("the request's body is not JSON")
-    if in_body and not _is_json(request):
-        return RequestError(
-            "the request's body is not application/json",
-            hint="send Content-Type: application/json",
-            code="wrong_content_type",
-        )
+    if in_body and not is_json(request):
+        return wrong_content_type()
     if in_body:
         return DescriptionError("the request's body is wrong", problems=located(in_body))
     words = "; ".join(f"{item['loc'][-1]}: {item['msg']}" for item in errors)

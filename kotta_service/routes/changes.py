@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
 from kotta.models import Change, ChangePage
@@ -15,68 +15,63 @@ from kotta_service import access, views
 from kotta_service.callers import Caller, WithCaller
 from kotta_service.feed import MAX_WAIT_SECONDS
 from kotta_service.parts import Parts, WithParts
+from kotta_service.routes.direct import DirectRoute, answer
 from kotta_service.store import changes as feed
 from kotta_service.store.database import last_change
 from kotta_service.store.jobs import JobRow
 from kotta_service.store.visibility import Whose
 
-router = APIRouter(prefix="/changes", tags=["changes"])
+router = APIRouter(prefix="/changes", tags=["changes"], route_class=DirectRoute)
 MAX_RESULTS_BYTES = 8 << 20
 """An answer tells of fewer changes than it may where the results of calls take more than this."""
 RESULTS_AT_ONCE = 50
 
 
-@router.get("", summary="What changed after a number, now or as soon as something does")
-async def changes(
-    parts: WithParts,
-    who: WithCaller,
-    after: Annotated[int | None, Query(ge=0, lt=1 << 62)] = None,
-    wait: Annotated[float, Query(ge=0, le=MAX_WAIT_SECONDS)] = 0,
-    job: Annotated[list[str] | None, Query(max_length=1000)] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
-    results: bool = False,
-    ended: bool = False,
-    owner: Annotated[str | None, Query(min_length=1, max_length=64)] = None,
-    shared: bool = False,
-) -> ChangePage:
+class Asked(BaseModel):
+    """What is asked of the feed."""
+
+    after: int | None = Field(None, ge=0, lt=1 << 62)
+    wait: float = Field(0, ge=0, le=MAX_WAIT_SECONDS)
+    job: list[str] | None = Field(None, max_length=1000)
+    limit: int = Field(1000, ge=1, le=1000)
+    results: bool = False
+    ended: bool = False
+    owner: str | None = Field(None, min_length=1, max_length=64)
+    shared: bool = False
+
+
+@router.get(
+    "",
+    response_model=ChangePage,
+    summary="What changed after a number, now or as soon as something does",
+)
+async def changes(parts: WithParts, who: WithCaller, asked: Annotated[Asked, Query()]) -> Response:
     # what is named by its id may be anybody's that the caller may look at
-    whose = access.readable(who) if job else access.listed(who, owner, shared=shared)
-    asked = _Asked(who, whose, after, job or [], limit, results, ended)
-    if not (job or shared):
-        access.note_list(parts, who, owner)
+    whose = (
+        access.readable(who) if asked.job else access.listed(who, asked.owner, shared=asked.shared)
+    )
+    if not (asked.job or asked.shared):
+        access.note_list(parts, who, asked.owner)
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + wait
-    if ended and after is not None:
+    deadline = loop.time() + asked.wait
+    if asked.ended and asked.after is not None:
         # nothing is read before there is something to tell
-        await parts.feed.wait_beyond(after, wait, for_end=True)
+        await parts.feed.wait_beyond(asked.after, asked.wait, for_end=True)
     while True:
-        page = await asyncio.to_thread(_page, parts, asked)
+        page = await asyncio.to_thread(_page, parts, who, whose, asked)
         remaining = deadline - loop.time()
-        if page.changes or after is None or remaining <= 0 or parts.feed.closed:
-            return page
-        await parts.feed.wait_beyond(page.last, remaining, for_end=ended)
+        if page.changes or asked.after is None or remaining <= 0 or parts.feed.closed:
+            return answer(page)
+        await parts.feed.wait_beyond(page.last, remaining, for_end=asked.ended)
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """What is asked of the feed.
+def _page(parts: Parts, who: Caller, whose: Whose, asked: Asked) -> ChangePage:
+    """What has changed.
 
-    Attributes:
+    Args:
         whose: among which jobs.
-        job_ids: these alone; empty: all of them.
-        ended: those alone that have ended.
     """
-
-    who: Caller
-    whose: Whose
-    after: int | None
-    job_ids: list[str]
-    limit: int
-    results: bool
-    ended: bool
-
-
-def _page(parts: Parts, asked: _Asked) -> ChangePage:
+    ids = asked.job or []
     with parts.database.read() as connection:
         # read first: what comes between the two statements is then told again, not missed
         last = last_change(connection)
@@ -84,9 +79,9 @@ def _page(parts: Parts, asked: _Asked) -> ChangePage:
             return ChangePage(changes=[], last=last)
         rows = feed.changed_after(
             connection,
-            asked.whose,
+            whose,
             asked.after,
-            ids=asked.job_ids,
+            ids=ids,
             ended=asked.ended,
             limit=asked.limit,
         )
@@ -94,8 +89,8 @@ def _page(parts: Parts, asked: _Asked) -> ChangePage:
     if count < len(rows) or count == asked.limit:
         rows = rows[:count]
         last = rows[-1].change
-    for row in rows if asked.job_ids else ():
-        access.note_look(parts, asked.who, row, "changes")
+    for row in rows if ids else ():
+        access.note_look(parts, who, row, "changes")
     found = [
         Change(number=row.change, job=views.summary(row), result=known.get(row.number))
         for row in rows

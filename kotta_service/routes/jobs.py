@@ -42,30 +42,32 @@ from kotta_service.executors import Key
 from kotta_service.feed import MAX_WAIT_SECONDS
 from kotta_service.parts import Parts, WithParts
 from kotta_service.routes.bounds import MAX_NUMBER, Moment
+from kotta_service.routes.direct import DirectRoute, answer
 from kotta_service.store import jobs as store
 from kotta_service.store import queues
 from kotta_service.store.database import last_change
 from kotta_service.upkeep import retention
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
+direct = APIRouter(prefix="/jobs", tags=["jobs"], route_class=DirectRoute)
 
 
-@router.post(
+@direct.post(
     "",
     status_code=201,
+    response_model=SubmitReply,
     responses={200: {"model": SubmitReply, "description": "They had been submitted already"}},
     summary="Submit jobs, all or none",
 )
 async def submit(
     wanted: SubmitRequest,
     request: Request,
-    response: Response,
     parts: WithParts,
     owner: Owner,
     idempotency_key: Annotated[
         str | None, Header(min_length=1, max_length=255, pattern=r"^[!-~]+$")
     ] = None,
-) -> SubmitReply:
+) -> Response:
     digest = hashlib.sha256(await request.body()).hexdigest()
     all_wanted = await checked(parts, owner, wanted.jobs)
     rows, is_new = await asyncio.wrap_future(
@@ -81,9 +83,8 @@ async def submit(
             )
         )
     )
-    if not is_new:
-        response.status_code = 200
-    return SubmitReply(jobs=[views.summary(row) for row in rows])
+    reply = SubmitReply(jobs=[views.summary(row) for row in rows])
+    return answer(reply, 201 if is_new else 200)
 
 
 @router.post("/check", summary="What would become of jobs, were they submitted now")
