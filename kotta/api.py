@@ -129,22 +129,31 @@ class Api(OutputRoutes):
         return self._get(models.QueuePage, "/queues")
 
     def submit(
-        self, descriptions: Sequence[Mapping[str, Any]], key: str
-    ) -> builtins.list[models.Job]:
+        self, descriptions: Sequence[Mapping[str, Any]], key: str, wait_seconds: float = 0
+    ) -> models.SubmitReply:
         """Submits all or none; with the same key, once however often it is repeated.
 
         Args:
             key: 1 to 255 visible ASCII characters.
+            wait_seconds: for so long the answer waits for their end, and tells of it.
         """
         if not _KEY.match(key):
             raise RequestError("an idempotency key is 1 to 255 visible ASCII characters")
         body = {"jobs": list(descriptions)}
-        answer = self._post("/jobs", body, headers={"Idempotency-Key": key})
-        jobs = answer.parsed(models.SubmitReply).jobs
+        answer = self._connection.send_json(
+            "POST",
+            "/jobs",
+            body,
+            params={"wait": wait_seconds} if wait_seconds else None,
+            headers={"Idempotency-Key": key},
+            wait_seconds=wait_seconds,
+            repeatable=True,
+        )
+        reply = answer.parsed(models.SubmitReply)
         expected = sum(len(description.get("array") or ()) or 1 for description in descriptions)
-        if len(jobs) != expected:
-            raise answer.strange(f"it tells of {len(jobs)} jobs for {expected}")
-        return jobs
+        if len(reply.jobs) != expected:
+            raise answer.strange(f"it tells of {len(reply.jobs)} jobs for {expected}")
+        return reply
 
     def check(self, descriptions: Sequence[Mapping[str, Any]]) -> builtins.list[models.CheckedJob]:
         """What would become of jobs, were they submitted now; nothing is."""

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         Usage,
     )
     from kotta.models.accounts import WhoAmI
+    from kotta.submission import Submission
     from kotta.transfers import FetchReport, VerifyReport
     from kotta.upkeep import Upkeep
     from kotta.uploads import Upload
@@ -193,12 +194,41 @@ class Kotta:
         Up to 1,000 (and 32 MiB) are accepted together or not at all. Of more, those before the
         error are submitted, as its hint says; with the same key, they are not submitted again.
         """
+        return self._submit(descriptions, idempotency_key)[0]
+
+    def submissions(
+        self,
+        descriptions: Iterable[JobDescription | Mapping[str, Any]],
+        *,
+        wait_seconds: float = 0,
+    ) -> builtins.list[Submission]:
+        """The same as `submit_many`, for who is to follow the jobs and open what they come to.
+
+        Args:
+            wait_seconds: what ends within this time is known to have ended already.
+        """
+        from kotta.submission import Submission
+
+        jobs, ended = self._submit(descriptions, None, wait_seconds)
+        found = [Submission(self, job) for job in jobs]
+        ends = {change.job.id: change for change in ended}
+        for submission in found:
+            if (end := ends.get(submission.id)) is not None:
+                submission.note(end.job, end.result)
+        return found
+
+    def _submit(
+        self,
+        descriptions: Iterable[JobDescription | Mapping[str, Any]],
+        key: str | None,
+        wait_seconds: float = 0,
+    ) -> tuple[builtins.list[Job], builtins.list[Change]]:
         import uuid
 
         from kotta.submitting import submit
 
-        key = idempotency_key or str(uuid.uuid4())
-        return submit(self.api, descriptions, key, self._defaults())
+        key = key or str(uuid.uuid4())
+        return submit(self.api, descriptions, key, self._defaults(), wait_seconds)
 
     def check(
         self, descriptions: Iterable[JobDescription | Mapping[str, Any]]

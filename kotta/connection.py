@@ -136,6 +136,7 @@ class Connection:
         path: str,
         body: Any,
         *,
+        params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         wait_seconds: float = 0,
         repeatable: bool = False,
@@ -144,6 +145,7 @@ class Connection:
         return self.send(
             method,
             path,
+            params=params,
             content=json.dumps(body).encode(),
             headers={"Content-Type": "application/json", **(headers or {})},
             wait_seconds=wait_seconds,

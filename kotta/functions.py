@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 Files = str | PathLike[str] | Iterable[str | PathLike[str]]
 """Comma-separated text, one path, or a list."""
+QUICK_SECONDS = 0.1
+"""A call that is waited for and ends within it takes one request rather than two."""
 _OURS = ("function", "executable", "script", "args", "script_name", "jobtype")
 
 
@@ -124,17 +126,23 @@ class KottaFn:
             JobFailedError: the job did not end well; see its subclasses.
             Exception: whatever the function raised.
         """
-        job = self.submit(*args, **kwargs)
+        job = self._begin(args, kwargs, QUICK_SECONDS if self.block else 0)
         return job.result() if self.block else job
 
     def submit(self, /, *args: Any, **kwargs: Any) -> KottaJob:
         """The call's `KottaJob`, at once; arguments and errors before the end as in a call."""
+        return self._begin(args, kwargs, 0)
+
+    def _begin(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], wait_seconds: float
+    ) -> KottaJob:
         self._check_python()
         passed, inputs, outputs = self._split(kwargs)
         call, urls = CallPacker(self.func).pack(args, passed), _Urls(self.conn)
         urls.send([call])
         description = self._descriptions([call], urls, inputs, outputs)[0]
-        self.job = KottaJob.submitted(self.conn, description, *self._submit([description]))
+        (submission,) = self._submit([description], wait_seconds)
+        self.job = KottaJob.submitted(self.conn, description, submission)
         return self.job
 
     def map(
@@ -253,10 +261,10 @@ class KottaFn:
             found.append({**shared, "inputs": _merged(common, urls.of(call)), "function": function})
         return found
 
-    def _submit(self, descriptions: Sequence[Mapping[str, Any]]) -> list[Submission]:
-        if not descriptions:
-            return []
-        return [Submission(self.conn, job) for job in self.conn.submit_many(descriptions)]
+    def _submit(
+        self, descriptions: Sequence[Mapping[str, Any]], wait_seconds: float = 0
+    ) -> list[Submission]:
+        return self.conn.submissions(descriptions, wait_seconds=wait_seconds)
 
     def _check_python(self) -> None:
         there = self.conn.python_version

@@ -16,7 +16,7 @@ from kotta.api import Api
 from kotta.config import Found
 from kotta.description import is_local, missing_file
 from kotta.errors import DescriptionError, FieldProblem, KottaError, NotFoundError
-from kotta.models import CheckedJob, Job, JobDescription
+from kotta.models import Change, CheckedJob, Job, JobDescription
 from kotta.models.array import LISTS, TEXTS, filled
 from kotta.models.problems import field_problems, pointer
 from kotta.selection import many
@@ -32,21 +32,32 @@ Description = JobDescription | Mapping[str, Any]
 
 
 def submit(
-    api: Api, descriptions: Iterable[Description], key: str, defaults: Mapping[str, Found]
-) -> list[Job]:
+    api: Api,
+    descriptions: Iterable[Description],
+    key: str,
+    defaults: Mapping[str, Found],
+    wait_seconds: float = 0,
+) -> tuple[list[Job], list[Change]]:
     """Uploads local inputs and submits, in parts that are each accepted as a whole or not at all.
 
     Args:
         key: with the same key, the same descriptions are submitted once.
         defaults: values of fields that a description leaves out.
+        wait_seconds: for so long each part's answer waits for the end of its jobs.
+
+    Returns:
+        The jobs, and the ends that came within that time.
     """
     checked = _checked(descriptions, defaults)
     bodies = _bodies(api, checked)
     parts = list(_parts(bodies))
     jobs: list[Job] = []
+    ended: list[Change] = []
     for start, part in parts:
         try:
-            jobs += api.submit(part, key if len(parts) == 1 else f"{key}/{start}")
+            reply = api.submit(part, key if len(parts) == 1 else f"{key}/{start}", wait_seconds)
+            jobs += reply.jobs
+            ended += reply.ended
         except KottaError as error:
             if start:
                 error.hint = f"{error.hint}; " if error.hint else ""
@@ -54,7 +65,7 @@ def submit(
             if isinstance(error, DescriptionError):
                 error.problems = _told(error.problems, start, defaults)
             raise
-    return jobs
+    return jobs, ended
 
 
 def check(

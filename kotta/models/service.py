@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from kotta.models.changes import Change
 from kotta.models.job import Job
 from kotta.models.many import Many
 
@@ -16,9 +17,14 @@ class _Reply(BaseModel):
 
 
 class SubmitReply(_Reply):
-    """The accepted jobs, in the order of the request."""
+    """The accepted jobs, in the order of the request.
+
+    Attributes:
+        ended: those of them that ended within the `wait` of the request, with their results.
+    """
 
     jobs: Many[Job]
+    ended: Many[Change] = Field(default_factory=list)
 
 
 class CancelReply(_Reply):

@@ -164,7 +164,7 @@ OPERATIONS: dict[str, Operation] = {
         "Either every job is accepted, and on disk, or none is. 201: they are new; 200: this "
         "idempotency key had submitted them already.",
         request=_JOBS,
-        answer={"jobs": [examples.JOB]},
+        answer={"jobs": [examples.JOB], "ended": []},
         refusals=("idempotency_key_reused", "quota", "beyond_quota"),
     ),
     "check": Operation(

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import BaseModel, Field
 
 from kotta.errors import FieldProblem, RequestError
 from kotta.models import (
@@ -32,6 +33,7 @@ from kotta_service import (
     forecast,
     jobs,
     named_uploads,
+    news,
     s3_inputs,
     selectors,
     submission,
@@ -52,6 +54,12 @@ router = APIRouter(prefix="/jobs", tags=["jobs"])
 direct = APIRouter(prefix="/jobs", tags=["jobs"], route_class=DirectRoute)
 
 
+class Waiting(BaseModel):
+    """How long an answer may be waited for."""
+
+    wait: float = Field(0, ge=0, le=MAX_WAIT_SECONDS)
+
+
 @direct.post(
     "",
     status_code=201,
@@ -63,19 +71,20 @@ async def submit(
     wanted: SubmitRequest,
     request: Request,
     parts: WithParts,
-    owner: Owner,
+    who: WithCaller,
+    asked: Annotated[Waiting, Query()],
     idempotency_key: Annotated[
         str | None, Header(min_length=1, max_length=255, pattern=r"^[!-~]+$")
     ] = None,
 ) -> Response:
     digest = hashlib.sha256(await request.body()).hexdigest()
-    all_wanted = await checked(parts, owner, wanted.jobs)
+    all_wanted = await checked(parts, who.name, wanted.jobs)
     rows, is_new = await asyncio.wrap_future(
         parts.database.write(
             lambda transaction: submission.submit(
                 transaction,
                 parts.settings,
-                owner,
+                who.name,
                 all_wanted,
                 key=idempotency_key,
                 body_sha256=digest,
@@ -83,8 +92,9 @@ async def submit(
             )
         )
     )
-    reply = SubmitReply(jobs=[views.summary(row) for row in rows])
-    return answer(reply, 201 if is_new else 200)
+    accepted = [views.summary(row) for row in rows]
+    ended = await news.ends(parts, who, rows, asked.wait) if asked.wait else []
+    return answer(SubmitReply(jobs=accepted, ended=ended), 201 if is_new else 200)
 
 
 @router.post("/check", summary="What would become of jobs, were they submitted now")

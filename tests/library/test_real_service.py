@@ -125,6 +125,17 @@ def test_what_only_the_service_knows_is_a_problem_with_a_place(real: Kotta) -> N
     assert [problem.pointer for problem in caught.value.problems] == ["/jobs/1/queue"]
 
 
+def test_submissions_know_what_ended_while_they_were_answered(real: Kotta) -> None:
+    quick, slow = real.submissions(
+        [{"executable": "exit 3"}, {"executable": "sleep 100"}], wait_seconds=3
+    )
+    assert (quick.is_done, quick.latest.exit_code) == (True, 3)
+    assert not slow.is_done
+    real.cancel(slow.id)
+    assert slow.wait(20)
+    assert real.submissions([]) == []
+
+
 def test_many_threads_submit_and_wait_on_one_connection(real: Kotta) -> None:
     def run(number: int) -> JobState:
         return real.wait(real.submit({"executable": "true", "jobname": f"t{number}"}))[0].status

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -47,6 +48,38 @@ def test_the_same_key_with_another_body_is_refused(service: RunningService) -> N
         "/jobs", json={"jobs": [{"executable": "false"}]}, headers={"Idempotency-Key": "k1"}
     )
     assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
+
+
+def test_an_answer_that_waits_tells_of_ends(service: RunningService) -> None:
+    jobs = [{"executable": "true"}, {"executable": "false"}]
+    for status in (201, 200):  # sent again, what had ended before is told at once
+        answer = service.http.post(
+            "/jobs", params={"wait": 20}, json={"jobs": jobs}, headers={"Idempotency-Key": "w"}
+        )
+        assert answer.status_code == status
+        reply = answer.json()
+        ends = {change["job"]["id"]: change["job"]["status"] for change in reply["ended"]}
+        ids = [job["id"] for job in reply["jobs"]]
+        assert ends == dict(zip(ids, ("completed", "failed"), strict=True))
+
+
+def test_an_answer_waits_no_longer_than_was_asked_for(service: RunningService) -> None:
+    began = time.monotonic()
+    answer = service.http.post(
+        "/jobs", params={"wait": 0.5}, json={"jobs": [{"executable": "sleep 20"}]}
+    )
+    # other jobs end meanwhile, and are nobody's business here
+    assert 0.5 <= time.monotonic() - began < 10
+    assert answer.json()["ended"] == []
+
+
+@pytest.mark.parametrize("wait", ["26", "-1", "x", ""])
+def test_a_wrong_wait_is_refused(service: RunningService, wait: str) -> None:
+    answer = service.http.post(
+        "/jobs", params={"wait": wait}, json={"jobs": [{"executable": "true"}]}
+    )
+    assert answer.status_code == 400
+    assert answer.json()["detail"].startswith("the request is wrong: wait: ")
 
 
 def test_eight_clients_racing_with_the_same_keys_make_each_job_once(
