@@ -8,10 +8,13 @@ following, transferring whole folders) lies in `kotta.feed`, `kotta.submitting`,
 from __future__ import annotations
 
 import builtins
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from urllib.parse import quote
 
 from kotta import models
 from kotta.answers import Answer, Model
@@ -301,6 +304,20 @@ class Api(OutputRoutes):
             f"/uploads/{sha256}",
             content=content,
             headers={"Content-Length": str(size_bytes)},
+            wait_seconds=STORE_SECONDS,
+            repeatable=True,
+        )
+
+    def upload_path(self, sha256: str, file: Path) -> None:
+        """Has a service of this machine read a file itself, or take it from where it may be left.
+
+        Raises:
+            RequestError: it cannot; send its bytes.
+        """
+        self._connection.send(
+            "PUT",
+            f"/uploads/{sha256}",
+            headers={"Kotta-Path": quote(os.fsencode(file))},
             wait_seconds=STORE_SECONDS,
             repeatable=True,
         )

@@ -4,6 +4,9 @@ those that it lacks.
 
 from __future__ import annotations
 
+import contextlib
+import os
+import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +22,10 @@ if TYPE_CHECKING:
     from kotta.serialization import Blob
 
 CHECKED_AT_ONCE = 10_000
+BY_PATH_BYTES = 1 << 30
+"""A larger file is sent, as a request that is not answered for so long would be repeated."""
+SHOWN_BYTES = 64 << 20
+"""And, where somebody is shown how far it is, one larger than this."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +52,14 @@ def upload(api: Api, files: Sequence[Path], progress: Progress | None = None) ->
     """
     marks = [mark_of(file) for file in files]
     hashes = [hashed(file) for file in files]
-    missing, is_direct = _missing(api, [sha256 for sha256, _ in hashes])
+    place = _place(api, [sha256 for sha256, _ in hashes])
     found = []
     for file, mark, (sha256, size) in zip(files, marks, hashes, strict=True):
         url = f"kotta://uploads/{sha256}/{quote(file.name, safe='')}"
-        found.append(Upload(file, url, sha256, size, sent=sha256 in missing))
-        if sha256 in missing:
-            missing.discard(sha256)
-            _upload_one(api, file, sha256, size, progress, mark if is_direct else None)
+        found.append(Upload(file, url, sha256, size, sent=sha256 in place.missing))
+        if sha256 in place.missing:
+            place.missing.discard(sha256)
+            _upload_one(api, place, file, sha256, size, progress, mark)
         elif progress is not None:
             progress(file.name, size, size)
     return found
@@ -60,40 +67,92 @@ def upload(api: Api, files: Sequence[Path], progress: Progress | None = None) ->
 
 def upload_contents(api: Api, blobs: Sequence[Blob]) -> dict[str, str]:
     """Makes the service have these bytes, sending only what it lacks; SHA-256 to `kotta://` URL."""
-    missing, is_direct = _missing(api, [blob.sha256 for blob in blobs])
+    place = _place(api, [blob.sha256 for blob in blobs])
     for blob in blobs:
-        if blob.sha256 in missing:
-            missing.discard(blob.sha256)
-            if is_direct:
-                from kotta.signed_uploads import send
+        if blob.sha256 not in place.missing:
+            continue
+        place.missing.discard(blob.sha256)
+        if place.is_direct:
+            from kotta.signed_uploads import send
 
-                read = partial(_read_chunks, blob.chunks)
-                send(api, blob.sha256, blob.size_bytes, read, lambda _: None)
-            else:
-                api.upload(blob.sha256, partial(_sliced, blob.chunks), blob.size_bytes)
+            read = partial(_read_chunks, blob.chunks)
+            send(api, blob.sha256, blob.size_bytes, read, lambda _: None)
+        elif not (place.incoming and _left(api, Path(place.incoming), blob)):
+            api.upload(blob.sha256, partial(_sliced, blob.chunks), blob.size_bytes)
     return {blob.sha256: f"kotta://uploads/{blob.sha256}/{quote(blob.name)}" for blob in blobs}
 
 
-def _missing(api: Api, sha256: Sequence[str]) -> tuple[set[str], bool]:
-    """Which of these the service lacks, and whether they are to be sent to S3."""
-    found: set[str] = set()
-    is_direct = False
+@dataclass(frozen=True)
+class _Place:
+    """Where files go.
+
+    Attributes:
+        missing: what is not there yet.
+        is_direct: they are to be sent to S3.
+        incoming: the service is on this machine, and takes what is left in this folder.
+    """
+
+    missing: set[str]
+    is_direct: bool = False
+    incoming: str | None = None
+
+
+def _place(api: Api, sha256: Sequence[str]) -> _Place:
+    place = _Place(set())
     for start in range(0, len(sha256), CHECKED_AT_ONCE):
         checked = api.check_uploads(sha256[start : start + CHECKED_AT_ONCE])
-        found.update(checked.missing)
-        is_direct = checked.direct
-    return found, is_direct
+        place = _Place({*place.missing, *checked.missing}, checked.direct, checked.incoming)
+    return place
+
+
+def _left(api: Api, incoming: Path, blob: Blob) -> bool:
+    """Leaves bytes for the service to take; False if that cannot be, and they are to be sent."""
+    file = incoming / secrets.token_hex(8)
+    try:
+        with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", 0) as content:
+            for chunk in blob.chunks:
+                view = memoryview(chunk).cast("B")
+                while view:
+                    view = view[content.write(view) :]
+        return _is_taken(api, blob.sha256, file, blob.size_bytes)
+    except OSError:
+        return False
+    finally:
+        with contextlib.suppress(OSError):
+            file.unlink()
+
+
+def _is_taken(api: Api, sha256: str, file: Path, size: int) -> bool:
+    """Whether a service of this machine has read the file, or taken it, by its path."""
+    if size > BY_PATH_BYTES:
+        return False
+    try:
+        api.upload_path(sha256, file)
+    except RequestError:
+        return False  # what it sees there, if anything, may be something else
+    return True
 
 
 def _upload_one(
-    api: Api, file: Path, sha256: str, size: int, progress: Progress | None, mark: Mark | None
+    api: Api,
+    place: _Place,
+    file: Path,
+    sha256: str,
+    size: int,
+    progress: Progress | None,
+    mark: Mark,
 ) -> None:
-    """Sends a file to the service; straight to S3 if there is a mark, which it must still have."""
+    """Sends a file to the service, or to S3 if it has the mark still."""
     try:
-        if mark is not None:
+        if place.is_direct:
             _send_directly(api, file, sha256, size, progress, mark)
-        else:
-            api.upload(sha256, partial(_read, file, size, progress), size)
+            return
+        is_shown = progress is not None and size > SHOWN_BYTES
+        if place.incoming and not is_shown and _is_taken(api, sha256, file.absolute(), size):
+            if progress is not None:
+                progress(file.name, size, size)
+            return
+        api.upload(sha256, partial(_read, file, size, progress), size)
     except RequestError as error:
         if error.code == "hash_mismatch":
             raise _changed(file) from error

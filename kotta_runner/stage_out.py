@@ -239,6 +239,12 @@ def hashed(
     Raises:
         TooLargeError: a copy holds more than `max_bytes`, whatever was announced.
     """
+    if copy is None and is_synced and os.fstat(file).st_size >= MUCH_BYTES:
+        finish_syncing = _begin_syncing(file)
+        try:
+            return hashed(file, None, max_bytes, is_synced=False)
+        finally:
+            finish_syncing()
     digest, size = hashlib.sha256(), 0
     # one for all: to get so much memory anew takes longer than to read it
     room = memoryview(bytearray(_CHUNK_BYTES))
@@ -253,3 +259,29 @@ def hashed(
     if size and copy is None and is_synced:
         os.fsync(file)
     return (digest.hexdigest() if size else _EMPTY_SHA256), size
+
+
+def _begin_syncing(file: int) -> Callable[[], None]:
+    """Has a file reach the disk while something else is done with it.
+
+    Returns:
+        What waits until it has, and raises what went wrong.
+    """
+    import threading
+
+    failed: List[OSError] = []
+
+    def sync() -> None:
+        try:
+            os.fsync(file)
+        except OSError as error:
+            failed.append(error)
+
+    def finish() -> None:
+        thread.join()
+        if failed:
+            raise failed[0]
+
+    thread = threading.Thread(target=sync)
+    thread.start()
+    return finish

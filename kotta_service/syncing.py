@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+_CHUNK_BYTES = 1 << 20
 _DIGITS = "0123456789abcdef"
 
 
@@ -27,3 +30,17 @@ def make_shards(root: Path) -> None:
         (root / shard).mkdir(mode=0o700, exist_ok=True)
     for folder in (root, root.parent):
         sync_directory(folder)
+
+
+def sync_hashed(descriptor: int) -> tuple[str, int]:
+    """Waits until an open file is on disk, and hashes it meanwhile: its SHA-256 in hex and size."""
+    digest, size = hashlib.sha256(), 0
+    room = memoryview(bytearray(_CHUNK_BYTES))
+    with ThreadPoolExecutor(1, thread_name_prefix="sync") as beside:
+        synced = beside.submit(os.fsync, descriptor)
+        # not mapped: who cuts it off meanwhile would end this process
+        while count := os.preadv(descriptor, [room], size):
+            digest.update(room[:count])
+            size += count
+        synced.result()
+    return digest.hexdigest(), size

@@ -10,7 +10,9 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import TypeAlias, TypeVar
 
 from fastapi import Request
 
@@ -25,20 +27,15 @@ from kotta_service.store import uploads
 from kotta_service.store.database import Database, Transaction
 
 T = TypeVar("T")
+Record: TypeAlias = Callable[[Transaction, str, int], T]
+"""Records an upload, given its SHA-256 and size; what it refuses is removed again."""
 
 
-async def keep(
-    parts: Parts,
-    owner: str,
-    sha256: str,
-    request: Request,
-    record: Callable[[Transaction, str, int], T],
-) -> T:
+async def keep(parts: Parts, owner: str, sha256: str, request: Request, record: Record[T]) -> T:
     """Keeps the body of a request.
 
     Args:
         sha256: of what is to come, "" if nobody told.
-        record: records it, given its SHA-256 and its size; what it refuses is removed again.
 
     Raises:
         QuotaError: there is no room for it.
@@ -47,7 +44,28 @@ async def keep(
     room = await asyncio.to_thread(_room, parts, owner, sha256)
     room.refuse(int(announced) if announced.isdigit() else 1)
     chunks, limit = room.filled_by(request.stream()), parts.settings.max_upload_mib << 20
-    async with parts.storage.keep_upload(owner, sha256 or None, chunks, limit) as (found, size):
+    keeping = parts.storage.keep_upload(owner, sha256 or None, chunks, limit)
+    return await _recorded(parts, owner, keeping, record)
+
+
+async def keep_file(parts: Parts, owner: str, sha256: str, source: Path, record: Record[T]) -> T:
+    """Keeps a file of this machine.
+
+    Raises:
+        QuotaError: there is no room for it.
+    """
+    limit = parts.settings.max_upload_mib << 20
+    keeping = parts.storage.keep_file(owner, sha256, source, limit)
+    return await _recorded(parts, owner, keeping, record)
+
+
+async def _recorded(
+    parts: Parts,
+    owner: str,
+    keeping: AbstractAsyncContextManager[tuple[str, int]],
+    record: Record[T],
+) -> T:
+    async with keeping as (found, size):
         recorded = parts.database.write(lambda transaction: record(transaction, found, size))
         try:
             return await asyncio.wrap_future(recorded)

@@ -82,10 +82,13 @@ class UploadMissing(_Reply):
 
     Attributes:
         direct: files are sent to S3 by signed URLs; else to the service.
+        incoming: a folder of this machine where files may be left for the service to take, by
+            whoever runs it; None for others.
     """
 
     missing: Many[str]
     direct: bool = False
+    incoming: str | None = None
 
 
 class ProblemField(_Reply):

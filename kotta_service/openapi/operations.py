@@ -96,6 +96,11 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "kotta-accept": {
         "description": "Over the service's own socket: answer with a path on this machine"
     },
+    "kotta-path": {
+        "description": "Over the service's own socket, in place of the bytes: a file of this "
+        "machine that it is to read, percent-encoded",
+        "example": "/home/ada/big.bin",
+    },
     "idempotency-key": {
         "description": "A name for this request, kept as long as its jobs: sent again it gives the "
         "same jobs with 200; with another body it is refused",
@@ -200,7 +205,7 @@ OPERATIONS: dict[str, Operation] = {
     "check_uploads": Operation(
         "With `direct`, they are sent to S3: see the two operations below.",
         request={"sha256": [examples.SHA256]},
-        answer={"missing": [examples.SHA256], "direct": False},
+        answer={"missing": [examples.SHA256], "direct": False, "incoming": None},
     ),
     "sign_upload": Operation(
         "409 `not_direct` where the service keeps files itself. More than 64 MiB go in parts.",
@@ -216,7 +221,7 @@ OPERATIONS: dict[str, Operation] = {
     "upload": Operation(
         "201: they are kept; 200: they were here already.",
         upload=True,
-        refusals=("hash_mismatch", "beyond_quota"),
+        refusals=("hash_mismatch", "not_taken", "beyond_quota"),
     ),
     "output": Operation(
         headers=_FILE,

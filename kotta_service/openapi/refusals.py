@@ -84,6 +84,7 @@ REFUSALS = {
         422, "this idempotency key was used for another request", "use a new key"
     ),
     "hash_mismatch": Refusal(422, "the bytes that came have another SHA-256"),
+    "not_taken": Refusal(400, "the file that `Kotta-Path` names cannot be read from here"),
     "quota": Refusal(429, "you have 1000 tokens already", "kotta token list"),
     "too_many_requests": Refusal(
         429, "you have 128 requests under way at once", "let some of them end first"

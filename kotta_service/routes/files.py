@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Annotated, Literal
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
@@ -24,6 +24,7 @@ from kotta_service.feed import MAX_WAIT_SECONDS
 from kotta_service.file_answers import at_its_place, one_after_another
 from kotta_service.parts import Parts, WithParts
 from kotta_service.routes.bounds import Moment
+from kotta_service.storage.incoming import not_taken
 from kotta_service.store import jobs as store
 from kotta_service.store import uploads
 from kotta_service.store.database import Transaction
@@ -38,10 +39,17 @@ Accept = Annotated[Literal["path", "url"] | None, Header(alias="Kotta-Accept")]
 
 
 @router.post("/uploads/check", tags=["files"], summary="Which contents are not here yet")
-def check_uploads(wanted: UploadCheck, parts: WithParts, owner: Owner) -> UploadMissing:
+def check_uploads(
+    wanted: UploadCheck, request: Request, parts: WithParts, owner: Owner
+) -> UploadMissing:
     with parts.database.read() as connection:
         missing = uploads.missing(connection, owner, wanted.sha256)
-    return UploadMissing(missing=missing, direct=parts.storage.is_direct)
+    incoming = parts.storage.incoming if _is_on_this_machine(request) else None
+    return UploadMissing(
+        missing=missing,
+        direct=parts.storage.is_direct,
+        incoming=None if incoming is None else str(incoming),
+    )
 
 
 @router.put(
@@ -52,11 +60,23 @@ def check_uploads(wanted: UploadCheck, parts: WithParts, owner: Owner) -> Upload
     responses={200: {"description": "They were here already"}},
     summary="Upload a file's bytes",
 )
-async def upload(sha256: Sha256, request: Request, parts: WithParts, owner: Owner) -> Response:
+async def upload(
+    sha256: Sha256,
+    request: Request,
+    parts: WithParts,
+    owner: Owner,
+    kotta_path: Annotated[str | None, Header(alias="Kotta-Path")] = None,
+) -> Response:
     def record(transaction: Transaction, _: str, size: int) -> bool:
         return uploading.record(transaction, parts.settings, owner, sha256, size)
 
-    is_new = await uploading.keep(parts, owner, sha256, request, record)
+    if kotta_path is None:
+        is_new = await uploading.keep(parts, owner, sha256, request, record)
+    elif _is_on_this_machine(request):
+        source = FilePath(unquote(kotta_path, errors="surrogateescape"))
+        is_new = await uploading.keep_file(parts, owner, sha256, source, record)
+    else:
+        raise not_taken("it reads no files of whoever asks from elsewhere")
     return Response(status_code=201 if is_new else 200)
 
 

@@ -93,6 +93,10 @@ class Storage(Protocol):
     def is_direct(self) -> bool:
         """Whether bytes come and go by signed URLs, past the service."""
 
+    @property
+    def incoming(self) -> Path | None:
+        """Where whoever runs the service may leave files that it is to take; None: nowhere."""
+
     def upload(self, owner: str, sha256: str) -> Kept:
         """The place of an upload of `owner`'s."""
 
@@ -115,6 +119,16 @@ class Storage(Protocol):
         Raises:
             RequestError: it is larger than `limit_bytes` (`too_large`), or its bytes have another
                 hash (`hash_mismatch`).
+            StorageFullError: there is no room; nothing was kept.
+        """
+
+    def keep_file(
+        self, owner: str, announced: str, source: Path, limit_bytes: int
+    ) -> AbstractAsyncContextManager[tuple[str, int]]:
+        """The same of a file of this machine; what was left in `incoming` is gone from there.
+
+        Raises:
+            RequestError: as for `keep_upload`; or it cannot be taken so (`not_taken`).
             StorageFullError: there is no room; nothing was kept.
         """
 

@@ -6,6 +6,7 @@ Outputs are moved here by their runners; those that are accounts' may not, and `
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from kotta.errors import ConflictError
 from kotta_service.storage import Stored
-from kotta_service.storage.incoming import Incoming, receive, told_if_full
+from kotta_service.storage.incoming import Incoming, receive, refuse_other, told_if_full
 from kotta_service.syncing import make_shards, sync_directory
 
 if TYPE_CHECKING:
@@ -87,6 +88,10 @@ class FileStorage:
 
     is_direct = False
 
+    @property
+    def incoming(self) -> Path:
+        return self._incoming.folder
+
     def __init__(self, root: Path) -> None:
         self.root = root
         for folder in (root, root / "uploads", root / "outputs"):
@@ -109,13 +114,33 @@ class FileStorage:
         async with contextlib.AsyncExitStack() as adding:
             with told_if_full(), self._incoming.aside() as (descriptor, aside):
                 sha256, size = await receive(descriptor, announced, chunks, limit_bytes)
-                final = self.upload("", sha256).path
-                final.parent.mkdir(mode=0o700, exist_ok=True)
-                await adding.enter_async_context(self._incoming.adding_one())
-                aside.rename(final)
-                sync_directory(final.parent)
-                sync_directory(final.parent.parent)
+                await self._put(aside, sha256, adding)
             yield sha256, size
+
+    @contextlib.asynccontextmanager
+    async def keep_file(
+        self, owner: str, announced: str, source: Path, limit_bytes: int
+    ) -> AsyncIterator[tuple[str, int]]:
+        taking = self._incoming.taken(source, limit_bytes)
+        async with contextlib.AsyncExitStack() as adding:
+            with told_if_full():
+                # bytes are read and synced: others are served meanwhile
+                aside, sha256, size = await asyncio.to_thread(taking.__enter__)
+                try:
+                    refuse_other(announced, sha256)
+                    await self._put(aside, sha256, adding)
+                finally:
+                    taking.__exit__(None, None, None)
+            yield sha256, size
+
+    async def _put(self, aside: Path, sha256: str, adding: contextlib.AsyncExitStack) -> None:
+        """Gives a file its place; until `adding` ends, nobody removes it."""
+        final = self.upload("", sha256).path
+        final.parent.mkdir(mode=0o700, exist_ok=True)
+        await adding.enter_async_context(self._incoming.adding_one())
+        aside.rename(final)
+        sync_directory(final.parent)
+        sync_directory(final.parent.parent)
 
     def sign_upload(
         self, kept: Kept, sha256: str, size_bytes: int, upload_id: str = "", first_part: int = 1

@@ -8,21 +8,29 @@ import fcntl
 import hashlib
 import os
 import secrets
+import shutil
+import stat
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from kotta.errors import RequestError, StorageFullError
+from kotta_service.syncing import sync_hashed
 
 NEW_SECONDS = 60
+COPY_BYTES = 1 << 20
 
 
 class Incoming:
-    """A folder in which files lie until they are whole."""
+    """A folder in which files lie until they are whole.
+
+    Attributes:
+        folder: where it is; who runs the service may leave files there that it is to take.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         folder.mkdir(mode=0o700, exist_ok=True)
         for found in folder.iterdir():
             _remove_leftover(found)
@@ -57,14 +65,41 @@ class Incoming:
         finally:
             os.close(folder)
 
+    @contextlib.contextmanager
+    def taken(self, source: Path, limit_bytes: int) -> Iterator[tuple[Path, str, int]]:
+        """A file of this machine, aside and synced: itself if it was left in here, else a copy.
+
+        Returns:
+            Where it is until it is put in its place, its SHA-256 in hex and its size.
+
+        Raises:
+            RequestError: it is larger than `limit_bytes` (`too_large`), or cannot be taken
+                (`not_taken`).
+        """
+        with _opened_regular(source, limit_bytes) as file:
+            is_ours = source.parent == self.folder and os.fstat(file).st_nlink == 1
+            if not is_ours:
+                with self.aside() as (descriptor, aside):
+                    with os.fdopen(os.dup(file), "rb") as content:
+                        with os.fdopen(os.dup(descriptor), "wb") as copy:
+                            shutil.copyfileobj(content, copy, COPY_BYTES)
+                    yield aside, *sync_hashed(descriptor)
+                return
+            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                os.fchmod(file, 0o600)
+                yield source, *sync_hashed(file)
+            finally:
+                source.unlink(missing_ok=True)
+
     def _opened(self) -> int:
-        return os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        return os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     @contextlib.contextmanager
     def aside(self) -> Iterator[tuple[int, Path]]:
         """An empty file, open and locked, so that no other process takes it for a leftover."""
-        aside = self._folder / secrets.token_hex(8)
-        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        aside = self.folder / secrets.token_hex(8)
+        descriptor = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield descriptor, aside
@@ -88,23 +123,60 @@ async def receive(
         async for chunk in chunks:
             size += len(chunk)
             if size > limit_bytes:
-                raise RequestError(
-                    f"an upload may hold {limit_bytes} bytes at most", code="too_large"
-                )
+                raise _too_large(limit_bytes)
             # here, not in a thread: to hand so little over costs more than it brings
             digest.update(chunk)
             file.write(chunk)
         found = digest.hexdigest()
-        if announced not in (None, found):
-            raise RequestError(
-                "the bytes that came are not those that were announced",
-                hint="the file changed while it was sent, or was damaged on its way: repeat it",
-                code="hash_mismatch",
-            )
+        refuse_other(announced, found)
         file.flush()
         # a slow disk keeps nobody else waiting; whoever asked may leave meanwhile
         await asyncio.shield(asyncio.to_thread(_sync_and_close, os.dup(file.fileno())))
     return found, size
+
+
+@contextlib.contextmanager
+def _opened_regular(path: Path, limit_bytes: int) -> Iterator[int]:
+    try:
+        # neither following a link nor waiting for somebody at the other end of a FIFO
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        file = os.open(path, flags)
+    except (OSError, ValueError) as error:
+        raise not_taken(f"{path} cannot be opened") from error
+    try:
+        about = os.fstat(file)
+        if not stat.S_ISREG(about.st_mode):
+            raise not_taken(f"{path} is no regular file")
+        if about.st_size > limit_bytes:
+            raise _too_large(limit_bytes)
+        yield file
+    finally:
+        os.close(file)
+
+
+def not_taken(words: str) -> RequestError:
+    """The error for a file that the service cannot take by its path."""
+    return RequestError(
+        f"the service cannot take this file: {words}", hint="send its bytes", code="not_taken"
+    )
+
+
+def refuse_other(announced: str | None, found: str) -> None:
+    """Refuses bytes that have another hash than was announced.
+
+    Raises:
+        RequestError: they have (`hash_mismatch`).
+    """
+    if announced not in (None, found):
+        raise RequestError(
+            "the bytes that came are not those that were announced",
+            hint="the file changed while it was sent, or was damaged on its way: repeat it",
+            code="hash_mismatch",
+        )
+
+
+def _too_large(limit_bytes: int) -> RequestError:
+    return RequestError(f"an upload may hold {limit_bytes} bytes at most", code="too_large")
 
 
 def _sync_and_close(descriptor: int) -> None:

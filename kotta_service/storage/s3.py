@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote
 
 import anyio.to_thread
@@ -23,7 +23,7 @@ from kotta_service.messages import ExitRecord, RecordedOutput
 from kotta_service.s3_settings import S3Settings, split_url
 from kotta_service.storage import Stored
 from kotta_service.storage.bucket import S3, Bucket, Found
-from kotta_service.storage.incoming import Incoming, receive, told_if_full
+from kotta_service.storage.incoming import Incoming, not_taken, receive, told_if_full
 from kotta_service.storage.refusing import without
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ class S3Storage:
     """
 
     is_direct = True
+    incoming = None
 
     def __init__(self, url: str, settings: S3Settings, incoming: Path) -> None:
         self._s3 = S3(settings)
@@ -129,6 +130,9 @@ class S3Storage:
                 await adding.enter_async_context(self._incoming.adding_one())
                 await anyio.to_thread.run_sync(self.bucket.put_file, key, aside)
             yield sha256, size
+
+    def keep_file(self, owner: str, announced: str, source: Path, limit_bytes: int) -> NoReturn:
+        raise not_taken("it keeps files in S3")
 
     def sign_upload(
         self, kept: Kept, sha256: str, size_bytes: int, upload_id: str = "", first_part: int = 1

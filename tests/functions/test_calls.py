@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from kotta import Kotta, KottaFn, KottaJob, kottajob
+from kotta.api import Api
 from kotta.connection import Connection
+from kotta.errors import RequestError
 from kotta.outcome import value_of
 
 OFFSET = 1000
@@ -152,14 +154,15 @@ def test_numpy_arrays_and_pandas_frames_travel(konn: Kotta) -> None:
 def test_a_large_argument_is_sent_once_and_a_large_value_comes_back(
     konn: Kotta, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sent: list[int] = []
-    upload = konn.api.upload
+    sent: list[str] = []
+    upload_path = konn.api.upload_path
 
-    def counted(sha256: str, content: Any, size_bytes: int) -> None:
-        sent.append(size_bytes)
-        upload(sha256, content, size_bytes)
+    def counted(sha256: str, file: Path) -> None:
+        sent.append(sha256)
+        upload_path(sha256, file)
 
-    monkeypatch.setattr(konn.api, "upload", counted)
+    monkeypatch.setattr(konn.api, "upload_path", counted)
+    monkeypatch.delattr(Api, "upload")  # what the service can take is not sent
     large = bytes(range(256)) * 20_000
 
     @kottajob(konn, "Test", 5)
@@ -174,6 +177,31 @@ def test_a_large_argument_is_sent_once_and_a_large_value_comes_back(
     values = list(joined.map([large] * 3, [b"1", b"2", b"3"], [False] * 3))
     assert values == [large + b"1", large + b"2", large + b"3"]
     assert len(sent) == 1
+
+
+@pytest.mark.of_files
+@pytest.mark.parametrize("is_writable", [False, True])
+def test_what_the_service_cannot_take_is_sent(
+    konn: Kotta, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_writable: bool
+) -> None:
+    folder = tmp_path / "incoming"
+    check_uploads = konn.api.check_uploads
+    if is_writable:
+        folder.mkdir()
+
+        def refuses(sha256: str, file: Path) -> None:
+            assert file.parent == folder
+            raise RequestError("it cannot")
+
+        monkeypatch.setattr(konn.api, "upload_path", refuses)
+    monkeypatch.setattr(
+        konn.api,
+        "check_uploads",
+        lambda wanted: check_uploads(wanted).model_copy(update={"incoming": str(folder)}),
+    )
+    large = bytes(range(256)) * 20_000 + str(is_writable).encode()
+    assert kottajob(konn, "Test", 5)(len)(large) == len(large)
+    assert not is_writable or list(folder.iterdir()) == []
 
 
 def test_large_arrays_come_back_as_they_are_and_may_be_changed(konn: Kotta) -> None:

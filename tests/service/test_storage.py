@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -22,6 +23,7 @@ from kotta_service.s3_settings import S3Settings
 from kotta_service.settings import Settings
 from kotta_service.storage import Storage, StorageAwayError
 from kotta_service.storage.choosing import bucket_problem, storage_of
+from kotta_service.storage.files import FileStorage
 from kotta_service.storage.s3 import PART_BYTES, S3Storage, part_bytes_of
 
 JOB = "4f6c0000-0000-4000-8000-000000000000"
@@ -129,6 +131,113 @@ def test_nothing_is_kept_of_other_bytes_than_were_announced(storage: Storage) ->
     for content in (b"others", b"these"):
         with storage.upload("ada", sha256_of(content)).opened() as found:
             assert found is None
+
+
+def keep_file(storage: Storage, source: Path, sha256: str, limit: int = 1 << 20) -> int:
+    """Has a file of this machine kept for ada; its size, as the storage tells it."""
+
+    async def main() -> int:
+        async with storage.keep_file("ada", sha256, source, limit) as (found, size):
+            assert found == sha256
+            return size
+
+    return asyncio.run(main())
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> FileStorage:
+    storage = storage_of(Settings(), tmp_path)
+    assert isinstance(storage, FileStorage)
+    return storage
+
+
+def content_of(storage: Storage, sha256: str) -> bytes | None:
+    with storage.upload("ada", sha256).opened() as found:
+        return None if found is None else found.read(0, 1 << 20)
+
+
+def test_what_is_left_for_the_service_is_taken_from_there(files: FileStorage) -> None:
+    content = os.urandom(5000)
+    source = files.incoming / "left"
+    source.write_bytes(content)
+    about = source.stat()
+    assert keep_file(files, source, sha256_of(content)) == 5000
+    assert not source.exists()
+    kept = files.upload("", sha256_of(content)).path
+    assert (kept.stat().st_ino, kept.stat().st_mode & 0o777) == (about.st_ino, 0o600)
+    assert content_of(files, sha256_of(content)) == content
+
+
+@pytest.mark.parametrize("has_other_names", [False, True])
+def test_a_file_elsewhere_is_copied(
+    files: FileStorage, tmp_path: Path, has_other_names: bool
+) -> None:
+    content = os.urandom(3 << 18)
+    source = tmp_path / "mine"
+    source.write_bytes(content)
+    if has_other_names:  # in the folder, but somebody else's too
+        source = files.incoming / "link"
+        source.hardlink_to(tmp_path / "mine")
+    assert keep_file(files, source, sha256_of(content)) == len(content)
+    assert content_of(files, sha256_of(content)) == content
+    (tmp_path / "mine").write_bytes(b"changed")
+    assert content_of(files, sha256_of(content)) == content
+    assert [each for each in files.incoming.iterdir() if each != source] == []
+
+
+@pytest.mark.parametrize("is_left", [False, True])
+def test_nothing_is_kept_of_a_file_with_another_hash(
+    files: FileStorage, tmp_path: Path, is_left: bool
+) -> None:
+    source = (files.incoming if is_left else tmp_path) / "mine"
+    source.write_bytes(b"others")
+    with pytest.raises(RequestError) as refused:
+        keep_file(files, source, sha256_of(b"these"))
+    assert refused.value.code == "hash_mismatch"
+    assert list(files.incoming.iterdir()) == []
+    assert content_of(files, sha256_of(b"others")) is None
+    assert source.exists() != is_left
+
+
+@pytest.mark.parametrize("kind", ["nothing", "folder", "fifo", "link", "NUL", "too large"])
+def test_what_cannot_be_taken_is_left_alone(files: FileStorage, tmp_path: Path, kind: str) -> None:
+    source = tmp_path / "mine"
+    if kind == "folder":
+        source.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(source)
+    elif kind == "link":
+        (tmp_path / "other").write_bytes(b"x")
+        source.symlink_to(tmp_path / "other")
+    elif kind == "NUL":
+        source = Path(f"{source}\0")
+    elif kind == "too large":
+        source.write_bytes(b"xx")
+    with pytest.raises(RequestError) as refused:
+        keep_file(files, source, sha256_of(b"x"), limit=1)
+    assert refused.value.code == ("too_large" if kind == "too large" else "not_taken")
+    assert list(files.incoming.iterdir()) == []
+
+
+def test_a_service_over_s3_takes_no_files_by_their_paths(in_s3: S3Storage, tmp_path: Path) -> None:
+    assert in_s3.incoming is None
+    with pytest.raises(RequestError) as refused:
+        keep_file(in_s3, tmp_path / "mine", sha256_of(b"x"))
+    assert refused.value.code == "not_taken"
+
+
+def test_what_cannot_be_synced_is_not_kept(
+    files: FileStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    source = files.incoming / "left"
+    source.write_bytes(b"x")
+    monkeypatch.setattr(os, "fsync", fails)
+    with pytest.raises(StorageFullError):
+        keep_file(files, source, sha256_of(b"x"))
+    assert content_of(files, sha256_of(b"x")) is None
 
 
 def test_nothing_is_kept_of_what_is_too_large(storage: Storage) -> None:
