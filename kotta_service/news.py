@@ -20,6 +20,8 @@ from kotta_service.store.jobs import JobRow
 from kotta_service.store.visibility import Whose
 
 MAX_JOBS = 1000
+MAX_AWAITED = 100
+"""More jobs of a submission are not waited for: they are looked at with each job's end."""
 MAX_RESULTS_BYTES = 8 << 20
 """An answer tells of fewer changes than it may where the results of calls take more than this."""
 RESULTS_AT_ONCE = 50
@@ -71,25 +73,38 @@ def page(parts: Parts, who: Caller, whose: Whose, asked: Asked) -> ChangePage:
     return ChangePage(changes=found, last=max([last, *(change.number for change in found[-1:])]))
 
 
-async def ends(
-    parts: Parts, who: Caller, rows: Sequence[JobRow], wait_seconds: float
-) -> list[Change]:
-    """The ends of jobs of the caller's own that come within so long, of the first `MAX_JOBS`."""
-    found: list[Change] = []
-    open_ones = [row.id for row in rows][:MAX_JOBS]
-    after = seen = min(row.change for row in rows) - 1
+async def ends(parts: Parts, rows: Sequence[JobRow], wait_seconds: float) -> list[Change]:
+    """The ends of jobs of one submission that come within so long, of the first `MAX_AWAITED`.
+
+    Those whose results would be too much for one answer are left out.
+    """
+    awaited = rows[:MAX_AWAITED]
+    if not awaited:
+        return []  # sent again, and forgotten meanwhile
+    numbers = awaited[0].number, awaited[-1].number + 1
+    seen = min(row.change for row in awaited) - 1  # what has ended before is told at once
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait_seconds
-    while open_ones and (remaining := deadline - loop.time()) > 0 and not parts.feed.closed:
-        if not await parts.feed.wait_beyond(seen, remaining, for_end=True):
+    found: list[JobRow] = []
+
+    def look() -> list[JobRow]:
+        with parts.database.read() as connection:
+            return feed.ended_of(connection, *numbers)
+
+    while (
+        len(found) < len(awaited) and (left := deadline - loop.time()) > 0 and not parts.feed.closed
+    ):
+        if not await parts.feed.wait_beyond(seen, left, for_end=True):
             break
         seen = parts.feed.last_end
-        asked = Asked(after=after, job=open_ones, results=True, ended=True)
-        told = await asyncio.to_thread(page, parts, who, access.readable(who), asked)
-        found += told.changes
-        ended = {change.job.id for change in told.changes}
-        open_ones = [job_id for job_id in open_ones if job_id not in ended]
-    return found
+        found = await asyncio.to_thread(look)
+    changes: list[Change] = []
+    size = 0
+    for row in found:
+        size += _size(row.result or {})
+        if size <= MAX_RESULTS_BYTES or not changes:
+            changes.append(Change(number=row.change, job=views.summary(row), result=row.result))
+    return changes
 
 
 def _results(

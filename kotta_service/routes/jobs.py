@@ -93,7 +93,7 @@ async def submit(
         )
     )
     accepted = [views.summary(row) for row in rows]
-    ended = await news.ends(parts, who, rows, asked.wait) if asked.wait else []
+    ended = await news.ends(parts, rows, asked.wait) if asked.wait else []
     return answer(SubmitReply(jobs=accepted, ended=ended), 201 if is_new else 200)
 
 

@@ -16,6 +16,15 @@ from kotta_service.store.visibility import Whose
 _RESULTS = select(jobs.c.number, jobs.c.result).where(
     jobs.c.number.in_(bindparam("numbers", expanding=True)), jobs.c.result.is_not(None)
 )
+_ENDED = (
+    select(*SUMMARY, jobs.c.result)
+    .where(
+        jobs.c.number >= bindparam("first"),
+        jobs.c.number < bindparam("behind"),
+        jobs.c.status.in_(TERMINAL),
+    )
+    .order_by(jobs.c.number)
+)
 
 
 def changed_after(
@@ -37,6 +46,11 @@ def changed_after(
     if ids:
         given["ids"] = list(ids)
     return list(connection.execute(_changed(whose, bool(ids), ended), given))
+
+
+def ended_of(connection: Connection, first: int, behind: int) -> list[JobRow]:
+    """The jobs numbered from `first` to before `behind` that have ended, with their results."""
+    return list(connection.execute(_ENDED, {"first": first, "behind": behind}))
 
 
 def results_of(connection: Connection, numbers: Sequence[int]) -> dict[int, dict[str, Any]]:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from running_service import RunningService
 
+from kotta_service import news
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -71,6 +73,14 @@ def test_an_answer_waits_no_longer_than_was_asked_for(service: RunningService) -
     # other jobs end meanwhile, and are nobody's business here
     assert 0.5 <= time.monotonic() - began < 10
     assert answer.json()["ended"] == []
+
+
+def test_many_are_waited_for_as_far_as_an_answer_tells_of_them(service: RunningService) -> None:
+    jobs = [{"executable": "true"}] * (news.MAX_AWAITED + 5)
+    answer = service.http.post("/jobs", params={"wait": 25}, json={"jobs": jobs})
+    reply = answer.json()
+    ended = [change["job"]["id"] for change in reply["ended"]]
+    assert ended == [job["id"] for job in reply["jobs"]][: news.MAX_AWAITED]
 
 
 @pytest.mark.parametrize("wait", ["26", "-1", "x", ""])
