@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kotta.description import LoadedDescription, locate, to_descriptions
 from kotta.errors import DescriptionError
 from kotta.rerunning import again, as_one, names_in, needs, renamed, rounds, series_name, template
+from kotta_cli.array_entries import MAX_ENTRIES
 from kotta_cli.parameters import UsageProblem
 from kotta_cli.submitting import queue_names, submit_all
 
@@ -101,25 +102,62 @@ class Rerun:
             alike.setdefault(str(job.array) if has_old else job.id, []).append(job)
         bundles = list(alike.values())
         return bundles, [
-            self._template(jobs[0], [documents[job.id] for job in jobs]) for jobs in bundles
+            self._template(jobs, [documents[job.id] for job in jobs]) for jobs in bundles
         ]
 
-    def _template(self, job: JobDetail, documents: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        given, old = self._overrides.array_names, self._values(documents[0]).keys()
+    def _template(
+        self, jobs: Sequence[JobDetail], documents: Sequence[dict[str, Any]]
+    ) -> dict[str, Any]:
+        given, old = self._overrides.array_names, set(self._values(documents[0]))
         if not given & old:
             return documents[0]
-        name = series_name(job)
+        name = series_name(jobs[0])
+        whole, fixed = self._written(documents, given, old, name)
+        if fixed:  # but perhaps not where what the array's other jobs did is known too
+            others = [self._document(job) for job in self._others_of_array(jobs)]
+            whole, fixed = self._written([*documents, *others], given, old, name)
+        if fixed:
+            raise _has_old_value(fixed[0])
+        whole = {**whole, "array": [self._values(document) for document in documents]}
+        return {**whole, "jobname": name} if name else whole
+
+    def _written(
+        self, documents: Sequence[dict[str, Any]], given: set[str], old: set[str], name: str
+    ) -> tuple[dict[str, Any], list[str]]:
+        """What was written for an array, and which of its names cannot have other values in it.
+
+        Args:
+            given: the names that get other values.
+            old: those that the array has.
+            name: that of the array, "" if its jobs' names tell nothing.
+        """
         unneeded = {*self._overrides.replaced, *(["jobname"] if name else [])}
-        for document in documents:
-            for field in unneeded & document.keys():
-                del document[field]
-        whole, fixed = template(documents, sorted(given & old))
+        kept = [
+            {field: value for field, value in document.items() if field not in unneeded}
+            for document in documents
+        ]
+        whole, fixed = template(kept, sorted(given & old))
         if self._overrides.entries is not None:
             # the new entries have nothing for the old ones' other names
             fixed += sorted((names_in(whole) & old) - given)
-        if fixed:
-            raise _has_old_value(fixed[0])
-        return {**whole, "jobname": name} if name else whole
+        return whole, fixed
+
+    def _others_of_array(self, jobs: Sequence[JobDetail]) -> list[JobDetail]:
+        """Some other jobs of the array that these are of: what they did may tell what was written.
+
+        They are at distances that double, by which values differ that change from job to job as
+        well as those that change seldom.
+        """
+        known = {job.array_index: job for job in self._app.client.select_many(str(jobs[0].array))}
+        first = jobs[0].array_index or 0
+        distances = [2**power for power in range(MAX_ENTRIES.bit_length())]
+        indices = [first + sign * distance for distance in distances for sign in (1, -1)]
+        ours = {job.array_index for job in jobs}
+        return [
+            self._app.client.status(known[index])
+            for index in indices
+            if index in known and index not in ours
+        ]
 
     @staticmethod
     def _values(document: dict[str, Any]) -> dict[str, str]:

@@ -167,8 +167,19 @@ def test_a_sweep_gives_an_array_other_values_in_its_command_too(user: User) -> N
     assert "`y` cannot have other values" in refused.err
 
 
+def test_one_of_an_array_is_swept_with_its_other_values_as_they_were(user: User) -> None:
+    words = ["--sweep", "x=1,2", "--sweep", "y=1,3", "--name", "oneswept", "--wait"]
+    array = user.quick("submit", *words, *_SAY).lines[0]
+    last = user.client.select_many(array)[-1]
+    assert _stdout(user, last.id) == "2 2 3\n"
+    (new,) = user.quick("rerun", last.id, "--sweep", "x=8,9", "--wait").lines
+    assert _said(user, new) == ["8 8 3", "9 9 3"]
+    assert [job.name for job in user.client.select_many(new)] == ["oneswept[0]", "oneswept[1]"]
+    assert [job.array for job in user.client.select_many(new)] == [new, new]
+
+
 def test_a_value_that_is_fixed_in_the_command_is_not_swept(user: User) -> None:
-    array = user.quick("submit", "--sweep", "x=1,2", "--wait", *_SAY).lines[0]
+    array = user.quick("submit", "--sweep", "x=1", "--wait", *_SAY).lines[0]
     one = user.client.select_many(array)[0].id
     result = user.quick("rerun", one, "--sweep", "x=8,9")
     assert (result.code, result.out) == (2, "")
@@ -179,6 +190,7 @@ def test_a_value_that_is_fixed_in_the_command_is_not_swept(user: User) -> None:
     )
     (new,) = user.quick("rerun", one, "--sweep", "x=8,9", "--wait", "--", "echo", "{x}").lines
     assert _said(user, new) == ["8", "9"]
+    array = user.quick("submit", "--sweep", "x=1,2", "--wait", *_SAY).lines[0]
     (new,) = user.quick("rerun", array, "--sweep", "z=1,2", "--sweep", "x=3", "--wait").lines
     assert _said(user, new) == ["3 3 {y}"] * 2
 
