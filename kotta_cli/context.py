@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO, TextIOWrapper
@@ -29,6 +29,7 @@ class App:
 
     Attributes:
         connect: makes a client for (profile, server, notify).
+        arguments: the command line, for complaints about it.
         as_json: whether `--json` was given: results are JSON, and so are errors.
         json_fields: which fields of the objects are wanted; empty: all.
         quiet: whether progress and notes are held back.
@@ -38,6 +39,7 @@ class App:
     out: Terminal
     err: Terminal
     connect: Callable[[App], Kotta]
+    arguments: Sequence[str] = ()
     profile: str | None = None
     server: str | None = None
     as_json: bool = False

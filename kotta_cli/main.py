@@ -30,6 +30,7 @@ def main(arguments: list[str], app: App | None = None) -> int:
     app = app or App.of_this_process()
     # Asked of the words, because a command line that cannot be parsed must be refused in JSON too.
     app.as_json = _asks_for_json(arguments)
+    app.arguments = arguments
     if app.out.is_smart or app.err.is_smart:
         signal.signal(signal.SIGTERM, _raise_terminated)
     try:

@@ -23,13 +23,19 @@ def chosen(app: App, selectors: Sequence[str], *, oldest_first: bool = False) ->
         oldest_first: see `kotta.selection.many`.
 
     Raises:
-        UsageProblem: a word is empty.
+        UsageProblem: a word is empty, or a misspelt field after `--json`.
+        NotFoundError: a word names no job.
     """
     from kotta import selection
+    from kotta.errors import NotFoundError
 
     for word in selectors:
         refuse_empty(word)
-    found = selection.many(app.client.api, list(selectors), oldest_first=oldest_first)
+    try:
+        found = selection.many(app.client.api, list(selectors), oldest_first=oldest_first)
+    except NotFoundError:
+        _refuse_field(app, selectors)
+        raise
     if not found.jobs:
         app.note(f"No job fits {_quoted(selectors)}.")
     return found
@@ -79,6 +85,26 @@ def chosen_surely(app: App, selectors: Sequence[str], verb: str, *, yes: bool) -
     if count > MAX_SHOWN:
         app.note(f"  and {count - MAX_SHOWN} more")
     return found if app.ask(f"{verb.capitalize()} these {count} jobs? [y/N] ") else None
+
+
+def _refuse_field(app: App, selectors: Sequence[str]) -> None:
+    """Refuses the word after `--json` if it names no job, and there are others that may do so.
+
+    Raises:
+        UsageProblem: it must be meant as a field.
+    """
+    from kotta import selection
+    from kotta.errors import NotFoundError
+    from kotta_cli.json_fields import misread
+
+    if not app.as_json or len(selectors) < 2:
+        return
+    for word in selectors:
+        if problem := misread(app.arguments, word):
+            try:
+                selection.many(app.client.api, [word])
+            except NotFoundError:
+                raise problem from None
 
 
 def _quoted(selectors: Sequence[str]) -> str:

@@ -168,6 +168,31 @@ def test_a_misspelt_field_is_not_taken_for_an_argument(
     assert problem["hint"].startswith(hint)
 
 
+@pytest.mark.parametrize("verb", ["status", "cancel", "rerun", "why"])
+def test_a_word_after_json_that_is_neither_a_field_nor_a_job_is_a_field(
+    verb: str, busy: User
+) -> None:
+    job = busy.done(executable="true")
+    before = busy.client.list().change
+    result = busy.quick(verb, job, "--json", "statsu")
+    problem = json.loads(result.err)
+    assert (result.code, problem["code"]) == (2, "usage")
+    assert problem["detail"] == "what this prints has no field `statsu`"
+    assert busy.client.list().change == before
+
+
+def test_the_word_after_json_may_be_a_job(busy: User) -> None:
+    one, two = (busy.done(executable="true", jobname=f"named-{n}") for n in (1, 2))
+    assert busy.quick("status", "--json", "named-1").json["id"] == one
+    both = busy.quick("status", one, "--json", "named-2").json
+    assert {job["id"] for job in both} == {one, two}
+    for words in (["--json", "nobody"], ["nobody", "--json", "named-2"]):
+        result = busy.quick("status", *words)
+        problem = json.loads(result.err)
+        assert (result.code, problem["code"]) == (1, "not_found")
+        assert problem["detail"] == "no job is called `nobody`"
+
+
 @pytest.mark.parametrize(
     ("line", "rest", "fields"),
     [
