@@ -65,6 +65,7 @@ def explain(client: Kotta, job: JobDetail) -> Explanation:
             _completed(found, job)
         case _:
             _running(found, job)
+    _storage(found, client, job)
     return found
 
 
@@ -95,6 +96,19 @@ def _running(found: Explanation, job: JobDetail) -> None:
         )
         found.commands.append(f"kotta wait {job.id[:8]}")
     found.commands.append(f"kotta logs -f {job.id[:8]}")
+
+
+def _storage(found: Explanation, client: Kotta, job: JobDetail) -> None:
+    """Adds what keeps the service's storage from being used, if the job's files are in question."""
+    is_unstaged = job.reason is not None and job.reason.value == "staging"
+    if job.status.is_terminal and not is_unstaged:
+        return
+    if problem := client.service().storage_problem:
+        found.sentences.append(
+            sentence(f"the service's storage cannot be used at present: {problem}")
+        )
+        if not job.status.is_terminal:
+            found.sentences.append("What jobs bring and keep waits until it can.")
 
 
 def _cancelled(found: Explanation, job: JobDetail) -> None:

@@ -62,6 +62,8 @@ class ServiceInfo(_Reply):
         idle_stop_seconds: it stops after this long without jobs and callers; None: never.
         active_jobs: jobs that are neither pending nor ended.
         peak_memory_bytes: largest resident memory of its process so far.
+        storage_problem: what keeps its storage, S3, from being used, in words, as it was seen when
+            that was last looked at, which is done every 20 seconds; "" if nothing does.
     """
 
     version: str
@@ -75,6 +77,7 @@ class ServiceInfo(_Reply):
     pending_jobs: int
     active_jobs: int
     peak_memory_bytes: int | None = None
+    storage_problem: str = ""
 
 
 class UploadMissing(_Reply):

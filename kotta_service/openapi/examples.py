@@ -136,6 +136,7 @@ SERVICE: dict[str, Any] = {
     "pending_jobs": 1,
     "active_jobs": 2,
     "peak_memory_bytes": 104857600,
+    "storage_problem": "",
 }
 USAGE: dict[str, Any] = {
     "id": JOB_ID,

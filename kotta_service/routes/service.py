@@ -32,6 +32,7 @@ def service(parts: WithParts, who: WithCaller) -> ServiceInfo:
         idle_stop_seconds=parts.settings.idle_stop_seconds or None,
         pending_jobs=sum(load.pending for load in loads),
         active_jobs=sum(load.running for load in loads),
+        storage_problem=parts.storage_watch.last_problem,
         **_machine(parts) if who.sees_all else {"address": parts.url},
     )
 

@@ -25,6 +25,11 @@ class StorageWatch:
         self._asked_at = float("-inf")
         self._asking: asyncio.Future[str] | None = None
 
+    @property
+    def last_problem(self) -> str:
+        """What kept it from being used when that was last asked, in words; "" if nothing did."""
+        return self._words
+
     async def tell_regularly(self) -> None:
         """Has the log say when it can no longer be used, and when it can again; for ever."""
         while True:

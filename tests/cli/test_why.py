@@ -6,6 +6,7 @@ import http.server
 import re
 import threading
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -179,16 +180,22 @@ def test_on_a_narrow_terminal_sentences_are_wrapped_at_words(user: User) -> None
     assert "  It needs 1 core, and none of the queue's 2 cores is free." in window.lines
 
 
-class _Queueless:
+class _StandIn:
     """Of a client, what is asked here: there are no queues."""
+
+    def __init__(self, storage_problem: str) -> None:
+        self._storage_problem = storage_problem
 
     def queues(self) -> list[Any]:
         return []
 
+    def service(self) -> Any:
+        return SimpleNamespace(storage_problem=self._storage_problem)
 
-def explained(**values: Any) -> Explanation:
-    job = JobDetail.model_validate(a_job(description={}, status="failed", attempt=0, **values))
-    client: Any = _Queueless()
+
+def explained(*, status: str = "failed", storage_problem: str = "", **values: Any) -> Explanation:
+    job = JobDetail.model_validate(a_job(description={}, status=status, attempt=0, **values))
+    client: Any = _StandIn(storage_problem)
     return explain(client, job)
 
 
@@ -204,3 +211,26 @@ def test_what_was_never_started_has_done_nothing() -> None:
     found = explained(reason="lost", error=words)
     assert found.sentences[-2:] == [f"I{words[1:]}.", "Its command was not started."]
     assert "--retries" not in " ".join(found.commands)
+
+
+_AWAY = "s3://bucket: it does not answer"
+_TOLD = f"The service's storage cannot be used at present: {_AWAY}."
+_WAITS = "What jobs bring and keep waits until it can."
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"status": "staging_inputs"}, [_TOLD, _WAITS]),
+        ({"status": "staging_outputs"}, [_TOLD, _WAITS]),
+        ({"reason": "staging", "error": "a.txt could not be kept"}, [_TOLD]),
+        ({"reason": "exit", "exit_code": 1}, []),
+        ({"status": "completed", "exit_code": 0}, []),
+    ],
+)
+def test_a_storage_that_is_away_is_told_of_where_it_matters(
+    values: dict[str, Any], told: list[str]
+) -> None:
+    sentences = explained(storage_problem=_AWAY, **values).sentences
+    assert [words for words in sentences if words in (_TOLD, _WAITS)] == told
+    assert _TOLD not in explained(**values).sentences

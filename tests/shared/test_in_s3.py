@@ -23,6 +23,7 @@ from waiting import wait_until
 
 from kotta import Kotta
 from kotta.errors import DescriptionError, NotFoundError
+from kotta_cli.explaining import explain
 
 pytestmark = pytest.mark.of_files  # they bring an S3 of their own
 
@@ -301,8 +302,11 @@ def test_a_job_whose_outputs_do_not_get_through_can_be_cancelled(
     assert (done["status"], done["reason"]) == ("cancelled", "user")
 
 
-def test_an_s3_that_is_away_is_waited_for_and_told_of(shared: SharedService, s3: S3Server) -> None:
+def test_an_s3_that_is_away_is_waited_for_and_told_of(
+    ada: Kotta, shared: SharedService, s3: S3Server
+) -> None:
     ready = httpx.Client(base_url=shared.url, trust_env=False, timeout=30)
+    own = ada.submit({"executable": "sleep 1; echo x > a.txt", "outputs": "a.txt"})
     job = shared.submit({"executable": "sleep 1; echo x > a.txt", "outputs": "a.txt"})[0]
     shared.until_status(job, "processing")
     s3.stop("proxy")
@@ -314,6 +318,12 @@ def test_an_s3_that_is_away_is_waited_for_and_told_of(shared: SharedService, s3:
         )
         assert (checked.status_code, checked.json()["code"]) == (503, "storage_unavailable")
         assert checked.headers["retry-after"]
+        assert shared.http.get("/service").json()["storage_problem"].startswith("s3://")
+        waiting = ada.submit({"executable": "true", "after": [own.id]})
+        words = "The service's storage cannot be used at present: s3://"
+        for each in (own, waiting):
+            sentences = explain(ada, ada.status(each)).sentences
+            assert [one for one in sentences if one.startswith(words)], sentences
     finally:
         s3.start()
     (done,) = shared.wait(job, seconds=60)
