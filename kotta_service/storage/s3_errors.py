@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import textwrap
 from collections.abc import Iterator
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -29,6 +30,12 @@ _MEANINGS = {
     "AuthorizationHeaderMalformed": "the bucket is in another region",
     "301": "the bucket is in another region",
 }
+_MAX_CHARACTERS = 300
+_END = r"(?=[\"'`)>,.;:]*(?:\s|$))"
+"""The end of a word, before what closes a quotation of it."""
+_QUERY = re.compile(rf"\?\S+?{_END}")
+"""What was asked for may be signed, and a signature is as good as a key."""
+_LONG = re.compile(rf"(\S{{120}})\S+?{_END}")
 _CODE = re.compile(r"<Code>(\w{1,64})</Code>")
 
 
@@ -78,6 +85,7 @@ def words_of(error: Exception) -> str:
     code = code_of(error)
     if code:
         return _MEANINGS.get(code, f"S3 answers {code}")
-    text = str(error).partition("\n")[0]
-    # what was asked for may be signed, and a signature is as good as a key
-    return re.sub(r"\?\S+", "", text)[:300] or type(error).__name__
+    text = _QUERY.sub("", str(error).partition("\n")[0])
+    # a long name is shortened where it stands, for the reason comes behind it
+    text = textwrap.shorten(_LONG.sub(r"\1...", text), _MAX_CHARACTERS, placeholder=" ...")
+    return text + '"' * (text.count('"') % 2) or type(error).__name__
