@@ -25,6 +25,7 @@ from kotta.errors import RequestError
 from kotta.models import JobState
 from kotta_service import access
 from kotta_service.callers import Caller
+from kotta_service.store import finding
 from kotta_service.store import jobs as store
 from kotta_service.store.jobs import JobRow
 from kotta_service.store.visibility import Whose, own
@@ -74,7 +75,7 @@ def select(
     mine = own(who.name)
 
     def page(whose: Whose = mine, **wanted: object) -> Selection:
-        found = store.page(connection, whose, before=before, limit=limit, **wanted)  # type: ignore[arg-type]
+        found = finding.page(connection, whose, before=before, limit=limit, **wanted)  # type: ignore[arg-type]
         return Selection(found, is_set=True)
 
     if selector.startswith("@") and (special := _special(connection, mine, selector, page)):
@@ -110,13 +111,13 @@ def _by_id(
     prefix = selector.lower()
     if not _ID_PART.match(prefix):
         return [], []
-    jobs = store.beginning_with(connection, whose, prefix, MAX_CANDIDATES)
+    jobs = finding.beginning_with(connection, whose, prefix, MAX_CANDIDATES)
     named = {row.id for row in jobs}
     return jobs, [
         row
-        for row in store.arrays_beginning_with(connection, whose, prefix, MAX_CANDIDATES)
+        for row in finding.arrays_beginning_with(connection, whose, prefix, MAX_CANDIDATES)
         if row.id not in named
-        or len(store.page(connection, whose, before=None, limit=2, array=row.array)) > 1
+        or len(finding.page(connection, whose, before=None, limit=2, array=row.array)) > 1
     ]
 
 
@@ -125,8 +126,8 @@ def _by_name(
 ) -> tuple[list[JobRow], list[JobRow]]:
     """Jobs called so, and the first job that there is of each array called so."""
     return (
-        store.called(connection, whose, selector, MAX_CANDIDATES),
-        store.arrays_called(connection, whose, selector, MAX_CANDIDATES),
+        finding.called(connection, whose, selector, MAX_CANDIDATES),
+        finding.arrays_called(connection, whose, selector, MAX_CANDIDATES),
     )
 
 
@@ -135,9 +136,9 @@ def _special(
 ) -> Selection | None:
     word = selector[1:]
     if place := _PLACE.match(selector):
-        return Selection(store.nth_newest(connection, whose, int(place[1])), is_set=False)
+        return Selection(finding.nth_newest(connection, whose, int(place[1])), is_set=False)
     if word == "last":
-        return Selection(store.nth_newest(connection, whose, 1), is_set=False)
+        return Selection(finding.nth_newest(connection, whose, 1), is_set=False)
     if word in _STATES:
         return page(statuses=_STATES[word])
     return None

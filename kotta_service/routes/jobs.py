@@ -45,8 +45,8 @@ from kotta_service.feed import MAX_WAIT_SECONDS
 from kotta_service.parts import Parts, WithParts
 from kotta_service.routes.bounds import MAX_NUMBER, Moment
 from kotta_service.routes.direct import DirectRoute, answer
+from kotta_service.store import finding, queues
 from kotta_service.store import jobs as store
-from kotta_service.store import queues
 from kotta_service.store.database import last_change
 from kotta_service.upkeep import retention
 
@@ -158,7 +158,7 @@ def list_jobs(
 ) -> JobPage:
     with parts.database.read() as connection:
         change = last_change(connection)
-        rows = store.page(
+        rows = finding.page(
             connection,
             access.listed(who, owner, shared=shared),
             statuses=[item.value for item in status or ()],

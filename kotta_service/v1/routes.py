@@ -17,6 +17,7 @@ from kotta.models.field_values import check_file_name
 from kotta_service import submission
 from kotta_service.parts import Parts, WithParts
 from kotta_service.routes import jobs as modern
+from kotta_service.store import finding
 from kotta_service.store import jobs as store
 from kotta_service.store.visibility import anybodys, own
 from kotta_service.v1 import items
@@ -110,7 +111,7 @@ async def upload_url(request: Request, parts: WithParts) -> JSONResponse:
 
 def _newest(parts: Parts, owner: str) -> list[store.JobRow]:
     with parts.database.read() as connection:
-        return store.page(connection, own(owner), limit=MAX_LISTED)
+        return finding.page(connection, own(owner), limit=MAX_LISTED)
 
 
 def _last_component(path: str) -> str:

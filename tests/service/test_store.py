@@ -11,8 +11,7 @@ from postgres_server import PostgresServer
 from sqlalchemy import Engine, inspect, text
 
 from kotta.errors import ConfigError
-from kotta_service.store import jobs as store
-from kotta_service.store import migration, schema
+from kotta_service.store import finding, migration, schema
 from kotta_service.store.backends import Backend, backend_of
 from kotta_service.store.visibility import own
 
@@ -102,7 +101,7 @@ def test_names_fit_a_pattern_as_a_whole_with_every_sign_but_two_meaning_itself(
         connection.execute(
             schema.jobs.insert(), [_job(number, name) for number, name in enumerate(NAMES)]
         )
-        rows = store.page(connection, own("ada"), name=glob)
+        rows = finding.page(connection, own("ada"), name=glob)
         assert [row.name for row in reversed(rows)] == found
 
 
