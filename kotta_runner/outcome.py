@@ -41,6 +41,8 @@ NO_VALUE = Outcome(
     "had left could not be kept",
 )
 TAKEN_BACK = Outcome("failed", "cluster", error="the cluster ended it")
+STOPS = {"cancel": CANCELLED, "cluster": TAKEN_BACK}
+"""What comes of it where it is stopped from outside, by the word for that."""
 
 
 def over_limit(outcome: Outcome, words: str) -> Outcome:

@@ -11,30 +11,25 @@ import time
 from kotta_runner import TYPE_CHECKING, command, limits, process_tree, usage
 from kotta_runner.attempt import Attempt
 from kotta_runner.caller import Caller, Callers
-from kotta_runner.isolation import account_of, become, kind_of
-from kotta_runner.outcome import CANCELLED, NO_VALUE, TAKEN_BACK, Outcome, of_command, over_limit
+from kotta_runner.isolation import account_of
+from kotta_runner.outcome import CANCELLED, NO_VALUE, STOPS, Outcome, of_command, over_limit
+from kotta_runner.preparing import Preparing
 from kotta_runner.process_tree import Children
 from kotta_runner.report import COALESCE_SECONDS, Launcher, Reporter
 from kotta_runner.result import error_words, take_result
 from kotta_runner.shared_attempt import attempt_of
-from kotta_runner.signals import CANCEL_SIGNAL, CancelSignal, plain_signals
-from kotta_runner.stage_in import Inputs, link, to_be_brought, write_script
+from kotta_runner.signals import CANCEL_SIGNAL, CancelSignal
 from kotta_runner.stage_out import Outputs
 from kotta_runner.staging import StagingError
 
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Optional
+    from typing import Any, Dict, List, Optional
 
 LEFTOVER_GRACE_SECONDS = 2.0
 _RECORD_PAUSE_SECONDS = 1.0
 _RECORD_TRIES = 3600
-_REQUIREMENTS_SECONDS = 3600.0
-"""How long installing them may take, for a launch that does not say it."""
 _UNDRIVEN_POLL_SECONDS = 0.02
 """How often to look where the kernel cannot wake us for a child's end (no pidfd)."""
-
-
-_STOPS = {"cancel": CANCELLED, "cluster": TAKEN_BACK}
 _TERM_SECONDS = 0.5
 """How long after a command that SIGTERM ended the runner's own may come: a cluster sends it to all,
 one after another."""
@@ -107,7 +102,6 @@ class _Run:
         self.samples: List[Dict[str, Any]] = []
         self.watch: Optional[limits.Watch] = None
         self.account = account_of(launch)
-        self.owner = self.account.owner if self.account else None
         self.outputs = outputs_of(attempt, launch, self.account.uid if self.account else None)
 
     def to_its_end(self) -> None:
@@ -115,7 +109,7 @@ class _Run:
         self._enter("staging_inputs")
         outputs: List[Dict[str, Any]] = []
         try:
-            outcome = self._stage_in() or self._process()
+            outcome = self._prepare() or self._process()
             self._enter("staging_outputs")
             outputs = self.outputs.keep_all(lambda: self._tell("staging_outputs"))
             if self.launch.get("function"):
@@ -139,92 +133,16 @@ class _Run:
         self._enter("ended")
         self._leave(self._record(outcome, outputs))
 
-    def _stage_in(self) -> Optional[Outcome]:
+    def _prepare(self) -> Optional[Outcome]:
         """None when everything is in place."""
-        if self.owner is not None:
-            self.attempt.give_work_to(*self.owner)
-        link(self.attempt, self.launch)
-        if self.launch.get("requirements") and kind_of(self.launch) == "bubblewrap":
-            # an installer runs what it downloads, and would do so outside
-            raise StagingError("requirements cannot be installed for a job in a sandbox")
-        outcome = None
-        if to_be_brought(self.launch):
-            outcome = _STOPS.get(self._in_child(self._bring))
-        if outcome is None and self.launch.get("requirements"):
-            outcome = self._install()
-        if outcome is None:
-            write_script(self.attempt, self.launch.get("script"), self.owner)
-        return outcome
 
-    def _in_child(self, action: Callable[[int], None], deadline: Optional[float] = None) -> Any:
-        """Does it in a process of its own, which can be ended while it waits for a silent server.
+        def wait(child: int, deadline: Optional[float], watch: Optional[limits.Watch]) -> Any:
+            self.watch = watch
+            return self._wait(child, "staging_inputs", deadline)
 
-        Args:
-            action: gets the runner's process id.
-
-        Returns:
-            What `_wait` does; unless it is 0, nothing of it is left running.
-
-        Raises:
-            StagingError: it failed.
-        """
-        runner = os.getpid()
-        reader, writer = os.pipe()
-        child = os.fork()
-        if child == 0:
-            # it shares the lock, and would keep it from the next runner if this one were lost
-            process_tree.end_with_parent(runner)
-            _do_in_child(writer, lambda: action(runner))
-        os.close(writer)
-        end = self._wait(child, "staging_inputs", deadline)
-        if end != 0:
-            self.children.kill()
-        with os.fdopen(reader, "rb") as pipe:
-            error = pipe.read().decode("utf-8", "replace")
-        if isinstance(end, int) and end != 0:
-            raise StagingError(error or _without_words(end))
-        return end
-
-    def _bring(self, runner: int) -> None:
-        inputs = Inputs(self.attempt, self.launch, self.owner)
-        inputs.copy()
-        if self.account is not None:
-            # what strangers send is read as the job's account
-            inputs.load()
-            become(self.account)
-            process_tree.end_with_parent(runner)  # which a change of account takes back
-        inputs.download()
-
-    def _install(self) -> Optional[Outcome]:
-        """None when the environment is there; what installs it is held to bounds as a command."""
-        # imported here: a cluster's runners pay for what they import, each anew
-        from kotta_runner import environment
-
-        # what lies in an account's folder is touched by that account alone
-        if self.account is None and environment.use(self.launch):
-            return None
-
-        def ensure(runner: int) -> None:
-            if self.account is not None:
-                # what strangers wrote is installed as the job's account
-                environment.make_place(self.launch, *self.account.owner)
-                become(self.account)
-                process_tree.end_with_parent(runner)
-            limits.limit_processes(0, self.launch)
-            environment.ensure(self.launch)
-
-        seconds = self.launch.get("requirements_seconds", _REQUIREMENTS_SECONDS)
-        self.callers.end()  # nothing else is to run beside it, or to be counted as its
-        self.watch = limits.Watch(self.launch)
-        end = self._in_child(ensure, time.monotonic() + seconds)
-        self.children.kill()  # what an installer leaves that has come to its end
-        if end == "walltime":
-            words = "its requirements were not installed within %g minutes" % (seconds / 60)
-            raise StagingError(words)
-        if end in ("memory", "limit"):
-            words = "its requirements were not installed: %s" % self.watch.words
-            return Outcome("failed", end, error=words)
-        return _STOPS.get(end)
+        return Preparing(
+            self.attempt, self.launch, self.account, self.children, self.callers, wait
+        ).to_its_end()
 
     def _process(self) -> Outcome:
         if self.attempt.cancel_asked():
@@ -254,8 +172,8 @@ class _Run:
         if caller is not None:
             self.callers.give_back(caller) if self.answered else caller.end()
         self.samples = self.sampler.finish()
-        if end in _STOPS:
-            return _STOPS[end]
+        if end in STOPS:
+            return STOPS[end]
         if is_over:
             return of_command(end)
         if end in ("memory", "limit"):
@@ -425,28 +343,3 @@ def _child_end(child: int) -> Any:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-def _without_words(end: int) -> str:
-    """What is said of a child that did not do what it was to, and did not say why."""
-    if end < 0:
-        return "staging was ended by signal %d" % -end
-    return "staging ended without a word"
-
-
-def _do_in_child(writer: int, action: Callable[[], None]) -> None:
-    """In a forked child: does it, and never returns.
-
-    It exits with 0 if that was done, and only then; an error's words go to the pipe.
-    """
-    code = 1
-    try:
-        plain_signals()
-        try:
-            action()
-            code = 0
-        except Exception as error:
-            words = str(error) or type(error).__name__
-            os.write(writer, words.encode("utf-8", "backslashreplace")[-8192:])
-    finally:
-        os._exit(code)
