@@ -58,7 +58,7 @@ class Attempt:
     def __init__(self, runner: Runner, launch: Dict[str, Any]) -> None:
         self.runner = runner
         self.key = _key_of(launch)
-        self.queue = launch["resources"]["queue"]
+        self.queue = _queue_of(launch)
         self.has_place = True
 
 
@@ -163,7 +163,7 @@ class _Pool:
             return {}
         attempt.has_place = False
         for launch in self._held:
-            if launch["resources"]["queue"] == attempt.queue:
+            if _queue_of(launch) == attempt.queue:
                 self._held.remove(launch)
                 at = time.time()
                 self._launch(launch)
@@ -243,6 +243,10 @@ def _next(inbox: Inbox, callers: Callers) -> Optional[Dict[str, Any]]:
 
 def _key_of(launch: Dict[str, Any]) -> Dict[str, Any]:
     return {"job_id": launch["job_id"], "attempt": launch["attempt"]}
+
+
+def _queue_of(launch: Dict[str, Any]) -> Any:
+    return (launch.get("resources") or {}).get("queue")
 
 
 def _end_leftovers(key: Dict[str, Any]) -> None:

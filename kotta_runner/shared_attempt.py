@@ -25,12 +25,21 @@ class SharedAttempt(Attempt):
         renew_seconds: how often to show that this process lives.
         news: a file to make whenever there is something to tell: so nobody has to look at the
             directories of all attempts again and again.
+        tells_end: whether the end is such a thing, rather than told by whoever has us run it.
     """
 
-    def __init__(self, directory: str, renew_seconds: float, news: str, on_disk: str = "") -> None:
+    def __init__(
+        self,
+        directory: str,
+        renew_seconds: float,
+        news: str,
+        on_disk: str = "",
+        tells_end: bool = True,
+    ) -> None:
         super().__init__(directory, on_disk)
         self._renew_seconds = renew_seconds
         self._news = news
+        self._tells_end = tells_end
 
     def claim(self) -> bool:
         """Makes the claim; False: another runner has or had it, or the service has barred it."""
@@ -47,8 +56,8 @@ class SharedAttempt(Attempt):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.path("launch.json"))  # it has a token, and has been read
         self._emptied()
-        self._show_life()
-        # its signal wakes whoever waits: so a word that the attempt is to be cancelled is found
+        # until then the claim shows life enough; the timer's signal wakes whoever waits: so a word
+        # that the attempt is to be cancelled is found
         signal.signal(signal.SIGALRM, lambda *_: self._show_life())
         signal.setitimer(signal.ITIMER_REAL, self._renew_seconds, self._renew_seconds)
         return True
@@ -65,7 +74,8 @@ class SharedAttempt(Attempt):
 
     def write_record(self, record: Dict[str, Any], folders: Iterable[str]) -> None:
         super().write_record(record, folders)
-        self._tell_news()
+        if self._tells_end:
+            self._tell_news()
 
     def _tell_news(self) -> None:
         with contextlib.suppress(OSError):

@@ -227,6 +227,7 @@ class ParslExecutor:
             "claim": {
                 "renew_seconds": self._parsl.alive_seconds,
                 "news": str(self._folder.news_of(key)),
+                "tells_end": False,
             },
             "cluster": {"grace_seconds": _GRACE_SECONDS, "variables": _INHERITED},
             # its record is in the folder already: a node is not held for the service to come back
@@ -257,11 +258,7 @@ class ParslExecutor:
         while not self._leave.wait(_NEWS_SECONDS):
             for key in self._folder.heard():
                 traces = self._folder.look(key)
-                if traces.record is not None:
-                    handover = self._handed.get(key)
-                    if handover is None and key in self._known:
-                        self._on_exit(key, None)
-                elif traces.phase is not None:
+                if traces.record is None and traces.phase is not None:
                     self._on_phase(key, traces.phase.get("timeline", {}))
 
 
