@@ -113,6 +113,19 @@ class Dispatcher:
             word = f"{_LOOK} {key.job_id} {key.attempt}"
             self._database.write(lambda transaction: transaction.tell_others(word))
 
+    def end_placed(self, rows: Sequence[JobRow]) -> None:
+        """Sees to the end of placed jobs that was asked for; what is held has ended on return."""
+        held, local = [], self._executors.local
+        for row in rows:
+            key = Key(row.id, queues.placed_attempt(row))
+            is_held = row.status == "pending" and self._executors.of(row.queue) is local
+            if is_held and self._turn.is_ours and local.cancel(key):
+                held.append(key)
+            else:
+                self.look_at(key)
+        if held:
+            self._ask([(key, jobs.drop) for key in held]).result()
+
     def runner_entered(
         self, key: Key, timeline: dict[str, float], begun: Begun | None = None
     ) -> None:

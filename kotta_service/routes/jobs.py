@@ -48,6 +48,7 @@ from kotta_service.routes.direct import DirectRoute, answer
 from kotta_service.store import finding, queues
 from kotta_service.store import jobs as store
 from kotta_service.store.database import last_change
+from kotta_service.store.jobs import JobRow
 from kotta_service.upkeep import retention
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -211,13 +212,18 @@ async def cancel_many(wanted: CancelRequest, parts: WithParts, who: WithCaller) 
         )
     )
 
-    def look() -> list[Job]:
+    def rows_of(ids: Sequence[str]) -> dict[str, JobRow]:
         with parts.database.read() as connection:
-            rows = store.by_ids(connection, list(dict.fromkeys(wanted.jobs)), whose)
+            return store.by_ids(connection, ids, whose)
+
+    def look() -> list[Job]:
+        rows = rows_of(list(dict.fromkeys(wanted.jobs)))
         for row in rows.values():
             access.note_end(who, row)
-        for job_id in running:
-            parts.dispatcher.look_at(Key(job_id, queues.placed_attempt(rows[job_id])))
+        placed = [rows[job_id] for job_id in running if queues.is_placed(rows[job_id])]
+        if placed:
+            parts.dispatcher.end_placed(placed)
+            rows |= rows_of([row.id for row in placed])
         return [views.summary(rows[job_id]) for job_id in dict.fromkeys(wanted.jobs)]
 
     return CancelReply(jobs=await asyncio.to_thread(look))
@@ -289,9 +295,15 @@ async def cancel(job_id: str, parts: WithParts, who: WithCaller) -> Job:
         )
     )
     access.note_end(who, row)
-    if queues.is_placed(row):
-        parts.dispatcher.look_at(Key(row.id, queues.placed_attempt(row)))
-    return views.summary(row)
+    if not queues.is_placed(row):
+        return views.summary(row)
+
+    def see_to_it() -> Job:
+        parts.dispatcher.end_placed([row])
+        with parts.database.read() as connection:
+            return views.summary(jobs.known_job(connection, job_id, whose))
+
+    return await asyncio.to_thread(see_to_it)
 
 
 def _cursor(number: int) -> str:

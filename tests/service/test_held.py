@@ -127,10 +127,17 @@ def test_what_is_held_runs_once_though_the_launcher_is_killed(full: Full) -> Non
     assert sorted(full.ran()) == [str(place) for place in range(WAITING)]
 
 
-def test_what_is_held_and_cancelled_never_runs(full: Full) -> None:
+@pytest.mark.parametrize("at_once", [False, True])
+def test_what_is_held_and_cancelled_has_ended_on_return_and_never_runs(
+    full: Full, at_once: bool
+) -> None:
     cancelled = full.waiting[1]
-    full.service.http.post(f"/jobs/{cancelled['id']}/cancel")
-    full.service.until_status(cancelled, "cancelled")
+    if at_once:
+        answer = full.service.http.post("/jobs/cancel", json={"jobs": [cancelled["id"]]})
+        (told,) = answer.json()["jobs"]
+    else:
+        told = full.service.http.post(f"/jobs/{cancelled['id']}/cancel").json()
+    assert (told["status"], told["reason"]) == ("cancelled", "user")
     full.go_on()
     full.service.wait(*full.running, *full.waiting)
     assert sorted(full.ran()) == ["0", "2"]
