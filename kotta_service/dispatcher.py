@@ -191,6 +191,9 @@ class Dispatcher:
                     launch = self._launches.make(transaction.connection, row, row.attempt + 1)
                 except REFUSALS as error:
                     jobs.refuse(transaction, row, error.message, now)
+                    if is_held:
+                        key = Key(row.id, row.attempt + 1)
+                        transaction.after_commit(partial(_barred, self._executors.local, key))
                     continue
                 hand_over = executor.submit if may_begin else self._executors.local.hold
                 transaction.after_commit(partial(hand_over, launch))
@@ -405,6 +408,11 @@ class Dispatcher:
             self._database.write(_assigning).result()
         except KottaError:
             logger.exception("nothing could be started; the next commit tries again")
+
+
+def _barred(executor: Executor, key: Key) -> None:
+    """Keeps an attempt from beginning; one that has begun is asked to end."""
+    executor.cancel(key)
 
 
 def _beginning(begun: Begun | None) -> list[tuple[Key, Rule]]:
