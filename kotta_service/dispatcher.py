@@ -193,7 +193,7 @@ class Dispatcher:
                     jobs.refuse(transaction, row, error.message, now)
                     if is_held:
                         key = Key(row.id, row.attempt + 1)
-                        transaction.after_commit(partial(_barred, self._executors.local, key))
+                        transaction.after_commit(partial(_bar, self._executors.local, key))
                     continue
                 hand_over = executor.submit if may_begin else self._executors.local.hold
                 transaction.after_commit(partial(hand_over, launch))
@@ -410,7 +410,7 @@ class Dispatcher:
             logger.exception("nothing could be started; the next commit tries again")
 
 
-def _barred(executor: Executor, key: Key) -> None:
+def _bar(executor: Executor, key: Key) -> None:
     """Keeps an attempt from beginning; one that has begun is asked to end."""
     executor.cancel(key)
 
