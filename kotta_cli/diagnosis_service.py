@@ -51,6 +51,9 @@ def service(app: App, *, start: bool) -> Iterator[Finding]:
     words = f"answers in {took:.0f} ms; {process}{info.active_jobs} jobs run, "
     yield Finding("service", OK, f"{words}{info.pending_jobs} wait")
     yield _fitting(info, is_local=client.server.is_local)
+    if info.storage_problem:
+        words = f"the service cannot use it: {info.storage_problem}"
+        yield Finding("storage", PROBLEM, words, "tell whoever runs it; jobs wait until it can")
 
 
 def clock() -> Iterator[Finding]:

@@ -4,13 +4,15 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from cli.conftest import User
 from kotta._version import __version__
-from kotta_cli.diagnosis import without_secrets
+from kotta_cli import diagnosis_service
+from kotta_cli.diagnosis import PROBLEM, without_secrets
 
 
 @pytest.fixture
@@ -56,6 +58,7 @@ def test_with_a_service_it_tells_how_that_is(user: User) -> None:
         "text": f"service and command are both {__version__}",
         "advice": "",
     }
+    assert "storage" not in found
     assert "kotta.db: " in found["database"]["text"]
     assert found["clock"]["state"] == "ok"
 
@@ -229,3 +232,14 @@ def test_what_cannot_be_used_at_all_is_told_by_itself(somebody: User, tmp_path: 
     found = _findings(somebody, XDG_DATA_HOME=str(tmp_path / "file"), XDG_CACHE_HOME="/proc")
     assert found["version"]["state"] == "ok"
     assert any(each["state"] == "problem" for each in found.values())
+
+
+def test_a_service_whose_storage_is_away_is_a_problem() -> None:
+    info = SimpleNamespace(
+        pid=None, active_jobs=0, pending_jobs=2, version=__version__, storage_problem="S3 is away"
+    )
+    client = SimpleNamespace(service=lambda: info, server=SimpleNamespace(is_local=False))
+    app: Any = SimpleNamespace(client=client)
+    found = {each.check: each for each in diagnosis_service.service(app, start=True)}
+    assert found["storage"].state == PROBLEM
+    assert found["storage"].text == "the service cannot use it: S3 is away"
