@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from kotta.errors import KottaError, UnavailableError
 from kotta.models import JobDescription
 from kotta_service import jobs
-from kotta_service.endings import Rule, advancing, ending, finishing, losing
+from kotta_service.endings import Rule, advancing, beginning, ending, finishing, losing
 from kotta_service.executors import Begun, Executor, Key, Sight, Sighting
 from kotta_service.executors.router import Executors
 from kotta_service.hearsay import believed
@@ -416,7 +416,7 @@ def _bar(executor: Executor, key: Key) -> None:
 
 
 def _beginning(begun: Begun | None) -> list[tuple[Key, Rule]]:
-    return [] if begun is None else [(begun.key, advancing({"staging_inputs": begun.at}))]
+    return [] if begun is None else [(begun.key, beginning(begun.at))]
 
 
 def _assigning(transaction: Transaction) -> None:

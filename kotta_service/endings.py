@@ -1,4 +1,4 @@
-"""What becomes of a job of which nothing is at work any more, by what was seen of its attempt."""
+"""What becomes of a job by what was heard of its attempt, or seen once nothing is at work."""
 
 from __future__ import annotations
 
@@ -36,6 +36,11 @@ def losing(sighting: Sighting) -> Rule:
     if verdict is not None:
         return lambda tx, row, now: jobs.settle(tx, row, verdict, now)
     return lambda tx, row, now: jobs.lose(tx, row, now, words)
+
+
+def beginning(at: float) -> Rule:
+    """The rule that takes in when a job has begun that the launcher held."""
+    return lambda transaction, row, _now: jobs.begin(transaction, row, at)
 
 
 def advancing(timeline: Mapping[str, float]) -> Rule:

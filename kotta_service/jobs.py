@@ -142,6 +142,17 @@ def report(transaction: Transaction, message: RunnerReport) -> bool:
     return row.cancel_requested_at is not None
 
 
+def begin(transaction: Transaction, row: JobRow, at: float) -> None:
+    """Records that a job has begun which the launcher held.
+
+    It may have been taken for begun a moment after it was: its launch was sent once more then.
+    """
+    if row.status == "pending":
+        advance(transaction, row, {"staging_inputs": at})
+    elif row.status == "staging_inputs":
+        store.begun_before(transaction, row, at)
+
+
 def advance(transaction: Transaction, row: JobRow, timeline: Mapping[str, float]) -> None:
     """Records the phases that a running job has entered since it was last heard of."""
     steps = _new_phases(row, timeline)

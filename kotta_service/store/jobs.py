@@ -65,6 +65,16 @@ _BY_ID = select(jobs).where(jobs.c.id == bindparam("job_id"))
 _SUMMARY_BY_ID = select(*SUMMARY).where(jobs.c.id == bindparam("job_id"))
 _CHANGE = update(jobs).where(jobs.c.number == bindparam("job_number"))
 ADD_TRANSITION = insert(transitions)
+_BEGUN_BEFORE = (
+    update(transitions)
+    .where(
+        transitions.c.job_number == bindparam("of_job"),
+        transitions.c.attempt == bindparam("of_attempt"),
+        transitions.c.status == "staging_inputs",
+        transitions.c.at > bindparam("begun"),
+    )
+    .values(at=bindparam("begun"))
+)
 _ADD_OUTPUT = insert(outputs)
 _ADD_JOBS = insert(jobs)
 _ADD_ONE = _ADD_JOBS.returning(*SUMMARY)
@@ -166,6 +176,12 @@ def change(transaction: Transaction, number: int, steps: Sequence[Step], **value
         )
     # the names of the values are the statement's key in SQLAlchemy's cache: few ways to call this
     transaction.connection.execute(_CHANGE, {**values, "job_number": number, "change": last})
+
+
+def begun_before(transaction: Transaction, row: JobRow, at: float) -> None:
+    """Has a job's attempt have begun at a moment, if it was noted to have done so later."""
+    given = {"of_job": row.number, "of_attempt": row.attempt, "begun": at}
+    transaction.connection.execute(_BEGUN_BEFORE, given)
 
 
 def keep_outputs(

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -142,6 +143,9 @@ class HostileApi:
 
     def queues(self) -> Any:
         return type("QueuePage", (), {"queues": QUEUES})
+
+    def service(self) -> Any:
+        return SimpleNamespace(storage_problem=NAMES[0])
 
     def place(self, job_id: str) -> Place:
         jobs = [Job.model_validate(job.model_dump()) for job in JOBS[:5]]

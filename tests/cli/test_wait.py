@@ -69,10 +69,13 @@ def test_a_line_counts_several_jobs_on_a_terminal(user: User) -> None:
 
 
 def test_a_narrow_terminal_keeps_the_line_to_one_line(user: User) -> None:
-    job = user.submit(executable="sleep 1", jobname="a very long name " * 8)
+    go_on = user.home / "go-on"
+    command = f"until [ -e {go_on} ]; do sleep 0.1; done"
+    job = user.submit(executable=command, jobname="a very long name " * 8)
     window = user.window("wait", job, columns=60)
     window.until("processing  a very long name", "…")
     assert len(window.lines) == 1
+    go_on.touch()
     assert window.end() == 0
 
 

@@ -12,12 +12,18 @@ from running_service import RunningService
 from sqlalchemy import select
 from waiting import wait_until
 
+from kotta.models import JobDescription
+from kotta_service.jobs import begin as begin_held
 from kotta_service.rooms import HELD_FOR_A_PLACE, Room
-from kotta_service.settings import QueueSettings
+from kotta_service.settings import QueueSettings, Settings
+from kotta_service.store import queues
 from kotta_service.store.backends import backend_of
-from kotta_service.store.jobs import JobRow
+from kotta_service.store.database import Database, Transaction
+from kotta_service.store.jobs import JobRow, summary_by_id, transitions_of
+from kotta_service.store.migration import prepare
 from kotta_service.store.queues import Load
 from kotta_service.store.schema import jobs
+from kotta_service.submission import expanded, submit
 
 pytestmark = pytest.mark.local  # a cluster counts by itself
 WAITING = 3
@@ -155,6 +161,45 @@ def test_there_run_no_more_at_once_than_there_are_cores(own_service: RunningServ
         at_once += 1 if line == "begin" else -1
         most = max(most, at_once)
     assert (len(lines), most) == (2 * count, cores_of(own_service))
+
+
+def test_what_begins_one_after_another_is_told_of_so(own_service: RunningService) -> None:
+    ended = own_service.wait(*own_service.submit(*[{"executable": "true"}] * 200), seconds=60)
+    begun = [job["timeline"][1]["at"] for job in ended]
+    assert begun == sorted(begun)
+    for job in ended:
+        moments = [step["at"] for step in job["timeline"]]
+        assert moments == sorted(moments)
+
+
+def test_what_the_launcher_began_before_it_was_told_to_has_begun_then(tmp_path: Path) -> None:
+    database = Database(tmp_path / "kotta.db")
+    prepare(database.backend)
+    settings = Settings()
+    wanted = expanded([JobDescription(executable="true")])
+    database.start()
+
+    def submitted(transaction: Transaction) -> JobRow:
+        return submit(transaction, settings, "ada", wanted, key=None, body_sha256="", now=10.0)[0][
+            0
+        ]
+
+    try:
+        row = database.write(submitted).result()
+        database.write(lambda tx: queues.start_attempts(tx, [row], 12.0)).result()
+        for heard, known in ((13.0, 12.0), (11.0, 11.0)):
+
+            def begin(transaction: Transaction, at: float = heard) -> None:
+                found = summary_by_id(transaction.connection, row.id)
+                assert found is not None
+                begin_held(transaction, found, at)
+
+            database.write(begin).result()
+            with database.read() as connection:
+                steps = [(step.status, step.at) for step in transitions_of(connection, row.number)]
+            assert steps == [("pending", 10.0), ("staging_inputs", known)]
+    finally:
+        database.close()
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from kotta.errors import ConflictError, DescriptionError
 from kotta.models import JobDescription
 from kotta_service import jobs, submission
 from kotta_service.dispatcher import Dispatcher
-from kotta_service.executors import Key
+from kotta_service.executors import Begun, Key
 from kotta_service.executors.router import Executors
 from kotta_service.messages import ExitRecord, RunnerReport
 from kotta_service.settings import QueueSettings, Settings
@@ -94,12 +94,24 @@ class Model:
 
 
 class _Executor:
-    """Takes launches, and tells nothing of them: the machine below does."""
+    """Takes launches, and tells nothing of them: the machine below does.
+
+    Attributes:
+        held: what is to begin in another's place, in order.
+    """
 
     name = "local"
     round_seconds = 1.0
 
-    def submit(self, launch: dict[str, Any]) -> None: ...
+    def __init__(self) -> None:
+        self.held: list[Key] = []
+
+    def submit(self, launch: dict[str, Any]) -> None:
+        key = Key(launch["job_id"], launch["attempt"])
+        self.held = [each for each in self.held if each != key]
+
+    def hold(self, launch: dict[str, Any]) -> None:
+        self.held.append(Key(launch["job_id"], launch["attempt"]))
 
     def look(self, key: Key) -> None: ...
 
@@ -107,7 +119,9 @@ class _Executor:
         return {}
 
     def cancel(self, key: Key) -> bool:
-        return False
+        is_held = key in self.held
+        self.held = [each for each in self.held if each != key]
+        return is_held
 
 
 class _Launches:
@@ -126,8 +140,9 @@ class Machine(RuleBasedStateMachine):
         self.settings = Settings(queues={"Test": QueueSettings(cpus=CORES, memory_mib=1 << 20)})
         self.database = Database(self.folder / "kotta.db")
         prepare(self.database.backend)
-        executor: Any = _Executor()
-        parts: Any = (Executors(self.settings, executor), _Launches(), FileStorage(self.folder))
+        self.executor: Any = _Executor()
+        executors = Executors(self.settings, self.executor)
+        parts: Any = (executors, _Launches(), FileStorage(self.folder))
         turn = Turn(self.database, "local")
         self.dispatcher = Dispatcher(self.database, *parts, self.settings, turn)
         self.database.start()
@@ -190,10 +205,12 @@ class Machine(RuleBasedStateMachine):
     def cancel(self, data: st.DataObject) -> None:
         job = data.draw(st.sampled_from(list(self.model.jobs.values())))
         try:
-            self.write(lambda tx: jobs.cancel(tx, own(_OWNER), job.id, next(self.clock)))
+            row = self.write(lambda tx: jobs.cancel(tx, own(_OWNER), job.id, next(self.clock)))
         except ConflictError:
             assert job.status in ("completed", "failed")
             return
+        if row.status == "pending":
+            self.dispatcher.end_placed([row])  # the launcher holds it
         assert job.status not in ("completed", "failed")
         if job.status == "pending":
             self.model.end(job, "cancelled")
@@ -219,18 +236,33 @@ class Machine(RuleBasedStateMachine):
             self.model.assign()
 
     @precondition(lambda self: self.has(*ACTIVE))
-    @rule(data=st.data(), status=st.sampled_from(["completed", "failed", "cancelled"]))
-    def end(self, data: st.DataObject, status: str) -> None:
+    @rule(data=st.data(), status=st.sampled_from(["completed", "failed", "cancelled"]),
+          is_followed=st.booleans())  # fmt: skip
+    def end(self, data: st.DataObject, status: str, is_followed: bool) -> None:
         job = self.some(data, *ACTIVE)
         reason = "user" if status == "cancelled" else "exit"
         record = ExitRecord.model_validate({
             "job_id": job.id, "attempt": job.attempt, "status": status, "reason": reason,
             "timeline": {"staging_inputs": float(next(self.clock))}, "outputs": [],
         })  # fmt: skip
-        message = RunnerReport(job_id=job.id, attempt=job.attempt, phase="ended", record=record)
-        self.write(lambda tx: jobs.report(tx, message))
+        has_place = job.status in HOLDING
         self.model.end(job, status)
+        if is_followed and has_place and self.executor.held:
+            self._begin_next(Key(job.id, job.attempt), record)
+        else:
+            message = RunnerReport(job_id=job.id, attempt=job.attempt, phase="ended", record=record)
+            self.write(lambda tx: jobs.report(tx, message))
         self.model.assign()
+
+    def _begin_next(self, ended: Key, record: ExitRecord) -> None:
+        """The launcher begins what it holds in the place of what has ended."""
+        begun = self.executor.held.pop(0)
+        at = float(next(self.clock))
+        self.dispatcher.runner_left(ended, record.model_dump(), Begun(*begun, at))
+        self.write(lambda _: None)
+        following = self.model.jobs[begun.job_id]
+        if following.status == "pending":  # it may have been cancelled with what has ended
+            following.status, following.attempt = "staging_inputs", begun.attempt
 
     @precondition(lambda self: self.has(*ACTIVE))
     @rule(data=st.data())
