@@ -68,9 +68,9 @@ class Room:
         return begin + max(0, _most_held(self.places + begin) - self.held)
 
     def fits(self, row: JobRow) -> bool:
-        """Whether a job may begin."""
+        """Whether a job may begin: there is room for it, and none before it has to wait."""
         has_room = row.cpus <= self.cpus and row.memory_mib <= self.memory_mib
-        return bool(has_room and self.jobs >= 1)
+        return bool(has_room and self.jobs >= 1 and not self.held)
 
     def may_hold(self, row: JobRow) -> bool:
         """Whether it may be held: it has to fit in the place of whichever ends first."""

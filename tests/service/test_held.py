@@ -227,6 +227,15 @@ def test_held_is_what_fits_in_the_smallest_place(
     assert room.may_hold(job) == is_held
 
 
+def test_none_begins_behind_one_that_is_held(job: JobRow) -> None:
+    size = QueueSettings(cpus=4, memory_mib=400)
+    room = Room.counted(size, Load(1, 3, 100, least_cpus=3, least_memory_mib=100), holds=True)
+    assert room.fits(job)
+    room.hold()  # one of two cores, for the place of the one with three
+    assert not room.fits(job)
+    assert room.may_hold(job)
+
+
 def test_for_each_place_so_many_are_held(job: JobRow) -> None:
     size = QueueSettings(cpus=1, memory_mib=100)
     room = Room.counted(size, Load(), holds=True)
