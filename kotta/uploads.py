@@ -107,6 +107,8 @@ def _place(api: Api, sha256: Sequence[str]) -> _Place:
 
 def _left(api: Api, incoming: Path, blob: Blob) -> bool:
     """Leaves bytes for the service to take; False if that cannot be, and they are to be sent."""
+    if blob.size_bytes > BY_PATH_BYTES:
+        return False
     file = incoming / secrets.token_hex(8)
     try:
         with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", 0) as content:
@@ -114,7 +116,7 @@ def _left(api: Api, incoming: Path, blob: Blob) -> bool:
                 view = memoryview(chunk).cast("B")
                 while view:
                     view = view[content.write(view) :]
-        return _is_taken(api, blob.sha256, file, blob.size_bytes)
+        return _is_taken(api, blob.sha256, file)
     except OSError:
         return False
     finally:
@@ -122,10 +124,8 @@ def _left(api: Api, incoming: Path, blob: Blob) -> bool:
             file.unlink()
 
 
-def _is_taken(api: Api, sha256: str, file: Path, size: int) -> bool:
+def _is_taken(api: Api, sha256: str, file: Path) -> bool:
     """Whether a service of this machine has read the file, or taken it, by its path."""
-    if size > BY_PATH_BYTES:
-        return False
     try:
         api.upload_path(sha256, file)
     except RequestError:
@@ -147,8 +147,8 @@ def _upload_one(
         if place.is_direct:
             _send_directly(api, file, sha256, size, progress, mark)
             return
-        is_shown = progress is not None and size > SHOWN_BYTES
-        if place.incoming and not is_shown and _is_taken(api, sha256, file.absolute(), size):
+        most = BY_PATH_BYTES if progress is None else SHOWN_BYTES
+        if place.incoming and size <= most and _is_taken(api, sha256, file.absolute()):
             if progress is not None:
                 progress(file.name, size, size)
             return

@@ -85,7 +85,10 @@ class Incoming:
                             shutil.copyfileobj(content, copy, COPY_BYTES)
                     yield aside, *sync_hashed(descriptor)
                 return
-            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise not_taken(f"{source} is locked: somebody is at work on it") from error
             try:
                 os.fchmod(file, 0o600)
                 yield source, *sync_hashed(file)

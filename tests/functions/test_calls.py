@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from kotta import Kotta, KottaFn, KottaJob, kottajob
+from kotta import Kotta, KottaFn, KottaJob, kottajob, uploads
 from kotta.api import Api
 from kotta.connection import Connection
 from kotta.errors import RequestError
@@ -180,28 +180,32 @@ def test_a_large_argument_is_sent_once_and_a_large_value_comes_back(
 
 
 @pytest.mark.of_files
-@pytest.mark.parametrize("is_writable", [False, True])
+@pytest.mark.parametrize("why", ["no folder", "refused", "too large"])
 def test_what_the_service_cannot_take_is_sent(
-    konn: Kotta, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_writable: bool
+    konn: Kotta, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, why: str
 ) -> None:
     folder = tmp_path / "incoming"
     check_uploads = konn.api.check_uploads
-    if is_writable:
+    asked: list[Path] = []
+
+    def refuses(sha256: str, file: Path) -> None:
+        asked.append(file.parent)
+        raise RequestError("it cannot")
+
+    monkeypatch.setattr(konn.api, "upload_path", refuses)
+    if why != "no folder":
         folder.mkdir()
-
-        def refuses(sha256: str, file: Path) -> None:
-            assert file.parent == folder
-            raise RequestError("it cannot")
-
-        monkeypatch.setattr(konn.api, "upload_path", refuses)
+    if why == "too large":
+        monkeypatch.setattr(uploads, "BY_PATH_BYTES", 1 << 20)
     monkeypatch.setattr(
         konn.api,
         "check_uploads",
         lambda wanted: check_uploads(wanted).model_copy(update={"incoming": str(folder)}),
     )
-    large = bytes(range(256)) * 20_000 + str(is_writable).encode()
+    large = bytes(range(256)) * 20_000 + why.encode()
     assert kottajob(konn, "Test", 5)(len)(large) == len(large)
-    assert not is_writable or list(folder.iterdir()) == []
+    assert asked == ([folder] if why == "refused" else [])
+    assert why == "no folder" or list(folder.iterdir()) == []
 
 
 def test_large_arrays_come_back_as_they_are_and_may_be_changed(konn: Kotta) -> None:

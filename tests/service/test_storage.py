@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import fcntl
 import hashlib
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -217,6 +218,16 @@ def test_what_cannot_be_taken_is_left_alone(files: FileStorage, tmp_path: Path, 
         keep_file(files, source, sha256_of(b"x"), limit=1)
     assert refused.value.code == ("too_large" if kind == "too large" else "not_taken")
     assert list(files.incoming.iterdir()) == []
+
+
+def test_what_somebody_has_locked_is_not_waited_for(files: FileStorage) -> None:
+    source = files.incoming / "left"
+    source.write_bytes(b"x")
+    with source.open("rb") as holder:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        with pytest.raises(RequestError) as refused:
+            keep_file(files, source, sha256_of(b"x"))
+    assert (refused.value.code, source.read_bytes()) == ("not_taken", b"x")
 
 
 def test_a_service_over_s3_takes_no_files_by_their_paths(in_s3: S3Storage, tmp_path: Path) -> None:
